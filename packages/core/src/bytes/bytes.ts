@@ -1,0 +1,53 @@
+import { bytesToHex } from '@noble/hashes/utils.js'
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder('utf-8', { fatal: true })
+
+/** UTF-8 bytes of `text`. */
+export function utf8(text: string): Uint8Array {
+  return encoder.encode(text)
+}
+
+/** The text of UTF-8 `bytes`; throws `TypeError` when they are not UTF-8. */
+export function textFromUtf8(bytes: Uint8Array): string {
+  return decoder.decode(bytes)
+}
+
+/** All `parts` in a row. */
+export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
+  let length = 0
+  for (const part of parts) length += part.length
+  const out = new Uint8Array(length)
+  let at = 0
+  for (const part of parts) {
+    out.set(part, at)
+    at += part.length
+  }
+  return out
+}
+
+/** Whether `a` and `b` hold the same bytes. Not constant time: only for public values. */
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+  return true
+}
+
+/** 64 hex digits without prefix: how roots and hashes stand in paths and store keys. */
+export function hex32(bytes: Uint8Array): string {
+  return bytesToHex(bytes)
+}
+
+/** 8 bytes, big endian. */
+export function uint64be(value: number | bigint): Uint8Array {
+  const out = new Uint8Array(8)
+  new DataView(out.buffer).setBigUint64(0, BigInt(value), false)
+  return out
+}
+
+/** 8 bytes, little endian: the byte order of the seeds' login signatures. */
+export function uint64le(value: number | bigint): Uint8Array {
+  const out = new Uint8Array(8)
+  new DataView(out.buffer).setBigUint64(0, BigInt(value), true)
+  return out
+}
