@@ -14,13 +14,17 @@ export type ReportLine = {
   reason?: string
 }
 
+/** How node:test announces what a test did after it had ended. */
+const STRAY = /^(Error|Warning):/
+
 /** A reporter for node:test that writes one JSON object per result, for the process that runs the files. */
 // biome-ignore lint/style/noDefaultExport: node:test takes a reporter by its default export.
 export default async function* report(source: AsyncIterable<TestEvent>): AsyncGenerator<string> {
   const path: string[] = []
   for await (const event of source) {
     if (event.type === 'test:start') path.splice(event.data.nesting, Number.POSITIVE_INFINITY, event.data.name)
-    if (event.type === 'test:diagnostic' && event.data.level !== 'info') process.stderr.write(`${event.data.message}\n`)
+    if (event.type === 'test:diagnostic' && STRAY.test(event.data.message))
+      process.stderr.write(`${event.data.message}\n`)
     if (event.type !== 'test:pass' && event.type !== 'test:fail') continue
     const { data } = event
     path.splice(data.nesting, Number.POSITIVE_INFINITY, data.name)
