@@ -1,0 +1,76 @@
+import { secp256k1 } from '@noble/curves/secp256k1.js'
+import { keccak_256 } from '@noble/hashes/sha3.js'
+import { primitives } from '#primitives'
+import { type Address, hexFromBytes } from '../bytes/index.ts'
+import { BadInputError } from '../errors/index.ts'
+
+export const SIGNATURE_BYTES = 65
+export const PUBLIC_KEY_BYTES = 33
+export const SECRET_KEY_BYTES = 32
+
+/** Half of the curve order: a larger s is the malleable twin of a signature and is refused. */
+const HALF_ORDER = secp256k1.Point.Fn.ORDER / 2n
+
+/** A key that signs without showing itself. */
+export type Signer = {
+  readonly address: Address
+  /** Compressed, 33 bytes. */
+  readonly publicKey: Uint8Array
+  /** Signs a 32-byte digest: r‖s‖v with v 27 or 28. */
+  signDigest(digest: Uint8Array): Promise<Uint8Array>
+}
+
+/** The 33-byte form of a public key in either form. */
+export function compressPublicKey(publicKey: Uint8Array): Uint8Array {
+  if (publicKey.length === PUBLIC_KEY_BYTES) return publicKey
+  const out = new Uint8Array(PUBLIC_KEY_BYTES)
+  out[0] = 2 + ((publicKey[64] ?? 0) & 1)
+  out.set(publicKey.subarray(1, 33), 1)
+  return out
+}
+
+/** Keccak-256 of `data`. */
+export function keccak256(data: Uint8Array): Uint8Array {
+  return keccak_256(data)
+}
+
+/** The account address of a secp256k1 public key (compressed or not). */
+export function addressFromPublicKey(publicKey: Uint8Array): Address {
+  const point = publicKey.length === 65 ? publicKey : secp256k1.Point.fromBytes(publicKey).toBytes(false)
+  return hexFromBytes(keccak_256(point.subarray(1)).subarray(12))
+}
+
+/** A signer over a secret key in memory. Errors: {@link BadInputError} when it is no secp256k1 key. */
+export function createKeySigner(secretKey: Uint8Array): Signer {
+  if (!secp256k1.utils.isValidSecretKey(secretKey)) throw new BadInputError('not a secp256k1 secret key')
+  const key = secretKey.slice()
+  const publicKey = secp256k1.getPublicKey(key, true)
+  return {
+    address: addressFromPublicKey(publicKey),
+    publicKey,
+    async signDigest(digest) {
+      const signature = primitives.secp256k1Sign(digest, key)
+      signature[64] = (signature[64] ?? 0) + 27
+      return signature
+    },
+  }
+}
+
+/**
+ * The uncompressed (65-byte) public key that signed `digest`; undefined for anything that is not exactly one valid, low-s
+ * signature of 65 bytes (v 0, 1, 27 or 28).
+ */
+export function findSignerKey(digest: Uint8Array, signature: Uint8Array): Uint8Array | undefined {
+  if (digest.length !== 32 || signature.length !== SIGNATURE_BYTES) return undefined
+  if (BigInt(hexFromBytes(signature.subarray(32, 64))) > HALF_ORDER) return undefined
+  const v = signature[64] ?? 255
+  const normal = signature.slice()
+  normal[64] = v >= 27 ? v - 27 : v
+  return primitives.secp256k1Recover(digest, normal)
+}
+
+/** The address that signed `digest`, or undefined (see {@link findSignerKey}). */
+export function findSignerAddress(digest: Uint8Array, signature: Uint8Array): Address | undefined {
+  const publicKey = findSignerKey(digest, signature)
+  return publicKey && addressFromPublicKey(publicKey)
+}

@@ -1,0 +1,92 @@
+import { concatBytes, findBytesFromHex, type Hex, uint64be, utf8 } from '../bytes/index.ts'
+import { assert } from '../errors/index.ts'
+import { keccak256 } from './keys.ts'
+
+/** The EIP-712 domain of one MEMO network: chain and registry (`spec/wire.md` 2). */
+export type Network = {
+  readonly chainId: number
+  /** Address of the network's registry contract. */
+  readonly registry: Hex
+}
+
+/** Field types that our messages use. */
+type FieldType = 'string' | 'bytes32' | 'address' | 'uint64' | 'uint256' | 'bytes'
+
+/** An EIP-712 struct without nesting: its name and its fields in order. */
+export type TypedStruct = {
+  readonly name: string
+  readonly fields: readonly (readonly [name: string, type: FieldType])[]
+}
+
+export type TypedValue = string | number | bigint | Uint8Array
+
+const DOMAIN: TypedStruct = {
+  name: 'EIP712Domain',
+  fields: [
+    ['name', 'string'],
+    ['version', 'string'],
+    ['chainId', 'uint256'],
+    ['verifyingContract', 'address'],
+  ],
+}
+
+/** Digest to sign for `values` of `struct` in the domain `MEMO` version `1` of `network` (EIP-712). */
+export function typedDigest(
+  network: Network,
+  struct: TypedStruct,
+  values: Readonly<Record<string, TypedValue>>,
+): Uint8Array {
+  const domain = hashStruct(DOMAIN, {
+    name: 'MEMO',
+    version: '1',
+    chainId: network.chainId,
+    verifyingContract: network.registry,
+  })
+  return keccak256(concatBytes(Uint8Array.of(0x19, 0x01), domain, hashStruct(struct, values)))
+}
+
+/** The EIP-712 type string, for instance `Receipt(uint64 orderId,bytes32 root)`. */
+export function typeString(struct: TypedStruct): string {
+  return `${struct.name}(${struct.fields.map(([name, type]) => `${type} ${name}`).join(',')})`
+}
+
+function hashStruct(struct: TypedStruct, values: Readonly<Record<string, TypedValue>>): Uint8Array {
+  const words = [keccak256(utf8(typeString(struct)))]
+  for (const [name, type] of struct.fields) {
+    const value = values[name]
+    assert(value !== undefined, `typed data ${struct.name} lacks ${name}`)
+    words.push(encodeField(type, value))
+  }
+  return keccak256(concatBytes(...words))
+}
+
+function encodeField(type: FieldType, value: TypedValue): Uint8Array {
+  if (type === 'string') return keccak256(utf8(String(value)))
+  if (type === 'bytes') return keccak256(bytesOf(value))
+  if (type === 'bytes32') return leftPad(bytesOf(value), 32)
+  if (type === 'address') return leftPad(bytesOf(value), 20)
+  return numberWord(BigInt(value as number | bigint))
+}
+
+function bytesOf(value: TypedValue): Uint8Array {
+  const bytes = value instanceof Uint8Array ? value : findBytesFromHex(value)
+  assert(bytes, 'typed data: not bytes')
+  return bytes
+}
+
+function leftPad(bytes: Uint8Array, exactly: number): Uint8Array {
+  assert(bytes.length === exactly, `typed data: ${bytes.length} bytes where ${exactly} belong`)
+  const word = new Uint8Array(32)
+  word.set(bytes, 32 - exactly)
+  return word
+}
+
+function numberWord(value: bigint): Uint8Array {
+  const mask = (1n << 64n) - 1n
+  return concatBytes(
+    uint64be((value >> 192n) & mask),
+    uint64be((value >> 128n) & mask),
+    uint64be((value >> 64n) & mask),
+    uint64be(value & mask),
+  )
+}

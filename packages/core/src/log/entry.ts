@@ -1,0 +1,198 @@
+import { decode, encode } from '@ipld/dag-cbor'
+import { primitives } from '#primitives'
+import { type Address, concatBytes, findBytesFromHex, hexFromBytes, utf8 } from '../bytes/index.ts'
+import { BadInputError } from '../errors/index.ts'
+import {
+  findSignerAddress,
+  keccak256,
+  type Network,
+  type Signer,
+  type TypedStruct,
+  typedDigest,
+} from '../keys/index.ts'
+import { envelopeFromPlain, envelopeToPlain, type ManifestEnvelope } from '../manifest/index.ts'
+
+/** The login of a DID at the writer: what lets a gateway write for it (`spec/objects.md` 7). */
+export type LoginEvidence = {
+  readonly token: Uint8Array
+  /** Unix seconds. */
+  readonly timestamp: number
+  readonly signature: Uint8Array
+}
+
+/** What an entry does. */
+export type LogAction =
+  | {
+      readonly kind: 'put'
+      readonly isPublic: boolean
+      /** Only of public objects, so that they are found by it. */
+      readonly cid: string | undefined
+      readonly sizeBytes: number
+      readonly partIds: readonly Uint8Array[]
+      readonly manifest: ManifestEnvelope
+    }
+  | { readonly kind: 'delete'; readonly writer: Address; readonly seq: number }
+
+/**
+ * One step of a DID's index: an append-only log per (DID, writer), hash-linked and signed by its writer, which is a
+ * key of the DID or an account that the DID logged in to.
+ */
+export type LogEntry = {
+  readonly did: string
+  readonly writer: Address
+  /** From 1, without gaps. */
+  readonly seq: number
+  /** Hash of the entry before; zeros for the first. */
+  readonly previous: Uint8Array
+  /** Unix seconds. */
+  readonly time: number
+  /** In the first entry of a writer that is no key of the DID. */
+  readonly evidence: LoginEvidence | undefined
+  readonly action: LogAction
+}
+
+/** An entry with its exact bytes, its hash and its writer's signature. */
+export type SignedEntry = {
+  readonly entry: LogEntry
+  readonly bytes: Uint8Array
+  readonly hash: Uint8Array
+  readonly signature: Uint8Array
+}
+
+export const ZERO_HASH: Uint8Array = new Uint8Array(32)
+const ENTRY_DOMAIN = utf8('memo-entry-v1')
+const MAX_DID_CHARS = 256
+const MAX_TOKEN_BYTES = 256
+
+const ENTRY_STRUCT: TypedStruct = {
+  name: 'IndexEntry',
+  fields: [
+    ['did', 'string'],
+    ['writer', 'address'],
+    ['seq', 'uint64'],
+    ['entryHash', 'bytes32'],
+  ],
+}
+
+/** Encodes and signs an entry. */
+export async function signEntry(network: Network, entry: LogEntry, signer: Signer): Promise<SignedEntry> {
+  const bytes = encode(entryToPlain(entry))
+  const hash = hashEntry(bytes)
+  return { entry, bytes, hash, signature: await signer.signDigest(entryDigest(network, entry, hash)) }
+}
+
+/** Parses an entry's bytes and checks that its writer signed it. Errors: {@link BadInputError}. */
+export function decodeSignedEntry(network: Network, bytes: Uint8Array, signature: Uint8Array): SignedEntry {
+  const entry = decodeEntry(bytes)
+  const hash = hashEntry(bytes)
+  if (findSignerAddress(entryDigest(network, entry, hash), signature) !== entry.writer) {
+    throw new BadInputError('an index entry that its writer did not sign')
+  }
+  return { entry, bytes, hash, signature }
+}
+
+/** Whether `next` continues a log whose newest entry is `head` (undefined: the log is empty). */
+export function continuesLog(
+  head: { readonly seq: number; readonly hash: Uint8Array } | undefined,
+  next: LogEntry,
+): boolean {
+  const previous = head?.hash ?? ZERO_HASH
+  return next.seq === (head?.seq ?? 0) + 1 && hexFromBytes(next.previous) === hexFromBytes(previous)
+}
+
+/** Digest that a DID signs to log in: keccak(did ‖ token ‖ timestamp as 8 bytes little endian) (`spec/login.md` 2). */
+export function loginDigest(did: string, token: Uint8Array, timestamp: number): Uint8Array {
+  const time = new Uint8Array(8)
+  new DataView(time.buffer).setBigUint64(0, BigInt(timestamp), true)
+  return keccak256(concatBytes(utf8(did), token, time))
+}
+
+function hashEntry(bytes: Uint8Array): Uint8Array {
+  return primitives.sha256(concatBytes(ENTRY_DOMAIN, bytes))
+}
+
+function entryDigest(network: Network, entry: LogEntry, entryHash: Uint8Array): Uint8Array {
+  return typedDigest(network, ENTRY_STRUCT, { did: entry.did, writer: entry.writer, seq: entry.seq, entryHash })
+}
+
+function entryToPlain(entry: LogEntry): unknown {
+  const { evidence, action } = entry
+  return {
+    v: 1,
+    did: entry.did,
+    writer: findBytesFromHex(entry.writer, 20),
+    seq: entry.seq,
+    prev: entry.previous,
+    time: entry.time,
+    ...(evidence ? { login: [evidence.token, evidence.timestamp, evidence.signature] } : {}),
+    ...(action.kind === 'put'
+      ? {
+          put: {
+            public: action.isPublic,
+            ...(action.cid === undefined ? {} : { cid: action.cid }),
+            size: action.sizeBytes,
+            parts: action.partIds,
+            manifest: envelopeToPlain(action.manifest),
+          },
+        }
+      : { delete: [findBytesFromHex(action.writer, 20), action.seq] }),
+  }
+}
+
+function decodeEntry(bytes: Uint8Array): LogEntry {
+  let plain: Record<string, unknown>
+  try {
+    plain = (decode(bytes) ?? {}) as Record<string, unknown>
+  } catch (cause) {
+    throw new BadInputError('an index entry is not dag-cbor', { cause })
+  }
+  const { v, did, writer, seq, prev, time, login } = plain
+  if (v !== 1) throw new BadInputError('an index entry of an unknown version')
+  if (typeof did !== 'string' || did.length > MAX_DID_CHARS) throw new BadInputError('an index entry without a DID')
+  if (!isBytes(writer, 20) || !isBytes(prev, 32)) throw new BadInputError('an index entry without writer or link')
+  if (!isCount(seq) || seq < 1 || !isCount(time)) throw new BadInputError('an index entry without number or time')
+  return {
+    did,
+    writer: hexFromBytes(writer),
+    seq,
+    previous: prev,
+    time,
+    evidence: login === undefined ? undefined : evidenceFromPlain(login),
+    action: actionFromPlain(plain),
+  }
+}
+
+function actionFromPlain(plain: Record<string, unknown>): LogAction {
+  if (plain.delete !== undefined) {
+    const [writer, seq] = Array.isArray(plain.delete) ? plain.delete : []
+    if (!isBytes(writer, 20) || !isCount(seq)) throw new BadInputError('an index entry with a bad deletion')
+    return { kind: 'delete', writer: hexFromBytes(writer), seq }
+  }
+  const put = (plain.put ?? {}) as Record<string, unknown>
+  const { cid, size, parts, manifest } = put
+  const isPublic = put.public === true
+  if (!isCount(size) || !Array.isArray(parts) || !parts.every((part) => isBytes(part, 32))) {
+    throw new BadInputError('an index entry with a bad object')
+  }
+  if (cid !== undefined && (typeof cid !== 'string' || !isPublic)) {
+    throw new BadInputError('only a public object shows its CID')
+  }
+  const envelope = envelopeFromPlain(manifest)
+  return { kind: 'put', isPublic, cid, sizeBytes: size, partIds: parts, manifest: envelope }
+}
+
+function evidenceFromPlain(plain: unknown): LoginEvidence {
+  const [token, timestamp, signature] = Array.isArray(plain) ? plain : []
+  const isEvidence =
+    token instanceof Uint8Array && token.length <= MAX_TOKEN_BYTES && isCount(timestamp) && isBytes(signature, 65)
+  if (!isEvidence) throw new BadInputError('an index entry with malformed login evidence')
+  return { token, timestamp, signature }
+}
+
+function isBytes(value: unknown, length: number): value is Uint8Array {
+  return value instanceof Uint8Array && value.length === length
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0
+}

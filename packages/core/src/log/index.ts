@@ -1,0 +1,11 @@
+export {
+  continuesLog,
+  decodeSignedEntry,
+  type LogAction,
+  type LogEntry,
+  type LoginEvidence,
+  loginDigest,
+  type SignedEntry,
+  signEntry,
+  ZERO_HASH,
+} from './entry.ts'

@@ -1,0 +1,51 @@
+import { createCipheriv, createDecipheriv, createHash, hash } from 'node:crypto'
+import { recover as eccRecover, signRecoverable } from 'tiny-secp256k1'
+import type { Hasher, Primitives } from './types.ts'
+
+const TAG_BYTES = 16
+
+/** The primitives of Node: OpenSSL by `node:crypto`, secp256k1 in WebAssembly. */
+export const primitives: Primitives = {
+  sha256: (data) => hash('sha256', data, 'buffer'),
+  createSha256(): Hasher {
+    const state = createHash('sha256')
+    return { update: (data) => void state.update(data), digest: () => state.digest() }
+  },
+  gcmSeal(key, iv, plaintext, aad, out) {
+    const cipher = createCipheriv('aes-256-gcm', key, iv)
+    cipher.setAAD(aad)
+    out.set(cipher.update(plaintext), 0)
+    cipher.final()
+    out.set(cipher.getAuthTag(), plaintext.length)
+  },
+  gcmOpen(key, iv, sealed, aad, out) {
+    if (sealed.length < TAG_BYTES) return false
+    const decipher = createDecipheriv('aes-256-gcm', key, iv)
+    decipher.setAAD(aad)
+    decipher.setAuthTag(sealed.subarray(sealed.length - TAG_BYTES))
+    const plaintext = decipher.update(sealed.subarray(0, sealed.length - TAG_BYTES))
+    try {
+      decipher.final()
+    } catch {
+      return false // the tag did not match: the only thing that final() can refuse here
+    }
+    out.set(plaintext, 0)
+    return true
+  },
+  secp256k1Sign(digest, secretKey) {
+    const { signature, recoveryId } = signRecoverable(digest, secretKey)
+    const out = new Uint8Array(65)
+    out.set(signature, 0)
+    out[64] = recoveryId
+    return out
+  },
+  secp256k1Recover(digest, signature) {
+    const v = signature[64]
+    if (signature.length !== 65 || (v !== 0 && v !== 1)) return undefined
+    try {
+      return eccRecover(digest, signature.subarray(0, 64), v, false) ?? undefined
+    } catch {
+      return undefined // r or s out of range
+    }
+  },
+}

@@ -1,0 +1,11 @@
+export { openBox, sealBox } from './box.ts'
+export {
+  CHUNK_BYTES,
+  CONTENT_KEY_BYTES,
+  openChunks,
+  SEALED_CHUNK_BYTES,
+  SealBrokenError,
+  sealChunks,
+  sealedBytesOf,
+  TAG_BYTES,
+} from './seal.ts'

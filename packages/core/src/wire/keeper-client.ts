@@ -1,0 +1,194 @@
+import { decode, encode } from '@ipld/dag-cbor'
+import { type Address, findAddress, findBytesFromHex, type Hex, hex32, hexFromBytes, utf8 } from '../bytes/index.ts'
+import { BadInputError, MemoError } from '../errors/index.ts'
+import { decodeSignedEntry, type SignedEntry } from '../log/index.ts'
+import { findAckFromJson, type IndexAck, isAckOf } from './ack.ts'
+import { decodeBundle, decodePlacedPart, encodeBundle, type IndexBundle, type PlacedPart } from './bundle.ts'
+import { type ClientPorts, type ExchangeRequest, exchange, type Peer } from './exchange.ts'
+import { BadAnswerError, CBOR_TYPE, JSON_TYPE, parseJson, readAnswer } from './http.ts'
+import { CONTROL_TIMEOUT_MS } from './provider-client.ts'
+
+const MAX_JSON_BYTES = 4_194_304
+const MAX_RECORD_BYTES = 67_108_864
+/** Entries asked for at once. */
+export const ENTRY_PAGE = 100
+
+/** The newest entry of one log. */
+export type LogHead = { readonly did: string; readonly writer: Address; readonly seq: number; readonly hash: Hex }
+
+/** A provider that a keeper proposes. */
+export type Candidate = { readonly address: Address; readonly endpoint: string }
+
+export type MatchRequest = {
+  /** Pieces to place. */
+  readonly count: number
+  readonly pieceBytes: number
+  /** Providers that must not be proposed. */
+  readonly exclude: readonly Address[]
+}
+
+/** An entry's number is taken, or does not follow the newest one: the log moved on. */
+export class IndexConflictError extends MemoError {
+  override readonly name: string = 'IndexConflictError'
+  constructor(message: string, details: Readonly<Record<string, unknown>>) {
+    super(message, {
+      blame: 'user',
+      retry: 'now',
+      details,
+      fix: 'Read the newest entry of the log, then append to it.',
+    })
+  }
+}
+
+type CallOptions = { readonly signal?: AbortSignal | undefined; readonly timeoutMs?: number | undefined }
+
+/** Speaks to one keeper; checks all that is signed. */
+export type KeeperClient = {
+  readonly address: Address
+  /** Providers for new pieces, best first; possibly fewer than asked for. */
+  match(request: MatchRequest, options?: CallOptions): Promise<readonly Candidate[]>
+  /** Hands over an entry with its parts; the checked acknowledgement means that the keeper keeps them. */
+  submit(bundle: IndexBundle, options?: CallOptions): Promise<IndexAck>
+  /** Heads of all logs of a DID. */
+  listHeads(did: string, options?: CallOptions): Promise<readonly LogHead[]>
+  /** Heads of the logs that `writer` writes, by DID, after `after`. */
+  listWriterHeads(writer: Address, after: string, options?: CallOptions): Promise<readonly LogHead[]>
+  /** Up to {@link ENTRY_PAGE} entries of a log from number `from`, signatures checked. */
+  listEntries(did: string, writer: Address, from: number, options?: CallOptions): Promise<readonly SignedEntry[]>
+  findPart(partId: Uint8Array, options?: CallOptions): Promise<PlacedPart | undefined>
+  /** Entries of public objects with this CID, newest first. */
+  findPublic(cid: string, options?: CallOptions): Promise<readonly SignedEntry[]>
+  /** What the keeper took in after `cursor`, for other keepers. */
+  readFeed(
+    cursor: number,
+    options?: CallOptions,
+  ): Promise<{ readonly next: number; readonly bundles: readonly IndexBundle[] }>
+}
+
+/** A client for the keeper `peer` (`spec/wire.md` 6). */
+export function createKeeperClient(ports: ClientPorts, peer: Omit<Peer, 'role'>): KeeperClient {
+  const keeper: Peer = { ...peer, role: 'keeper' }
+  const call = async (request: Omit<ExchangeRequest, 'timeoutMs'>, most: number, options: CallOptions) =>
+    await exchange(
+      ports,
+      keeper,
+      { ...request, timeoutMs: options.timeoutMs ?? CONTROL_TIMEOUT_MS, signal: options.signal },
+      async (response) => await readAnswer(response, most, 'keeper'),
+    )
+  const bad = (what: string, cause?: unknown) =>
+    new BadAnswerError(`keeper ${keeper.address} answered ${what}`, {
+      blame: 'keeper',
+      retry: 'now',
+      details: { keeper: keeper.address },
+      cause,
+    })
+  const checked = <T>(what: string, parse: () => T): T => {
+    try {
+      return parse()
+    } catch (cause) {
+      throw cause instanceof BadInputError ? bad(what, cause) : cause
+    }
+  }
+  const entriesOf = (answer: Uint8Array): SignedEntry[] =>
+    checked('malformed entries', () => (recordOf(answer).entries as unknown[]).map((plain) => entryOf(ports, plain)))
+  const getJson = async (path: string, options: CallOptions) =>
+    parseJson(await call({ method: 'GET', path }, MAX_JSON_BYTES, options))
+
+  return {
+    address: keeper.address,
+    async match(request, options = {}) {
+      const body = utf8(JSON.stringify(request))
+      const headers = { 'content-type': JSON_TYPE }
+      const answer = parseJson(await call({ method: 'POST', path: '/match', body, headers }, MAX_JSON_BYTES, options))
+      const { providers } = (answer ?? {}) as { providers?: unknown }
+      if (!Array.isArray(providers)) throw bad('no list of providers')
+      return providers.flatMap((plain) => candidateOf(plain) ?? [])
+    },
+    async submit(bundle, options = {}) {
+      const headers = { 'content-type': CBOR_TYPE }
+      const request = { method: 'POST', path: '/index', body: encodeBundle(bundle), headers }
+      const answer = parseJson(await call(request, MAX_JSON_BYTES, options))
+      const ack = findAckFromJson((answer as { ack?: unknown } | null)?.ack)
+      if (!ack || ack.keeper !== keeper.address || !isAckOf(ports.network, bundle.signed, ack)) {
+        throw bad('without a valid acknowledgement')
+      }
+      return ack
+    },
+    async listHeads(did, options = {}) {
+      return headsOf(await getJson(`/index/${encodeURIComponent(did)}`, options))
+    },
+    async listWriterHeads(writer, after, options = {}) {
+      return headsOf(await getJson(`/writers/${writer}?after=${encodeURIComponent(after)}`, options))
+    },
+    async listEntries(did, writer, from, options = {}) {
+      const path = `/index/${encodeURIComponent(did)}/${writer}?from=${from}`
+      return entriesOf(await call({ method: 'GET', path }, MAX_RECORD_BYTES, options))
+    },
+    async findPart(partId, options = {}) {
+      const request = { method: 'GET', path: `/placements/${hex32(partId)}` }
+      const answer = await call(request, MAX_RECORD_BYTES, options)
+      const { part } = recordOf(answer)
+      if (!(part instanceof Uint8Array)) return undefined
+      const placed = checked('a malformed placement', () => decodePlacedPart(part))
+      if (hexFromBytes(placed.placement.partId) !== hexFromBytes(partId)) throw bad('another part')
+      return placed
+    },
+    async findPublic(cid, options = {}) {
+      return entriesOf(await call({ method: 'GET', path: `/objects/${cid}` }, MAX_RECORD_BYTES, options))
+    },
+    async readFeed(cursor, options = {}) {
+      const answer = recordOf(await call({ method: 'GET', path: `/feed?after=${cursor}` }, MAX_RECORD_BYTES, options))
+      const { next, bundles } = answer
+      if (!Number.isSafeInteger(next) || !Array.isArray(bundles)) throw bad('a malformed feed')
+      const parsed = checked('a malformed feed', () => bundles.map((bytes) => decodeBundle(ports.network, bytes)))
+      return { next: next as number, bundles: parsed }
+    },
+  }
+}
+
+/** Body of an answer that lists entries: dag-cbor `{entries: [[bytes, signature], …]}`. */
+export function encodeEntries(entries: readonly Pick<SignedEntry, 'bytes' | 'signature'>[]): Uint8Array {
+  return encode({ entries: entries.map((entry) => [entry.bytes, entry.signature]) })
+}
+
+/** Body of an answer with a part, or with none: dag-cbor `{part: bytes | null}`. */
+export function encodePartAnswer(part: Uint8Array | undefined): Uint8Array {
+  return encode({ part: part ?? null })
+}
+
+/** Body of a feed answer: dag-cbor `{next, bundles: [bytes, …]}`. */
+export function encodeFeed(next: number, bundles: readonly Uint8Array[]): Uint8Array {
+  return encode({ next, bundles })
+}
+
+function entryOf(ports: ClientPorts, plain: unknown): SignedEntry {
+  const [bytes, signature] = Array.isArray(plain) ? plain : []
+  if (!(bytes instanceof Uint8Array) || !(signature instanceof Uint8Array)) throw new BadInputError('a malformed entry')
+  return decodeSignedEntry(ports.network, bytes, signature)
+}
+
+function recordOf(bytes: Uint8Array): Record<string, unknown> {
+  try {
+    return (decode(bytes) ?? {}) as Record<string, unknown>
+  } catch (cause) {
+    throw new BadInputError('an answer is not dag-cbor', { cause })
+  }
+}
+
+function headsOf(answer: unknown): LogHead[] {
+  const { heads } = (answer ?? {}) as { heads?: unknown }
+  if (!Array.isArray(heads)) return []
+  return heads.flatMap((plain) => {
+    const { did, writer, seq, hash } = (plain ?? {}) as Record<string, unknown>
+    const address = findAddress(writer)
+    const bytes = findBytesFromHex(hash, 32)
+    if (typeof did !== 'string' || !address || !bytes || !Number.isSafeInteger(seq)) return []
+    return [{ did, writer: address, seq: seq as number, hash: hexFromBytes(bytes) }]
+  })
+}
+
+function candidateOf(plain: unknown): Candidate | undefined {
+  const { address, endpoint } = (plain ?? {}) as Record<string, unknown>
+  const provider = findAddress(address)
+  return provider && typeof endpoint === 'string' ? { address: provider, endpoint } : undefined
+}

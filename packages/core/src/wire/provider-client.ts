@@ -1,0 +1,145 @@
+import {
+  type Address,
+  type ByteStream,
+  equalBytes,
+  findBytesFromHex,
+  hex32,
+  hexFromBytes,
+  utf8,
+} from '../bytes/index.ts'
+import { areUnitsOf, isUnitRange, PieceCorruptError, unitRangeOf, unitsLengthOf } from '../piece/index.ts'
+import { type ClientPorts, type ExchangeRequest, exchange, type Peer } from './exchange.ts'
+import { BadAnswerError, errorOfAnswer, JSON_TYPE, parseJson, readAnswer } from './http.ts'
+import { findReceiptFromJson, isReceipt, type Receipt } from './receipt.ts'
+
+/** An exchange that carries a request and a short answer. */
+export const CONTROL_TIMEOUT_MS = 10_000
+/** An exchange that carries up to a strip of bytes. */
+export const STRIP_TIMEOUT_MS = 20_000
+/** An exchange that carries a whole piece. */
+export const PIECE_TIMEOUT_MS = 120_000
+const MAX_JSON_BYTES = 65_536
+
+/** What a provider says about itself. */
+export type ProviderInfo = { readonly address: string; readonly freeBytes: number; readonly pieces: number }
+
+type CallOptions = { readonly signal?: AbortSignal | undefined; readonly timeoutMs?: number | undefined }
+
+/** Speaks to one provider; believes nothing that it can check. */
+export type ProviderClient = {
+  readonly address: Address
+  info(options?: CallOptions): Promise<ProviderInfo>
+  /** Streams a piece; it is not kept before {@link ProviderClient.commit}. Returns root and size as received. */
+  upload(
+    uploadId: Uint8Array,
+    body: Uint8Array | ByteStream,
+    terms: { readonly maxBytes: number; readonly orderId: number },
+    options?: CallOptions,
+  ): Promise<{ readonly root: Uint8Array; readonly sizeBytes: number }>
+  /** Makes the provider keep the upload for good; returns its checked receipt. */
+  commit(
+    uploadId: Uint8Array,
+    piece: { readonly root: Uint8Array; readonly sizeBytes: number },
+    options?: CallOptions,
+  ): Promise<Receipt>
+  /** Size of a piece, or undefined when the provider does not hold it. */
+  findSize(root: Uint8Array, options?: CallOptions): Promise<number | undefined>
+  /** Unit nodes of a piece, checked against its root. Errors: {@link PieceCorruptError}. */
+  readUnits(root: Uint8Array, sizeBytes: number, options?: CallOptions): Promise<Uint8Array>
+  /** Bytes of a piece, checked against verified `units`. Errors: {@link PieceCorruptError}. */
+  read(
+    piece: { readonly root: Uint8Array; readonly sizeBytes: number; readonly units: Uint8Array },
+    range: { readonly offset: number; readonly length: number },
+    options?: CallOptions,
+  ): Promise<Uint8Array>
+  /** Gives up a piece that this account uploaded. False when there was none. */
+  delete(root: Uint8Array, options?: CallOptions): Promise<boolean>
+}
+
+/** A client for the provider `peer` (`spec/wire.md` 4). */
+export function createProviderClient(ports: ClientPorts, peer: Omit<Peer, 'role'>): ProviderClient {
+  const provider: Peer = { ...peer, role: 'provider' }
+  const call = async (request: Omit<ExchangeRequest, 'timeoutMs'>, most: number, options: CallOptions, ms: number) =>
+    await exchange(
+      ports,
+      provider,
+      { ...request, timeoutMs: options.timeoutMs ?? ms, signal: options.signal },
+      async (response) => await readAnswer(response, most, 'provider'),
+    )
+  const bad = (what: string) =>
+    new BadAnswerError(`provider ${provider.address} answered ${what}`, {
+      blame: 'provider',
+      retry: 'now',
+      details: { provider: provider.address },
+    })
+
+  return {
+    address: provider.address,
+    async info(options = {}) {
+      const answer = await call({ method: 'GET', path: '/info' }, MAX_JSON_BYTES, options, CONTROL_TIMEOUT_MS)
+      return parseJson(answer) as ProviderInfo
+    },
+    async upload(uploadId, body, terms, options = {}) {
+      const path = `/uploads?id=${hex32(uploadId)}&order=${terms.orderId}&max=${terms.maxBytes}`
+      const request = { method: 'POST', path, body, signed: true }
+      const answer = parseJson(await call(request, MAX_JSON_BYTES, options, PIECE_TIMEOUT_MS))
+      const { root, sizeBytes } = (answer ?? {}) as Record<string, unknown>
+      const received = findBytesFromHex(root, 32)
+      if (!received || typeof sizeBytes !== 'number') throw bad('an upload without root or size')
+      return { root: received, sizeBytes }
+    },
+    async commit(uploadId, piece, options = {}) {
+      const body = utf8(JSON.stringify({ root: hexFromBytes(piece.root), sizeBytes: piece.sizeBytes }))
+      const path = `/uploads/${hex32(uploadId)}/commit`
+      const request = { method: 'POST', path, body, signed: true, headers: { 'content-type': JSON_TYPE } }
+      const answer = parseJson(await call(request, MAX_JSON_BYTES, options, CONTROL_TIMEOUT_MS))
+      const receipt = findReceiptFromJson((answer as { receipt?: unknown } | null)?.receipt)
+      const isOurs =
+        receipt?.provider === provider.address &&
+        receipt.sizeBytes === piece.sizeBytes &&
+        equalBytes(receipt.root, piece.root) &&
+        isReceipt(ports.network, receipt)
+      if (!isOurs) throw bad('a commit without a valid receipt')
+      return receipt
+    },
+    async findSize(root, options = {}) {
+      const request = { method: 'HEAD', path: `/pieces/${hex32(root)}` }
+      const timeoutMs = options.timeoutMs ?? CONTROL_TIMEOUT_MS
+      return await exchange(ports, provider, { ...request, timeoutMs, signal: options.signal }, async (response) => {
+        if (response.status === 404) return undefined
+        if (response.status !== 200) throw await errorOfAnswer(response, 'provider')
+        await readAnswer(response, 0, 'provider')
+        const size = Number(response.headers['content-length'])
+        if (!Number.isSafeInteger(size)) throw bad('a piece without a size')
+        return size
+      })
+    },
+    async readUnits(root, sizeBytes, options = {}) {
+      const request = { method: 'GET', path: `/pieces/${hex32(root)}/units` }
+      const units = await call(request, unitsLengthOf(sizeBytes), options, CONTROL_TIMEOUT_MS)
+      if (!areUnitsOf(root, sizeBytes, units)) throw corrupt(provider, root, 'unit nodes')
+      return units
+    },
+    async read(piece, range, options = {}) {
+      const whole = unitRangeOf(piece.sizeBytes, range.offset, range.length)
+      const headers = { range: `bytes=${whole.offset}-${whole.offset + whole.length - 1}` }
+      const request = { method: 'GET', path: `/pieces/${hex32(piece.root)}`, headers }
+      const data = await call(request, whole.length, options, STRIP_TIMEOUT_MS)
+      if (data.length !== whole.length || !isUnitRange(piece.units, whole.offset, data)) {
+        throw corrupt(provider, piece.root, `bytes ${whole.offset}–${whole.offset + whole.length - 1}`)
+      }
+      const at = range.offset - whole.offset
+      return data.subarray(at, at + range.length)
+    },
+    async delete(root, options = {}) {
+      const request = { method: 'DELETE', path: `/pieces/${hex32(root)}`, signed: true }
+      const answer = parseJson(await call(request, MAX_JSON_BYTES, options, CONTROL_TIMEOUT_MS))
+      return (answer as { deleted?: unknown } | null)?.deleted === true
+    },
+  }
+}
+
+function corrupt(provider: Peer, root: Uint8Array, what: string): PieceCorruptError {
+  const details = { provider: provider.address, root: hexFromBytes(root) }
+  return new PieceCorruptError(`provider ${provider.address} gave ${what} that are not those of the piece`, details)
+}
