@@ -5,10 +5,10 @@
 import { join } from 'node:path'
 import { checkCode } from './tidy/code.ts'
 import { checkDependencies } from './tidy/dependencies.ts'
+import { checkCitations, checkIndex, checkPointers } from './tidy/documents.ts'
 import { checkErrors } from './tidy/errors.ts'
 import { checkLength, checkNames } from './tidy/files.ts'
 import { checkLayers } from './tidy/layers.ts'
-import { checkCitations, checkIndex } from './tidy/spec.ts'
 import { type Rule, readTree } from './tidy/tree.ts'
 
 const rules: readonly Rule[] = [
@@ -19,6 +19,7 @@ const rules: readonly Rule[] = [
   checkDependencies,
   checkCitations,
   checkIndex,
+  checkPointers,
   checkErrors,
 ]
 

@@ -9,6 +9,7 @@ type Ban = {
 }
 
 const isPackageSource = (path: string): boolean => isScript(path) && /^packages\/[^/]+\/src\//.test(path)
+const isTest = (path: string): boolean => path.endsWith('.test.ts')
 const isCode = (path: string): boolean => isScript(path) || path.endsWith('.sol')
 
 const bans: readonly Ban[] = [
@@ -31,7 +32,7 @@ const bans: readonly Ban[] = [
     why: 'do it now, or leave it out',
   },
   {
-    applies: isScript,
+    applies: isTest,
     pattern: /\b(test|it|describe|suite)\.(only|skip|todo)\(|\b(only|skip|todo):\s*true\b|\.(skip|todo)\(\s*\)/g,
     rule: 'no test is singled out or skipped without a reason',
     why: 'a test that does not run proves nothing; where the machine lacks something, give the reason as text',

@@ -1,4 +1,4 @@
-import { globSync, readFileSync } from 'node:fs'
+import { existsSync, globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** A file of the repository that the house rules look at. */
@@ -15,6 +15,8 @@ export type Tree = {
   files: readonly SourceFile[]
   /** The file at a path, or undefined. */
   find: (path: string) => SourceFile | undefined
+  /** Whether there is a file or folder at a path, also one that the rules do not look at. */
+  exists: (path: string) => boolean
 }
 
 /** One breach of one rule. */
@@ -55,7 +57,7 @@ export function readTree(root: string): Tree {
     return { path: path.replaceAll('\\', '/'), text, lines: text.split('\n') }
   })
   const byPath = new Map(files.map((file) => [file.path, file]))
-  return { files, find: (path) => byPath.get(path) }
+  return { files, find: (path) => byPath.get(path), exists: (path) => existsSync(join(root, path)) }
 }
 
 /** Whether this is TypeScript or JavaScript. */

@@ -1,6 +1,9 @@
+import { posix } from 'node:path'
 import { type Finding, lineAt, type Tree } from './tree.ts'
 
 const CITATION = /\bspec\/([a-z0-9/-]+\.md)(?:`?\s+(\d+(?:\.\d+)*))?/g
+const LINK = /\]\((?![a-z]+:)([^)#\s]+)/g
+const PATH = /`((?:bench|e2e|examples|packages|scripts|spec)\/[\w./-]+)`/g
 const INDEX = 'spec/README.md'
 
 /** A rule that code cites exists, so that a reader who follows the citation finds it. */
@@ -30,6 +33,26 @@ export function checkIndex(tree: Tree): Finding[] {
       rule: `${INDEX} links every page`,
       why: 'a page that nobody finds binds nobody',
     }))
+}
+
+/** What a document points at is there. */
+export function checkPointers(tree: Tree): Finding[] {
+  const documents = tree.files.filter((file) => file.path.endsWith('.md'))
+  return documents.flatMap(({ path, text }) => {
+    const links = [...text.matchAll(LINK)].map((match) => ({
+      match,
+      target: posix.join(posix.dirname(path), match[1] ?? ''),
+    }))
+    const paths = [...text.matchAll(PATH)].map((match) => ({ match, target: match[1] ?? '' }))
+    return [...links, ...paths]
+      .filter(({ target }) => !tree.exists(target))
+      .map(({ match, target }) => ({
+        path,
+        line: lineAt(text, match.index),
+        rule: `there is no ${target}`,
+        why: 'a document that sends its reader nowhere costs more than none',
+      }))
+  })
 }
 
 /** A rule is a numbered item or a numbered heading: `3. …`, `## 3. …`, `**3.2** …`. */
