@@ -4,35 +4,43 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { addCounts, type Counts, noCounts, oneFailed } from './counts.ts'
 import { endGroup, root, startGroup, survivorsOf } from './processes.ts'
-import type { ReportLine } from './reporter.ts'
+import { END_OF_REPORT, type ReportLine } from './reporter.ts'
 
 /** How much of what a test file prints is kept, to be shown if it fails. */
 const OUTPUT_LIMIT_BYTES = 64 * 1024
 const REPORTER = join(import.meta.dirname, 'reporter.ts')
 
 export type FilesOptions = {
-  /** Glob patterns from the root of the repository. */
+  /** Where the files are; the root of the repository unless given. */
+  directory?: string
+  /** Glob patterns from there. */
   patterns: readonly string[]
   /** How many files run at the same time. */
   concurrency: number
   /** A file that runs for longer is stopped, with all that it started, and counts as failed. */
   fileTimeoutMs: number
+  /** Count only, and print nothing. */
+  quiet?: boolean
 }
+
+/** What a file reported, and whether it came to the end of its tests. */
+type Report = { lines: readonly ReportLine[]; complete: boolean }
 
 type Ended = { code: number | null; signal: string | null; timedOut: boolean; survivors: string[]; output: string }
 
 /** Runs test files, each in a process of its own, and prints a line per file and failures in full. */
 export async function runFiles(options: FilesOptions): Promise<Counts> {
-  const files = globSync([...options.patterns], { cwd: root, exclude: ['**/node_modules/**'] }).sort()
+  const directory = options.directory ?? root
+  const files = globSync([...options.patterns], { cwd: directory, exclude: ['**/node_modules/**'] }).sort()
   if (files.length === 0) {
-    console.log(`no test file matches ${options.patterns.join(', ')}`)
+    if (!options.quiet) console.log(`no test file matches ${options.patterns.join(', ')}`)
     return oneFailed
   }
   let counts = noCounts
   const waiting = files.values()
   const worker = async (): Promise<void> => {
     for (const file of waiting) {
-      const counted = await runFile(file, options.fileTimeoutMs)
+      const counted = await runFile(directory, file, options)
       counts = addCounts(counts, counted)
     }
   }
@@ -40,27 +48,30 @@ export async function runFiles(options: FilesOptions): Promise<Counts> {
   return counts
 }
 
-async function runFile(file: string, timeoutMs: number): Promise<Counts> {
-  const directory = mkdtempSync(join(tmpdir(), 'memo-test-'))
-  const report = join(directory, 'report.jsonl')
+async function runFile(directory: string, file: string, options: FilesOptions): Promise<Counts> {
+  const { fileTimeoutMs: timeoutMs, quiet = false } = options
+  const scratch = mkdtempSync(join(tmpdir(), 'memo-test-run-'))
+  const report = join(scratch, 'report.jsonl')
   const startedMs = performance.now()
   try {
-    const ended = await startFile(file, report, timeoutMs)
-    const lines = readReport(report)
-    const complaints = complaintsOf(ended, lines, timeoutMs)
+    const ended = await startFile(directory, file, report, timeoutMs)
+    const reported = readReport(report)
+    const { lines } = reported
+    const complaints = complaintsOf(ended, reported, timeoutMs)
     const counts = countLines(lines, complaints)
+    if (quiet) return counts
     printFile(file, counts, performance.now() - startedMs)
     printSkipped(lines)
     printFailures(lines, complaints, ended.output)
     return counts
   } finally {
-    rmSync(directory, { recursive: true, force: true })
+    rmSync(scratch, { recursive: true, force: true })
   }
 }
 
-function startFile(file: string, report: string, timeoutMs: number): Promise<Ended> {
+function startFile(directory: string, file: string, report: string, timeoutMs: number): Promise<Ended> {
   const args = ['--conditions=source', `--test-reporter=${REPORTER}`, `--test-reporter-destination=${report}`, file]
-  const child = startGroup('node', args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = startGroup('node', args, { cwd: directory, stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   const keep = (chunk: Buffer): void => {
     output = (output + chunk.toString('utf8')).slice(-OUTPUT_LIMIT_BYTES)
@@ -90,20 +101,22 @@ function startFile(file: string, report: string, timeoutMs: number): Promise<End
   })
 }
 
-function readReport(report: string): ReportLine[] {
-  // A file that fails to load, or contains no test, never starts its report.
-  if (!existsSync(report)) return []
-  const complete = readFileSync(report, 'utf8').split('\n').slice(0, -1)
-  return complete.map((line) => JSON.parse(line) as ReportLine)
+function readReport(report: string): Report {
+  // A file that fails to load never starts its report.
+  if (!existsSync(report)) return { lines: [], complete: false }
+  const written = readFileSync(report, 'utf8').split('\n').slice(0, -1)
+  const complete = written.at(-1) === END_OF_REPORT
+  return { lines: written.slice(0, complete ? -1 : undefined).map((line) => JSON.parse(line)), complete }
 }
 
 /** What is wrong with the file as a whole, beside its failed tests. */
-function complaintsOf(ended: Ended, lines: readonly ReportLine[], timeoutMs: number): string[] {
+function complaintsOf(ended: Ended, { lines, complete }: Report, timeoutMs: number): string[] {
   const complaints: string[] = []
   const failed = lines.some((line) => line.result === 'failed')
   if (ended.timedOut) complaints.push(`stopped after ${timeoutMs / 1000} s: a test hangs, or something keeps it alive`)
   else if (ended.code !== 0 && !failed) complaints.push(`ended with ${ended.code ?? ended.signal} and no failed test`)
-  else if (!lines.some((line) => !line.suite)) complaints.push('contains no test')
+  else if (!lines.some((line) => !line.suite)) complaints.push('contains no test, or ended before the first')
+  else if (!complete) complaints.push('ended before its tests did')
   if (ended.survivors.length > 0) complaints.push(`left running, and ended by us: ${ended.survivors.join(', ')}`)
   return complaints
 }

@@ -14,7 +14,7 @@ export const root: string = join(import.meta.dirname, '..', '..')
 const groups = new Set<number>()
 
 /** The environment of every child: the pinned Node and the tools of the lock file come first. */
-export function childEnvironment(): NodeJS.ProcessEnv {
+function childEnvironment(): NodeJS.ProcessEnv {
   const bin = join(root, 'node_modules', '.bin')
   return { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH ?? ''}` }
 }

@@ -14,6 +14,9 @@ export type ReportLine = {
   reason?: string
 }
 
+/** Written last: what comes without it was cut short. */
+export const END_OF_REPORT = 'end of report'
+
 /** How node:test announces what a test did after it had ended. */
 const STRAY = /^(Error|Warning):/
 
@@ -39,6 +42,7 @@ export default async function* report(source: AsyncIterable<TestEvent>): AsyncGe
     }
     yield `${JSON.stringify(line)}\n`
   }
+  yield `${END_OF_REPORT}\n`
 }
 
 function failureOf(error: Error & { failureType?: string }): { failure?: string } {

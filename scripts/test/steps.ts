@@ -34,8 +34,13 @@ export const steps: readonly Step[] = [
   },
   {
     topic: 'lint',
+    title: 'no failed test goes uncounted (runner proof)',
+    run: () => runCommand(ownScript('scripts/runner-proof.ts')),
+  },
+  {
+    topic: 'lint',
     title: 'nothing unused (knip)',
-    run: () => runCommand({ program: 'knip', args: ['--no-progress'] }),
+    run: () => runCommand({ program: 'knip', args: ['--no-progress', '--no-config-hints'] }),
   },
   {
     topic: 'contracts',
