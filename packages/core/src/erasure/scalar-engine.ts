@@ -1,0 +1,61 @@
+import type { Engine, MatrixProduct } from './engine.ts'
+import { FIELD_SIZE, multiply } from './field.ts'
+import type { Matrix } from './matrix.ts'
+
+// One table look-up gives the products of a byte with the coefficients of four rows, one per byte of a word.
+const ROWS_PER_WORD = 4
+
+// The sums of one tile stay in the first-level cache.
+const TILE_BYTES = 4_096
+
+/** The engine for runtimes without WebAssembly SIMD: plain JavaScript, about a tenth of the speed. */
+export function createScalarEngine(): Engine {
+  const sums = new Int32Array(TILE_BYTES)
+  return {
+    variant: 'scalar',
+    prepare: (matrix) => prepare(matrix, sums),
+    allocate: (count, stripBytes) => Array.from({ length: count }, () => new Uint8Array(stripBytes)),
+  }
+}
+
+function prepare(matrix: Matrix, sums: Int32Array): MatrixProduct {
+  const passes: Int32Array[][] = []
+  for (let row = 0; row < matrix.length; row += ROWS_PER_WORD) {
+    passes.push(productTables(matrix.slice(row, row + ROWS_PER_WORD)))
+  }
+  const columns = matrix[0]?.length ?? 0
+  return {
+    tableBytes: passes.length * columns * FIELD_SIZE * Int32Array.BYTES_PER_ELEMENT,
+    apply: (inputs, outputs) => {
+      const length = inputs[0]?.length ?? 0
+      for (let at = 0; at < length; at += TILE_BYTES) {
+        const tile = Math.min(TILE_BYTES, length - at)
+        for (const [index, tables] of passes.entries()) {
+          sums.fill(0, 0, tile)
+          for (const [column, table] of tables.entries()) addProducts(sums, table, inputs[column]!, at, tile)
+          const firstRow = index * ROWS_PER_WORD
+          for (const [row, output] of outputs.slice(firstRow, firstRow + ROWS_PER_WORD).entries()) {
+            takeBytes(output, sums, 8 * row, at, tile)
+          }
+        }
+      }
+    },
+  }
+}
+
+/** Per column, for every byte, its products with the coefficients of up to four rows. */
+function productTables(rows: Matrix): Int32Array[] {
+  return Array.from(rows[0]!, (_, column) =>
+    Int32Array.from({ length: FIELD_SIZE }, (_, byte) =>
+      rows.reduce((word, row, index) => word | (multiply(row[column]!, byte) << (8 * index)), 0),
+    ),
+  )
+}
+
+function addProducts(sums: Int32Array, table: Int32Array, input: Uint8Array, at: number, length: number): void {
+  for (let i = 0; i < length; i++) sums[i]! ^= table[input[at + i]!]!
+}
+
+function takeBytes(output: Uint8Array, sums: Int32Array, shift: number, at: number, length: number): void {
+  for (let i = 0; i < length; i++) output[at + i] = sums[i]! >>> shift
+}
