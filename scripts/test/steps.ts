@@ -39,6 +39,11 @@ export const steps: readonly Step[] = [
   },
   {
     topic: 'lint',
+    title: 'the lock file installs everywhere',
+    run: () => runCommand(ownScript('scripts/complete-lock.ts', '--check')),
+  },
+  {
+    topic: 'lint',
     title: 'nothing unused (knip)',
     run: () => runCommand({ program: 'knip', args: ['--no-progress', '--no-config-hints'] }),
   },
