@@ -30,7 +30,7 @@ contract DidProxy is EIP712 {
 
     /// @param accountDid the storage contract that this one owns
     /// @param registry the registry of all contracts
-    constructor(AccountDid accountDid, address registry) EIP712("Memo DID", "1") {
+    constructor(AccountDid accountDid, address registry) EIP712("MEMO", "1") {
         ACCOUNT_DID = accountDid;
         inst = registry;
     }

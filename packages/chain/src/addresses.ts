@@ -1,0 +1,21 @@
+import { type Address, type Hex, stringToHex } from 'viem'
+
+/** Names in the registry and the original's numeric ids (0 where it had none). `spec/roles.md` 10. */
+export const registryEntries = [
+  { key: 'governance', name: 'Governance', instanceId: 0 },
+  { key: 'memoToken', name: 'MemoToken', instanceId: 4 },
+  { key: 'roles', name: 'Roles', instanceId: 0 },
+  { key: 'pledges', name: 'Pledges', instanceId: 0 },
+  { key: 'accountDid', name: 'AccountDid', instanceId: 30 },
+  { key: 'didProxy', name: 'DidProxy', instanceId: 33 },
+] as const
+
+export type ContractKey = (typeof registryEntries)[number]['key']
+
+/** Addresses of all contracts of one network. */
+export type Addresses = Readonly<Record<ContractKey | 'registry', Address>>
+
+/** A name as the registry keeps it: ASCII, padded with zeros to 32 bytes. */
+export function registryName(name: string): Hex {
+  return stringToHex(name, { size: 32 })
+}

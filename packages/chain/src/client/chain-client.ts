@@ -1,0 +1,55 @@
+import { type Address, createPublicClient, http, type LocalAccount, type PublicClient } from 'viem'
+import { privateKeyToAccount } from 'viem/accounts'
+import { AccountMissing, RpcUnreachable } from './errors.ts'
+import { createSender, type Sender } from './sender.ts'
+
+/** How often a receipt is asked for. */
+const POLLING_INTERVAL_MS = 250
+const REQUEST_TIMEOUT_MS = 10_000
+
+export type ChainClientOptions = {
+  /** HTTP address of a JSON-RPC endpoint. */
+  readonly rpcUrl: string
+  /** Signs transactions; without it the client only reads. */
+  readonly account?: LocalAccount | undefined
+  /** How often a receipt is asked for. Default 250 ms. */
+  readonly pollingIntervalMs?: number | undefined
+  readonly timeoutMs?: number | undefined
+}
+
+/** A connection to one chain: what every action takes first. Holds no socket open; nothing to close. */
+export type ChainClient = {
+  readonly rpcUrl: string
+  readonly rpc: PublicClient
+  readonly account: LocalAccount | undefined
+  /** Sends transactions of `account`, one nonce after the other. Undefined without an account. */
+  readonly sender: Sender | undefined
+}
+
+/** Wires a client; contacts nobody yet. */
+export function createChainClient(options: ChainClientOptions): ChainClient {
+  const { rpcUrl, account, pollingIntervalMs = POLLING_INTERVAL_MS, timeoutMs = REQUEST_TIMEOUT_MS } = options
+  const url = URL.parse(rpcUrl)
+  if (url === null || !/^https?:$/.test(url.protocol))
+    throw new RpcUnreachable(rpcUrl, new TypeError('not an http URL'))
+  // viem caches block numbers for as long as it polls; a caller that has just written must see the new block.
+  const rpc = createPublicClient({
+    transport: http(rpcUrl, { timeout: timeoutMs, retryCount: 1 }),
+    pollingInterval: pollingIntervalMs,
+    cacheTime: 0,
+  }) as PublicClient
+  const sender = account && createSender({ rpc, rpcUrl, account, pollingIntervalMs })
+  return { rpcUrl, rpc, account, sender }
+}
+
+/** The signing account of a 32-byte secret key. */
+export function accountFromSecretKey(secretKey: Uint8Array): LocalAccount {
+  const hex = Array.from(secretKey, (byte) => byte.toString(16).padStart(2, '0')).join('')
+  return privateKeyToAccount(`0x${hex}`)
+}
+
+/** The account and sender of a client that must be able to write. Errors: {@link AccountMissing}. */
+export function requireSender(client: ChainClient): { account: LocalAccount; sender: Sender; from: Address } {
+  if (client.account === undefined || client.sender === undefined) throw new AccountMissing()
+  return { account: client.account, sender: client.sender, from: client.account.address }
+}

@@ -1,0 +1,86 @@
+import { MemoError } from '@memo/core'
+
+/** Nothing answers JSON-RPC at the address, or it answers with something else. */
+export class RpcUnreachable extends MemoError {
+  override readonly name = 'RpcUnreachable'
+  constructor(rpcUrl: string, cause: unknown) {
+    super(`no chain answers at ${hideCredentials(rpcUrl)}`, {
+      blame: 'chain',
+      retry: 'later',
+      fix: 'Start the chain, or give the URL of one that runs.',
+      details: { rpcUrl: hideCredentials(rpcUrl) },
+      cause,
+    })
+  }
+}
+
+/** The chain answered, and refused the request itself. */
+export class RpcRefused extends MemoError {
+  override readonly name = 'RpcRefused'
+  constructor(what: string, cause: unknown) {
+    super(`the chain refused to ${what}: ${firstLine(cause)}`, { blame: 'chain', retry: 'later', cause })
+  }
+}
+
+/** An action that writes was asked of a client without an account. */
+export class AccountMissing extends MemoError {
+  override readonly name = 'AccountMissing'
+  constructor() {
+    super('this client has no account to sign transactions with', {
+      blame: 'us',
+      retry: 'never',
+      fix: 'Give createChainClient or connectNetwork an account.',
+    })
+  }
+}
+
+/** The account cannot pay for the gas of a transaction. */
+export class GasMoneyMissing extends MemoError {
+  override readonly name = 'GasMoneyMissing'
+  constructor(account: string, cause: unknown) {
+    super(`${account} has too little of the chain's own coin to pay for gas`, {
+      blame: 'user',
+      retry: 'later',
+      fix: `Send some of the chain's coin to ${account}.`,
+      details: { account },
+      cause,
+    })
+  }
+}
+
+/** A transaction was sent and no receipt came in time. It may still come: the same call again is safe. */
+export class ReceiptTimeout extends MemoError {
+  override readonly name = 'ReceiptTimeout'
+  constructor(hash: string, waitedMs: number) {
+    super(`no receipt for ${hash} after ${waitedMs} ms`, {
+      blame: 'chain',
+      retry: 'later',
+      fix: 'Look whether the chain makes blocks; then ask again.',
+      details: { hash, waitedMs },
+    })
+  }
+}
+
+/** A transaction is in a block and failed, and the same call does not fail again: another one came before it. */
+export class TransactionReverted extends MemoError {
+  override readonly name = 'TransactionReverted'
+  constructor(hash: string) {
+    super(`the transaction ${hash} failed because the state changed under it`, {
+      blame: 'chain',
+      retry: 'now',
+      details: { hash },
+    })
+  }
+}
+
+/** Credentials in a URL are secrets and stay out of messages. */
+export function hideCredentials(rpcUrl: string): string {
+  const url = URL.parse(rpcUrl)
+  if (url === null) return 'an invalid URL'
+  return `${url.protocol}//${url.host}`
+}
+
+export function firstLine(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error)
+  return text.split('\n', 1)[0] ?? ''
+}

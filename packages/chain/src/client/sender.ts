@@ -1,0 +1,175 @@
+import {
+  type Address,
+  formatTransactionReceipt,
+  type Hex,
+  keccak256,
+  type LocalAccount,
+  type PublicClient,
+  type TransactionReceipt,
+} from 'viem'
+import { delay } from './delay.ts'
+import { GasMoneyMissing, ReceiptTimeout, TransactionReverted } from './errors.ts'
+import { asMemoError, decodeRevert } from './revert.ts'
+
+/** How long a receipt may take; a stopped chain is reported, not waited for. */
+export const RECEIPT_TIMEOUT_MS = 60_000
+/** A transaction that left the pool is sent again after so many polls. */
+const POLLS_PER_RESEND = 20
+/** Another process may use the same key; then the nonce is read again, so often at the most. */
+const MAX_NONCE_ATTEMPTS = 5
+/** Gas is estimated on the state of now; the state of the block may differ a little. */
+const GAS_MARGIN_PERCENT = 125n
+
+export type TransactionRequest = {
+  /** Absent for a creation. */
+  readonly to?: Address | undefined
+  readonly data: Hex
+  readonly value?: bigint | undefined
+  /** A nonce that the transaction must have; the deploy plan needs it. */
+  readonly nonce?: number | undefined
+  readonly signal?: AbortSignal | undefined
+  readonly timeoutMs?: number | undefined
+}
+
+/** Sends the transactions of one account in order and waits for their receipts. */
+export type Sender = {
+  /**
+   * Resolves with the receipt of a transaction that succeeded. Errors: `ContractRefused` when it reverts (before it
+   * is sent, where that can be foreseen), `GasMoneyMissing`, `ReceiptTimeout`, `RpcUnreachable`, `RpcRefused`.
+   */
+  send(request: TransactionRequest): Promise<TransactionReceipt>
+}
+
+type SenderOptions = {
+  readonly rpc: PublicClient
+  readonly rpcUrl: string
+  readonly account: LocalAccount
+  readonly pollingIntervalMs: number
+}
+
+type Signed = { readonly raw: Hex; readonly hash: Hex }
+
+/** Creates the sender of an account. One account should have one sender per process. */
+export function createSender(options: SenderOptions): Sender {
+  const { rpc, rpcUrl } = options
+  let next: number | undefined
+  let tail: Promise<unknown> = Promise.resolve()
+
+  async function submit(request: TransactionRequest): Promise<Signed> {
+    request.signal?.throwIfAborted()
+    for (let attempt = 1; ; attempt++) {
+      const counted = next ?? (await countPending(options))
+      const nonce = request.nonce ?? counted
+      next = undefined
+      const signed = await sign(options, request, nonce)
+      try {
+        await broadcast(rpc, signed.raw)
+        next = nonce + 1
+        return signed
+      } catch (error) {
+        if (await isKnown(rpc, signed.hash)) {
+          next = nonce + 1
+          return signed
+        }
+        const taken = /nonce too low|nonce is too low|replacement|underpriced/i.test(String(error))
+        if (!taken || request.nonce !== undefined || attempt === MAX_NONCE_ATTEMPTS) throw error
+        await delay(options.pollingIntervalMs, request.signal)
+      }
+    }
+  }
+
+  return {
+    async send(request) {
+      try {
+        const turn = tail.then(() => submit(request))
+        tail = turn.catch(() => 'the next one has its own fate')
+        const signed = await turn
+        const receipt = await waitForReceipt(options, signed, request)
+        if (receipt.status === 'reverted') throw await explainRevert(options, request, receipt)
+        return receipt
+      } catch (error) {
+        if (/insufficient funds|insufficient balance|exceeds the balance/i.test(String(error))) {
+          throw new GasMoneyMissing(options.account.address, error)
+        }
+        throw asMemoError(error, { rpcUrl, doing: 'take a transaction' })
+      }
+    },
+  }
+}
+
+async function countPending({ rpc, account }: SenderOptions): Promise<number> {
+  return rpc.getTransactionCount({ address: account.address, blockTag: 'pending' })
+}
+
+async function sign({ rpc, account }: SenderOptions, request: TransactionRequest, nonce: number): Promise<Signed> {
+  const { to, data, value = 0n } = request
+  const call = { account: account.address, to: to ?? null, data, value } as const
+  const [chainId, estimate, fees] = await Promise.all([
+    rpc.getChainId(),
+    rpc.estimateGas({ ...call, prepare: false }),
+    rpc.estimateFeesPerGas(),
+  ])
+  const raw = await account.signTransaction({
+    type: 'eip1559',
+    chainId,
+    nonce,
+    gas: (estimate * GAS_MARGIN_PERCENT) / 100n,
+    maxFeePerGas: fees.maxFeePerGas,
+    maxPriorityFeePerGas: fees.maxPriorityFeePerGas,
+    ...(to === undefined ? {} : { to }),
+    data,
+    value,
+  })
+  return { raw, hash: keccak256(raw) }
+}
+
+async function broadcast(rpc: PublicClient, raw: Hex): Promise<void> {
+  await rpc.sendRawTransaction({ serializedTransaction: raw })
+}
+
+async function isKnown(rpc: PublicClient, hash: Hex): Promise<boolean> {
+  const known = await rpc.request({ method: 'eth_getTransactionByHash', params: [hash] })
+  return known !== null
+}
+
+async function findReceipt(rpc: PublicClient, hash: Hex): Promise<TransactionReceipt | undefined> {
+  const raw = await rpc.request({ method: 'eth_getTransactionReceipt', params: [hash] })
+  return raw === null ? undefined : formatTransactionReceipt(raw)
+}
+
+async function waitForReceipt(
+  { rpc, pollingIntervalMs }: SenderOptions,
+  { raw, hash }: Signed,
+  { signal, timeoutMs = RECEIPT_TIMEOUT_MS }: TransactionRequest,
+): Promise<TransactionReceipt> {
+  const startedMs = performance.now()
+  for (let poll = 1; ; poll++) {
+    const receipt = await findReceipt(rpc, hash)
+    if (receipt !== undefined) return receipt
+    const waitedMs = Math.round(performance.now() - startedMs)
+    if (waitedMs > timeoutMs) throw new ReceiptTimeout(hash, waitedMs)
+    await delay(pollingIntervalMs, signal)
+    // A chain that lost its pool or rewound forgets transactions; the same bytes again do no harm.
+    if (poll % POLLS_PER_RESEND === 0 && !(await isKnown(rpc, hash))) await broadcast(rpc, raw)
+  }
+}
+
+/** Runs the call once more on the state it met, to learn the reason. */
+async function explainRevert(
+  { rpc, account }: SenderOptions,
+  { to, data, value }: TransactionRequest,
+  receipt: TransactionReceipt,
+): Promise<Error> {
+  try {
+    await rpc.call({
+      account: account.address,
+      ...(to === undefined ? {} : { to }),
+      data,
+      ...(value === undefined ? {} : { value }),
+      blockNumber: receipt.blockNumber - 1n,
+    })
+  } catch (error) {
+    return decodeRevert(error) ?? (error as Error)
+  }
+  return new TransactionReverted(receipt.transactionHash)
+}

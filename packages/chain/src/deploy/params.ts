@@ -1,0 +1,36 @@
+import type { Address } from '@memo/core'
+
+/** One MEMO in attomemo. */
+export const ATTOMEMO_PER_MEMO: bigint = 10n ** 18n
+
+/** A wait that needs both its seconds and its blocks. */
+export type LockParams = { readonly waitSeconds: bigint; readonly waitBlocks: bigint }
+
+/** Everything that a network fixes when it is deployed. */
+export type NetworkParams = {
+  readonly supplyAtto: bigint
+  /** How many active keepers a group needs to serve. */
+  readonly level: number
+  readonly exitLock: LockParams
+  readonly pledge: {
+    readonly providerBaseAtto: bigint
+    readonly providerRateAttoPerGiB: bigint
+    readonly keeperAtto: bigint
+    readonly withdrawal: LockParams
+  }
+  /** May slash; undefined means nobody. */
+  readonly slasher?: Address | undefined
+}
+
+/** Small sums and short locks, for networks on one machine. */
+export const devnetParams: NetworkParams = {
+  supplyAtto: 1_000_000_000n * ATTOMEMO_PER_MEMO,
+  level: 3,
+  exitLock: { waitSeconds: 60n, waitBlocks: 5n },
+  pledge: {
+    providerBaseAtto: 10n * ATTOMEMO_PER_MEMO,
+    providerRateAttoPerGiB: ATTOMEMO_PER_MEMO / 10n,
+    keeperAtto: 100n * ATTOMEMO_PER_MEMO,
+    withdrawal: { waitSeconds: 60n, waitBlocks: 5n },
+  },
+}

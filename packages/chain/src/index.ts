@@ -1,0 +1,96 @@
+/**
+ * MEMO's contracts as typed actions: one function per thing that can be read or done, each
+ * `(client, options) => Promise`. `connectNetwork` finds a network from its registry; `runDeploy` makes one.
+ * Every fault comes out as a MemoError that says whose it is and what to do.
+ */
+export { type Addresses, type ContractKey, registryEntries, registryName } from './addresses.ts'
+export {
+  accountFromSecretKey,
+  type ChainClient,
+  type ChainClientOptions,
+  createChainClient,
+} from './client/chain-client.ts'
+export {
+  AccountMissing,
+  GasMoneyMissing,
+  ReceiptTimeout,
+  RpcRefused,
+  RpcUnreachable,
+  TransactionReverted,
+} from './client/errors.ts'
+export { ContractRefused } from './client/revert.ts'
+export type { Sender, TransactionRequest } from './client/sender.ts'
+export {
+  type ConnectOptions,
+  ContractsVersionMismatch,
+  connectNetwork,
+  NotAMemoRegistry,
+  readAddresses,
+  WrongChainId,
+} from './connect.ts'
+export { ATTOMEMO_PER_MEMO, devnetParams, type LockParams, type NetworkParams } from './deploy/params.ts'
+export { type DeployPlan, type DeployStep, planDeploy } from './deploy/plan.ts'
+export {
+  DeployBlocked,
+  DeployerNotFresh,
+  type DeployResult,
+  type DeployState,
+  type DeployStore,
+  type RunDeployOptions,
+  runDeploy,
+} from './deploy/run.ts'
+export { didFromId, idFromDid } from './did-id.ts'
+export { createMemoChain, type MemoChain } from './memo-chain.ts'
+export { findAccount, getAccount } from './read/find-account.ts'
+export { getMemoBalance } from './read/get-balance.ts'
+export { getBlock } from './read/get-block.ts'
+export {
+  type DidDocumentData,
+  type DidMethod,
+  type DidOptions,
+  findDid,
+  findDidDocumentData,
+  getDidDocumentData,
+  getDidNonce,
+} from './read/get-did.ts'
+export { type Group, getGroup } from './read/get-group.ts'
+export { getPledge, getRequirementFor, type PledgeInfo } from './read/get-pledge.ts'
+export { listAccounts, listKeepers, listProviders } from './read/list-accounts.ts'
+export { type DidRelations, listDidRelations } from './read/list-did-relations.ts'
+export type { WriteResult } from './write/call.ts'
+export { type DepositPledgeOptions, depositPledge, ensurePledge } from './write/deposit-pledge.ts'
+export {
+  type AddVeriOptions,
+  addAuth,
+  addDelegation,
+  addVeri,
+  type CreateDidOptions,
+  changeDidRelation,
+  createDid,
+  type DidOperation,
+  type DidRelationOptions,
+  deactivateDid,
+  deactivateVeri,
+  removeAuth,
+  type UpdateVeriOptions,
+  updateVeri,
+} from './write/did.ts'
+export {
+  type Contact,
+  type Offer,
+  type RegisterKeeperOptions,
+  type RegisterProviderOptions,
+  type RegisterUserOptions,
+  registerKeeper,
+  registerProvider,
+  registerUser,
+} from './write/register.ts'
+export {
+  type EnsureFundsOptions,
+  ensureFunds,
+  type TransferOptions,
+  transferGas,
+  transferMemo,
+} from './write/transfer.ts'
+export { finishExit, setEndpoint, setLabels, startExit, updateOffer } from './write/update-account.ts'
+export { announceWithdrawal, withdrawPledge } from './write/withdraw-pledge.ts'

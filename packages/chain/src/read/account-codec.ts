@@ -1,0 +1,58 @@
+import { type Account, type AccountState, assert, type Role } from '@memo/core'
+import type { Address } from 'viem'
+
+/** The order of the enum in RoleTypes.sol. */
+export const roles: readonly Role[] = ['none', 'user', 'provider', 'keeper']
+
+/** The order of the enum in RoleTypes.sol; 'none' there means that there is no account. */
+const states: readonly (AccountState | 'none')[] = [
+  'none',
+  'registered',
+  'active',
+  'suspended',
+  'exiting',
+  'exited',
+  'banned',
+]
+
+/** An account as the role contract returns it. */
+export type RawAccount = {
+  readonly owner: Address
+  readonly index: number
+  readonly group: number
+  readonly role: number
+  readonly state: number
+  readonly offer: {
+    readonly capacityBytes: bigint
+    readonly storagePriceAttoPerGiBSecond: bigint
+    readonly retrievalPriceAttoPerByte: bigint
+  }
+  readonly contact: { readonly endpoint: string; readonly operatorLabel: string; readonly region: string }
+}
+
+/** The account, or undefined where the contract says that there is none. */
+export function accountFromRaw(raw: RawAccount): Account | undefined {
+  const role = roles[raw.role]
+  const state = states[raw.state]
+  assert(role !== undefined && state !== undefined, `role ${raw.role} or state ${raw.state} is not in RoleTypes.sol`)
+  if (role === 'none' || state === 'none') return undefined
+  return {
+    address: raw.owner.toLowerCase() as Address,
+    index: raw.index,
+    role,
+    state,
+    group: raw.group,
+    endpoint: raw.contact.endpoint.replace(/\/+$/, ''),
+    operator: raw.contact.operatorLabel,
+    region: raw.contact.region,
+    capacityBytes: safeNumber(raw.offer.capacityBytes),
+    storagePriceAttoPerGiBSecond: raw.offer.storagePriceAttoPerGiBSecond,
+    retrievalPriceAttoPerByte: raw.offer.retrievalPriceAttoPerByte,
+  }
+}
+
+/** What a provider claims beyond 2^53 bytes counts as 2^53 − 1: it cannot break readers. */
+function safeNumber(value: bigint): number {
+  const largest = BigInt(Number.MAX_SAFE_INTEGER)
+  return Number(value > largest ? largest : value)
+}
