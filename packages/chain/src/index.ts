@@ -9,6 +9,7 @@ export {
   type ChainClient,
   type ChainClientOptions,
   createChainClient,
+  type RpcProvider,
 } from './client/chain-client.ts'
 export {
   AccountMissing,

@@ -1,15 +1,22 @@
-import { type Address, createPublicClient, http, type LocalAccount, type PublicClient } from 'viem'
+import { type Address, createPublicClient, custom, http, type LocalAccount, type PublicClient } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { AccountMissing, RpcUnreachable } from './errors.ts'
 import { createSender, type Sender } from './sender.ts'
+
+/** Answers JSON-RPC within this process (EIP-1193): the embedded chain, in tests and simulation. */
+export type RpcProvider = {
+  request(call: { readonly method: string; readonly params?: unknown }): Promise<unknown>
+}
 
 /** How often a receipt is asked for. */
 const POLLING_INTERVAL_MS = 250
 const REQUEST_TIMEOUT_MS = 10_000
 
 export type ChainClientOptions = {
-  /** HTTP address of a JSON-RPC endpoint. */
+  /** HTTP address of a JSON-RPC endpoint. With a provider it is only what errors call the chain. */
   readonly rpcUrl: string
+  /** Asked instead of the address. */
+  readonly provider?: RpcProvider | undefined
   /** Signs transactions; without it the client only reads. */
   readonly account?: LocalAccount | undefined
   /** How often a receipt is asked for. Default 250 ms. */
@@ -29,12 +36,13 @@ export type ChainClient = {
 /** Wires a client; contacts nobody yet. */
 export function createChainClient(options: ChainClientOptions): ChainClient {
   const { rpcUrl, account, pollingIntervalMs = POLLING_INTERVAL_MS, timeoutMs = REQUEST_TIMEOUT_MS } = options
-  const url = URL.parse(rpcUrl)
-  if (url === null || !/^https?:$/.test(url.protocol))
+  const { provider } = options
+  if (provider === undefined && !/^https?:$/.test(URL.parse(rpcUrl)?.protocol ?? '')) {
     throw new RpcUnreachable(rpcUrl, new TypeError('not an http URL'))
+  }
   // viem caches block numbers for as long as it polls; a caller that has just written must see the new block.
   const rpc = createPublicClient({
-    transport: http(rpcUrl, { timeout: timeoutMs, retryCount: 1 }),
+    transport: provider === undefined ? http(rpcUrl, { timeout: timeoutMs, retryCount: 1 }) : custom(provider),
     pollingInterval: pollingIntervalMs,
     cacheTime: 0,
   }) as PublicClient
