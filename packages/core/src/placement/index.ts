@@ -1,14 +1,4 @@
 export {
-  MAX_PART_BYTES,
-  type PartGeometry,
-  partGeometry,
-  STRIP_ALIGN_BYTES,
-  STRIP_BYTES,
-  stripBytesOf,
-  stripeRangeOf,
-  stripOffsetOf,
-} from './geometry.ts'
-export {
   decodePlacement,
   encodePlacement,
   geometryOf,

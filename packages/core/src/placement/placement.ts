@@ -1,9 +1,10 @@
 import { decode, encode } from '@ipld/dag-cbor'
 import { primitives } from '#primitives'
 import { type Address, concatBytes, equalBytes, findBytesFromHex, hex32, hexFromBytes, utf8 } from '../bytes/index.ts'
+import { MAX_TOTAL_SHARDS, MIN_PARITY_SHARDS } from '../erasure/index.ts'
 import { BadInputError } from '../errors/index.ts'
 import { HASH_BYTES } from '../piece/index.ts'
-import { MAX_PART_BYTES, type PartGeometry, partGeometry } from './geometry.ts'
+import { MAX_PART_BYTES, type PartGeometry, partGeometry } from '../stripe/index.ts'
 
 /** One piece of a part: which, and who holds it. Piece i carries strip i of every stripe. */
 export type PlacedPiece = {
@@ -26,7 +27,6 @@ export type Placement = {
 }
 
 const PART_DOMAIN = utf8('memo-part-v1')
-const MAX_SHARDS = 256
 
 /** The part's id: what it is made of, not where it lies, so that repair does not change it. */
 export function partIdOf(
@@ -75,7 +75,11 @@ export function decodePlacement(bytes: Uint8Array): Placement {
 export function placementFromPlain(plain: unknown): Placement {
   const { v, k, m, size, pieces, owner, expiry } = (plain ?? {}) as Record<string, unknown>
   if (v !== 1) throw new BadInputError('a placement of an unknown version')
-  if (!isCount(k, 1, MAX_SHARDS) || !isCount(m, 0, MAX_SHARDS) || k + m > MAX_SHARDS) {
+  if (
+    !isCount(k, 1, MAX_TOTAL_SHARDS) ||
+    !isCount(m, MIN_PARITY_SHARDS, MAX_TOTAL_SHARDS) ||
+    k + m > MAX_TOTAL_SHARDS
+  ) {
     throw new BadInputError('a placement with an impossible k + m')
   }
   if (!isCount(size, 1, MAX_PART_BYTES)) throw new BadInputError('a placement with an impossible size')

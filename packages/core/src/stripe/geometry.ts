@@ -1,4 +1,5 @@
 import { assert } from '../errors/index.ts'
+import { CHUNK_BYTES, SEALED_CHUNK_BYTES } from '../seal/index.ts'
 
 /** Stored bytes of a part at the most: 1,024 sealed chunks (`spec/objects.md` 4). */
 export const MAX_PART_BYTES: number = 64 * 1_048_576
@@ -56,4 +57,21 @@ export function stripeRangeOf(
   const stripeBytes = geometry.dataShards * STRIP_BYTES
   const offset = stripe * stripeBytes
   return { offset, length: Math.min(stripeBytes, geometry.sizeBytes - offset) }
+}
+
+/** Stored bytes of a full stripe with `dataShards` data strips (`spec/objects.md` 4). */
+export function stripeStoredBytesOf(dataShards: number): number {
+  return Math.min(dataShards * STRIP_BYTES, MAX_PART_BYTES)
+}
+
+/** Stored bytes of a full part: as many full stripes as fit in {@link MAX_PART_BYTES} (`spec/objects.md` 4). */
+export function partStoredBytesOf(dataShards: number): number {
+  const stripeBytes = stripeStoredBytesOf(dataShards)
+  return Math.floor(MAX_PART_BYTES / stripeBytes) * stripeBytes
+}
+
+/** Plaintext that fills a full stripe exactly: all of it where objects are stored in clear, less the tags if sealed. */
+export function stripePlainBytesOf(dataShards: number, sealed: boolean): number {
+  const stored = stripeStoredBytesOf(dataShards)
+  return sealed ? (stored / SEALED_CHUNK_BYTES) * CHUNK_BYTES : stored
 }

@@ -1,0 +1,1 @@
+export { PieceUnrepairableError, type RebuildOptions, rebuildPiece, TooFewPiecesError } from './rebuild-piece.ts'
