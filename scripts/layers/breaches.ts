@@ -183,6 +183,14 @@ export const breaches: readonly Breach[] = [
     says: 'packages/core/src/bytes/breach.ts:2 no empty catch',
   },
   {
+    claim: 'a rejection is dropped without a word',
+    check: 'tidy',
+    files: {
+      'packages/core/src/bytes/breach.ts': 'work()\n  .catch(() => undefined)\nwork().catch(() => {}) // said\n',
+    },
+    says: 'packages/core/src/bytes/breach.ts:2 no empty catch',
+  },
+  {
     claim: 'work is put off',
     check: 'tidy',
     files: { 'packages/core/src/bytes/breach.ts': `// ${'TO'}${'DO'} later\n` },

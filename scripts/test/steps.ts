@@ -19,7 +19,7 @@ export const steps: readonly Step[] = [
   {
     topic: 'lint',
     title: 'format, lint and import layers (biome)',
-    run: () => runCommand({ program: 'biome', args: ['check', '--error-on-warnings', '.'] }),
+    run: () => runCommand({ program: 'biome', args: ['check', '--diagnostic-level=warn', '--error-on-warnings', '.'] }),
   },
   {
     topic: 'types',
