@@ -1,0 +1,62 @@
+import { MemoError } from '@memo/core'
+
+/** Codes and base texts of the original's HTTP errors (`spec/gateway.md` 8). */
+const BASES = {
+  401: ['Authentication', 'Authentication Failed'],
+  403: ['Permission', "You don't have access to the resource"],
+  404: ['Storage', 'Storage Error'],
+  413: ['Storage', 'Error storing file'],
+  416: ['Storage', 'Storage Error'],
+  500: ['InternalError', 'We encountered an internal error, please try again.'],
+  501: ['NotImplemented', 'A header you provided implies functionality that is not implemented'],
+  503: ['Storage', 'Storage Error'],
+  516: ['Storage', 'Error storing file'],
+  517: ['Address', 'Address Error'],
+  518: ['Storage', 'Storage Error'],
+} as const
+
+export type ApiStatus = keyof typeof BASES
+
+/** An error of the HTTP API, in the original's form. */
+export class ApiError extends MemoError {
+  override readonly name: string = 'ApiError'
+  readonly status: ApiStatus
+  readonly detail: string
+
+  constructor(status: ApiStatus, detail: string, cause?: unknown) {
+    const isLater = status === 503 || status === 500
+    super(`${BASES[status][1]} (${detail})`, {
+      blame: status >= 500 && status < 516 ? 'us' : 'user',
+      retry: isLater ? 'later' : 'never',
+      cause,
+    })
+    this.status = status
+    this.detail = detail
+  }
+
+  /** The body that clients of the original expect. */
+  toBody(): { Code: string; Description: string; HTTPStatusCode: number } {
+    return { Code: BASES[this.status][0], Description: this.message, HTTPStatusCode: this.status }
+  }
+}
+
+/** A refused login or restricted call; its text is the original's (`spec/login.md` 8). */
+export class LoginRefusedError extends MemoError {
+  override readonly name: string = 'LoginRefusedError'
+  constructor(text: string) {
+    super(text, { blame: 'user', retry: 'never' })
+  }
+}
+
+/** The API error that any thrown value answers with. */
+export function apiErrorFrom(thrown: unknown): ApiError | LoginRefusedError {
+  if (thrown instanceof ApiError || thrown instanceof LoginRefusedError) return thrown
+  if (!(thrown instanceof MemoError)) return new ApiError(500, 'unexpected fault', thrown)
+  const text = thrown.fix ? `${thrown.message}. ${thrown.fix}` : thrown.message
+  if (thrown.name === 'NotFoundError') return new ApiError(404, text, thrown)
+  if (thrown.name === 'BadCidError') return new ApiError(517, text, thrown)
+  if (thrown.blame === 'provider' || thrown.blame === 'keeper' || thrown.blame === 'chain') {
+    return new ApiError(503, text, thrown)
+  }
+  return thrown.blame === 'user' ? new ApiError(516, text, thrown) : new ApiError(500, text, thrown)
+}

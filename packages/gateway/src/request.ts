@@ -1,0 +1,58 @@
+import { BodyTooLargeError, collectBytes, textFromUtf8 } from '@memo/core'
+import type { FastifyRequest } from 'fastify'
+import type { Caller } from './auth/sessions.ts'
+import { type AuthFields, authFieldsFrom, type FieldSource } from './auth/fields.ts'
+import type { GatewayContext } from './context.ts'
+import { ApiError } from './errors.ts'
+
+const MAX_JSON_BYTES = 65_536
+
+/**
+ * The fields of a call's body: JSON in whatever content type, or nothing. A form is left alone for the route that
+ * reads it.
+ */
+export async function readBodyFields(request: FastifyRequest): Promise<FieldSource> {
+  if (isForm(request)) return {}
+  const bytes = await readSmall(request)
+  if (bytes.length === 0) return {}
+  try {
+    const plain: unknown = JSON.parse(textFromUtf8(bytes))
+    return typeof plain === 'object' && plain !== null ? (plain as FieldSource) : {}
+  } catch (cause) {
+    throw new ApiError(516, 'the body is not JSON', cause)
+  }
+}
+
+/** The authentication fields of a call, from body, query and headers. */
+export async function readAuthFields(request: FastifyRequest): Promise<AuthFields & { readonly timestamp?: string }> {
+  const body = await readBodyFields(request)
+  const query = request.query as FieldSource
+  const fields = authFieldsFrom([body, query], request.headers)
+  const timestamp = body.timestamp ?? query.timestamp
+  return timestamp === undefined ? fields : { ...fields, timestamp: String(timestamp) }
+}
+
+/** Verifies a restricted call. */
+export async function authenticate(context: GatewayContext, request: FastifyRequest): Promise<Caller> {
+  return await context.sessions.authenticate(await readAuthFields(request))
+}
+
+/** A signal that is aborted when the client goes away before it has its answer. */
+export function disconnectSignal(request: FastifyRequest): AbortSignal {
+  const controller = new AbortController()
+  request.raw.socket.once('close', () => controller.abort(new ApiError(500, 'the client went away')))
+  return controller.signal
+}
+
+function isForm(request: FastifyRequest): boolean {
+  return request.headers['content-type']?.toLowerCase().startsWith('multipart/form-data') ?? false
+}
+
+async function readSmall(request: FastifyRequest): Promise<Uint8Array> {
+  try {
+    return await collectBytes(request.raw, MAX_JSON_BYTES)
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause
+    throw new BodyTooLargeError(`a JSON body is at most ${MAX_JSON_BYTES} bytes`, { cause })
+  }
+}

@@ -1,0 +1,80 @@
+import { Busboy } from '@fastify/busboy'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import type { Readable } from 'node:stream'
+import { ApiError } from './errors.ts'
+
+const MAX_FIELD_BYTES = 4_096
+const MAX_FIELDS = 32
+const MAX_HEADER_PAIRS = 64
+
+/** A multipart upload at the moment its file begins. */
+export type UploadForm = {
+  /** The fields that stood before the file. */
+  readonly fields: Readonly<Record<string, string>>
+  readonly fileName: string
+  readonly contentType: string
+  readonly file: Readable
+  /** Resolves when the form ended as it must; rejects when it was cut off or malformed. */
+  readonly ended: Promise<void>
+}
+
+/**
+ * Reads a multipart form up to its field `file`, which then streams. Errors: {@link ApiError} 516 for a form without
+ * a file, cut off, or malformed.
+ */
+export async function readUploadForm(request: IncomingMessage): Promise<UploadForm> {
+  return await new Promise<UploadForm>((resolve, reject) => {
+    const fields: Record<string, string> = {}
+    const { promise: ended, resolve: end, reject: fail } = Promise.withResolvers<void>()
+    let file: Readable | undefined
+    const fault = (detail: string, cause?: unknown) => {
+      const error = new ApiError(516, detail, cause)
+      file?.destroy(error)
+      reject(error)
+      fail(error)
+    }
+    ended.catch(() => undefined) // whoever streams the file awaits it; a refusal before that has rejected already
+
+    const form = createForm(request.headers, fault)
+    if (!form) return
+    form.on('field', (name, value, _nameCut, valueCut) => {
+      if (valueCut) fault(`form field ${name} is longer than ${MAX_FIELD_BYTES} bytes`)
+      else fields[name] = value
+    })
+    form.on('file', (name, stream, fileName, _encoding, contentType) => {
+      if (name !== 'file' || file) {
+        stream.resume()
+        return
+      }
+      file = stream
+      resolve({ fields: { ...fields }, fileName: fileName ?? '', contentType, file: stream, ended })
+    })
+    form.on('error', (cause) => fault('malformed multipart form', cause))
+    form.on('finish', () => {
+      if (!file) fault('the form has no field named file')
+      end()
+    })
+    request.on('aborted', () => fault('the upload was cut off'))
+    request.on('error', (cause) => fault('the upload was cut off', cause))
+    request.pipe(form)
+  })
+}
+
+function createForm(headers: IncomingHttpHeaders, fault: (detail: string, cause?: unknown) => void) {
+  const type = headers['content-type']
+  if (!type?.toLowerCase().startsWith('multipart/form-data')) {
+    fault('an upload is a multipart form with a field named file')
+    return undefined
+  }
+  try {
+    return new Busboy({
+      headers: { ...headers, 'content-type': type },
+      limits: { fieldSize: MAX_FIELD_BYTES, fields: MAX_FIELDS, headerPairs: MAX_HEADER_PAIRS, files: 1 },
+      highWaterMark: 1_048_576,
+      fileHwm: 1_048_576,
+    })
+  } catch (cause) {
+    fault('malformed multipart form', cause)
+    return undefined
+  }
+}
