@@ -3,11 +3,13 @@
  *
  * `build-kernel.ts` writes the file; `build-kernel.ts --check` only proves that the committed bytes reproduce.
  */
+import { execFile } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import asc from 'assemblyscript/asc'
+import { promisify } from 'node:util'
+import { MemoError } from '../src/errors/index.ts'
 
 const ERASURE = resolve(dirname(fileURLToPath(import.meta.url)), '../src/erasure')
 const SOURCE = 'dot.as.ts'
@@ -20,17 +22,29 @@ const VARIANTS: readonly { name: string; flags: readonly string[] }[] = [
   { name: 'STRICT_KERNEL', flags: ['--enable', 'simd'] },
 ]
 
+const run = promisify(execFile)
+
+// The compiler runs as a program: importing it would bring the types of its portable library into every file here.
+const COMPILER = fileURLToPath(import.meta.resolve('assemblyscript/bin/asc.js'))
+const COMPILE_TIMEOUT_MS = 60_000
+
+/** The kernel's source does not compile, or not without warnings. */
+export class KernelBuildError extends MemoError {
+  override readonly name: string = 'KernelBuildError'
+  constructor(complaints: string) {
+    super(`${SOURCE} does not compile cleanly:\n${complaints}`, { blame: 'us', retry: 'never' })
+  }
+}
+
 async function compile(flags: readonly string[]): Promise<Uint8Array> {
   const folder = await mkdtemp(join(tmpdir(), 'memo-kernel-'))
   try {
-    const output = join(folder, 'kernel.wasm')
     const kernel = join(ERASURE, 'kernel')
-    const args = [SOURCE, '--baseDir', kernel, '--outFile', relative(kernel, output), ...FLAGS, ...flags]
-    const { error, stderr } = await asc.main(args)
-    const complaints = stderr.toString().trim()
-    if (error !== null || complaints !== '') {
-      throw new Error(`${SOURCE} does not compile cleanly:\n${complaints}`, { cause: error })
-    }
+    const output = join(folder, 'kernel.wasm')
+    // The compiler takes its output relative to the base folder.
+    const args = [COMPILER, SOURCE, '--outFile', relative(kernel, output), ...FLAGS, ...flags]
+    const { stderr } = await run(process.execPath, args, { cwd: kernel, timeout: COMPILE_TIMEOUT_MS })
+    if (stderr.trim() !== '') throw new KernelBuildError(stderr.trim())
     return await readFile(output)
   } finally {
     await rm(folder, { recursive: true, force: true })

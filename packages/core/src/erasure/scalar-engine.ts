@@ -29,13 +29,13 @@ function prepare(matrix: Matrix, sums: Int32Array): MatrixProduct {
     apply: (inputs, outputs) => {
       const length = inputs[0]?.length ?? 0
       for (let at = 0; at < length; at += TILE_BYTES) {
-        const tile = Math.min(TILE_BYTES, length - at)
+        const end = Math.min(at + TILE_BYTES, length)
         for (const [index, tables] of passes.entries()) {
-          sums.fill(0, 0, tile)
-          for (const [column, table] of tables.entries()) addProducts(sums, table, inputs[column]!, at, tile)
+          sums.fill(0, 0, end - at)
+          for (const [column, table] of tables.entries()) addProducts(sums, table, inputs[column]!.subarray(at, end))
           const firstRow = index * ROWS_PER_WORD
           for (const [row, output] of outputs.slice(firstRow, firstRow + ROWS_PER_WORD).entries()) {
-            takeBytes(output, sums, 8 * row, at, tile)
+            takeBytes(output.subarray(at, end), sums, 8 * row)
           }
         }
       }
@@ -52,10 +52,14 @@ function productTables(rows: Matrix): Int32Array[] {
   )
 }
 
-function addProducts(sums: Int32Array, table: Int32Array, input: Uint8Array, at: number, length: number): void {
-  for (let i = 0; i < length; i++) sums[i]! ^= table[input[at + i]!]!
+// Both loops count from 0 over a view of the tile: with an offset added to the index they run at half the speed.
+
+function addProducts(sums: Int32Array, table: Int32Array, input: Uint8Array): void {
+  const length = input.length
+  for (let i = 0; i < length; i++) sums[i]! ^= table[input[i]!]!
 }
 
-function takeBytes(output: Uint8Array, sums: Int32Array, shift: number, at: number, length: number): void {
-  for (let i = 0; i < length; i++) output[at + i] = sums[i]! >>> shift
+function takeBytes(output: Uint8Array, sums: Int32Array, shift: number): void {
+  const length = output.length
+  for (let i = 0; i < length; i++) output[i] = sums[i]! >>> shift
 }
