@@ -9,7 +9,8 @@ export class BadDidError extends BadInputError {
 export type MemoDid = `did:memo:${string}`
 
 const DID = /^did:memo:([0-9a-fA-F]{64})$/
-const DID_URL = /^(did:memo:[0-9a-fA-F]{64})#(masterKey|key-[1-9][0-9]{0,5}|authentication|assertion|delegation|recovery)$/
+const DID_URL =
+  /^(did:memo:[0-9a-fA-F]{64})#(masterKey|key-[1-9][0-9]{0,5}|authentication|assertion|delegation|recovery)$/
 
 /** The canonical DID of a text in any case, or undefined when it is none. */
 export function findMemoDid(text: unknown): MemoDid | undefined {

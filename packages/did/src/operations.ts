@@ -27,11 +27,7 @@ export type RelationKind = 'addAuthentication' | 'removeAuthentication' | 'addAs
 export function operationMessage(operation: DidOperation): Uint8Array {
   switch (operation.kind) {
     case 'createDid':
-      return concatBytes(
-        utf8(`createDID${didId(operation.did)}${operation.methodType}`),
-        operation.key,
-        uint64be(0),
-      )
+      return concatBytes(utf8(`createDID${didId(operation.did)}${operation.methodType}`), operation.key, uint64be(0))
     case 'addVeri':
       return concatBytes(
         utf8(`addVerification${operation.methodType}${didId(operation.controller)}`),
