@@ -1,0 +1,243 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import {
+  type ByteStream,
+  errorResponse,
+  type Handler,
+  MemoError,
+  type WireRequest,
+  type WireResponse,
+} from '@memo/core'
+import { plainBytes } from './plain-bytes.ts'
+
+/** This process may not listen where it should. */
+export class ListenError extends MemoError {
+  override readonly name: string = 'ListenError'
+}
+
+/** The requester left before it had sent its request or read its answer. */
+class RequesterGoneError extends MemoError {
+  override readonly name: string = 'RequesterGoneError'
+  constructor(cause?: unknown) {
+    super('the requester closed the connection', { blame: 'user', retry: 'now', cause })
+  }
+}
+
+export type ServerLimits = {
+  readonly maxHeaderBytes?: number
+  readonly maxConnections?: number
+  /** For the whole head of a request. */
+  readonly headersTimeoutMs?: number
+  /** For a whole request with its body. */
+  readonly requestTimeoutMs?: number
+  /** A connection on which nothing moves. */
+  readonly idleTimeoutMs?: number
+  /** Between two requests. */
+  readonly keepAliveTimeoutMs?: number
+  /** What is under way when the server closes may take so long to end. */
+  readonly closeGraceMs?: number
+}
+
+const DEFAULT_LIMITS: Required<ServerLimits> = {
+  maxHeaderBytes: 32_768,
+  maxConnections: 4_096,
+  headersTimeoutMs: 15_000,
+  requestTimeoutMs: 300_000,
+  idleTimeoutMs: 180_000,
+  keepAliveTimeoutMs: 30_000,
+  closeGraceMs: 3_000,
+}
+const TIMEOUT_CHECK_MS = 2_000
+
+export type ServeOptions = {
+  readonly host?: string
+  /** 0 takes any free port. */
+  readonly port: number
+  readonly limits?: ServerLimits
+}
+
+/** A running server. */
+export type ServedHandler = {
+  /** Base URL without a slash at its end. */
+  readonly url: string
+  readonly port: number
+  /** Takes no more requests, lets those under way end for `closeGraceMs`, then breaks them. */
+  close(): Promise<void>
+}
+
+/**
+ * Serves a {@link Handler} over HTTP/1.1 (`spec/wire.md` 1). Bodies stream with back-pressure; `request.signal` is
+ * aborted when the requester leaves; whatever the handler throws is answered as an error envelope. Errors:
+ * {@link ListenError}.
+ */
+export async function serveHandler(handler: Handler, options: ServeOptions): Promise<ServedHandler> {
+  const limits = { ...DEFAULT_LIMITS, ...options.limits }
+  const { host = '127.0.0.1', port } = options
+  const server = createServer({
+    maxHeaderSize: limits.maxHeaderBytes,
+    headersTimeout: limits.headersTimeoutMs,
+    requestTimeout: limits.requestTimeoutMs,
+    keepAliveTimeout: limits.keepAliveTimeoutMs,
+    connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+    noDelay: true,
+  })
+  server.maxConnections = limits.maxConnections
+  server.setTimeout(limits.idleTimeoutMs)
+  server.on('clientError', refuseMalformed)
+  server.on('request', (request, response) => {
+    answer(handler, request, response).catch(() => response.destroy()) // the socket is gone: there is nobody to tell
+  })
+  await listen(server, host, port)
+  const bound = (server.address() as AddressInfo).port
+  const shown = host.includes(':') ? `[${host}]` : host
+  return { url: `http://${shown}:${bound}`, port: bound, close: async () => await close(server, limits.closeGraceMs) }
+}
+
+async function answer(handler: Handler, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const gone = new AbortController()
+  response.once('close', () => {
+    if (!response.writableFinished) gone.abort(new RequesterGoneError())
+  })
+  let reply: WireResponse
+  try {
+    reply = await handler(wireRequest(request, gone.signal))
+  } catch (error) {
+    reply = errorResponse(error)
+  }
+  const body = reply.body[Symbol.asyncIterator]()
+  if (gone.signal.aborted) {
+    await body.return?.()
+    return
+  }
+  try {
+    response.writeHead(reply.status, reply.headers)
+  } catch (error) {
+    await body.return?.()
+    await send(response, errorResponse(error))
+    return
+  }
+  if (request.method === 'HEAD') {
+    await body.return?.()
+    response.end()
+    return
+  }
+  await pump(body, response)
+}
+
+async function send(response: ServerResponse, reply: WireResponse): Promise<void> {
+  response.writeHead(reply.status, reply.headers)
+  await pump(reply.body[Symbol.asyncIterator](), response)
+}
+
+/** Sends a body no faster than the requester reads it. A body that fails breaks the connection, so that it shows. */
+async function pump(body: AsyncIterator<Uint8Array>, response: ServerResponse): Promise<void> {
+  try {
+    for (let step = await body.next(); !step.done; step = await body.next()) {
+      if (response.destroyed) {
+        await body.return?.()
+        return
+      }
+      if (!response.write(step.value)) await drained(response)
+    }
+    response.end()
+  } catch {
+    response.destroy() // the head is sent: a broken connection is the only way left to say that it failed
+  }
+}
+
+async function drained(response: ServerResponse): Promise<void> {
+  if (response.destroyed) return
+  await new Promise<void>((resolve) => {
+    const done = () => {
+      response.off('drain', done)
+      response.off('close', done)
+      resolve()
+    }
+    response.on('drain', done)
+    response.on('close', done)
+  })
+}
+
+function wireRequest(request: IncomingMessage, signal: AbortSignal): WireRequest {
+  const { headers, method = 'GET', url = '/' } = request
+  const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+  return {
+    method,
+    url: url.startsWith('/') ? url : pathOfAbsolute(url),
+    headers: headersOf(request),
+    body: hasBody ? bodyOf(request) : undefined,
+    signal,
+  }
+}
+
+/** A request line may carry a whole URL, as for a proxy; what is no URL answers as the root. */
+function pathOfAbsolute(url: string): string {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined
+  return parsed ? `${parsed.pathname}${parsed.search}` : '/'
+}
+
+function headersOf(request: IncomingMessage): Record<string, string> {
+  const out: Record<string, string> = {}
+  for (const [name, value] of Object.entries(request.headers)) {
+    if (value !== undefined) out[name] = Array.isArray(value) ? value.join(', ') : value
+  }
+  return out
+}
+
+/** The body; a handler that stops reading leaves the connection open for its answer. */
+function bodyOf(request: IncomingMessage): ByteStream {
+  return {
+    [Symbol.asyncIterator]() {
+      const chunks: AsyncIterator<Uint8Array> = request.iterator({ destroyOnReturn: false })
+      return {
+        async next() {
+          try {
+            const step = await chunks.next()
+            return step.done ? step : { done: false, value: plainBytes(step.value) }
+          } catch (error) {
+            throw new RequesterGoneError(error)
+          }
+        },
+        async return() {
+          await chunks.return?.()
+          return { done: true, value: undefined }
+        },
+      }
+    },
+  }
+}
+
+function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (socket.writable && error.code !== 'ECONNRESET') {
+    const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request'
+    socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+  } else socket.destroy()
+}
+
+async function listen(server: Server, host: string, port: number): Promise<void> {
+  server.listen(port, host)
+  try {
+    await once(server, 'listening')
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code
+    const inUse = code === 'EADDRINUSE'
+    throw new ListenError(inUse ? `port ${port} of ${host} is in use` : `cannot listen on ${host}:${port} (${code})`, {
+      blame: 'user',
+      retry: inUse ? 'later' : 'never',
+      fix: inUse ? 'Stop what uses the port, or choose another with --port.' : 'Choose another host or port.',
+      details: { host, port, code },
+      cause,
+    })
+  }
+}
+
+async function close(server: Server, graceMs: number): Promise<void> {
+  if (!server.listening) return
+  const closed = once(server, 'close')
+  server.close()
+  server.closeIdleConnections()
+  const timer = setTimeout(() => server.closeAllConnections(), graceMs)
+  await closed
+  clearTimeout(timer)
+}

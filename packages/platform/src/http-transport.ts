@@ -1,0 +1,166 @@
+import type { Readable } from 'node:stream'
+import { type Blame, type ByteStream, MemoError, type Transport, type WireRequest } from '@memo/core'
+import { Agent, type Dispatcher } from 'undici'
+import { plainBytes } from './plain-bytes.ts'
+
+const CONNECT_TIMEOUT_MS = 5_000
+/** Last defence only: every exchange has a shorter deadline of its own (`spec/wire.md` 1). */
+const SILENCE_TIMEOUT_MS = 150_000
+const DEFAULT_CONNECTIONS_PER_HOST = 64
+/** Shorter than any server's, so that a request is rarely sent into a connection that is being closed. */
+const KEEP_ALIVE_MS = 4_000
+const MAX_HEADER_BYTES = 65_536
+
+/** A node could not be reached, or the connection to it broke before its answer was complete. */
+export class UnreachableError extends MemoError {
+  override readonly name: string = 'UnreachableError'
+}
+
+export type HttpTransportOptions = {
+  /** Connections to one host at the most; further requests wait for one. */
+  readonly maxConnectionsPerHost?: number
+  /** Whose fault it is when a host cannot be reached: what role the hosts have. */
+  readonly blame?: Blame
+}
+
+/** A transport over sockets, and the way to end it. */
+export type HttpTransport = {
+  readonly transport: Transport
+  /** Breaks what is under way and closes every connection. */
+  close(): Promise<void>
+}
+
+/**
+ * HTTP/1.1 with keep-alive. Bodies stream both ways with back-pressure. Errors of the transport:
+ * {@link UnreachableError}, the reason of the caller's signal, and whatever the request body throws.
+ */
+export function createHttpTransport(options: HttpTransportOptions = {}): HttpTransport {
+  const { maxConnectionsPerHost = DEFAULT_CONNECTIONS_PER_HOST, blame = 'provider' } = options
+  const agent = new Agent({
+    connections: maxConnectionsPerHost,
+    pipelining: 1,
+    connect: { timeout: CONNECT_TIMEOUT_MS },
+    headersTimeout: SILENCE_TIMEOUT_MS,
+    bodyTimeout: SILENCE_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    keepAliveMaxTimeout: KEEP_ALIVE_MS,
+    maxHeaderSize: MAX_HEADER_BYTES,
+  })
+  return {
+    async transport(request) {
+      const { signal } = request
+      signal?.throwIfAborted()
+      const body = trackedBody(request.body)
+      try {
+        const answer = await agent.request(dispatchOptions(request, body.stream))
+        const failure = (error: unknown) => (signal?.aborted ? signal.reason : unreachable(request, blame, error))
+        return {
+          status: answer.statusCode,
+          headers: headersOf(answer.headers),
+          body: bodyOf(answer.body, failure),
+        }
+      } catch (error) {
+        if (signal?.aborted) throw signal.reason
+        if (body.failed()) throw body.error()
+        throw unreachable(request, blame, error)
+      }
+    },
+    close: async () => await agent.destroy(),
+  }
+}
+
+type Body = Dispatcher.DispatchOptions['body']
+
+function dispatchOptions(request: WireRequest, body: Body): Dispatcher.RequestOptions {
+  const url = new URL(request.url)
+  return {
+    origin: url.origin,
+    path: `${url.pathname}${url.search}`,
+    method: request.method as Dispatcher.HttpMethod,
+    headers: { ...request.headers },
+    ...(body === null ? {} : { body }),
+    ...(request.signal ? { signal: request.signal } : {}),
+  } as Dispatcher.RequestOptions
+}
+
+/** The request body, with an eye on whether it was the body itself that failed: that is not the other side's fault. */
+function trackedBody(body: WireRequest['body']): { stream: Body; failed: () => boolean; error: () => unknown } {
+  let failure: { readonly error: unknown } | undefined
+  const track = async function* (stream: ByteStream): AsyncGenerator<Uint8Array> {
+    try {
+      yield* stream
+    } catch (error) {
+      failure = { error }
+      throw error
+    }
+  }
+  const stream = body === undefined || body instanceof Uint8Array ? body : track(body)
+  return { stream: (stream ?? null) as Body, failed: () => failure !== undefined, error: () => failure?.error }
+}
+
+function headersOf(headers: Record<string, string | string[] | undefined>): Record<string, string> {
+  const out: Record<string, string> = {}
+  for (const [name, value] of Object.entries(headers)) {
+    if (value !== undefined) out[name.toLowerCase()] = Array.isArray(value) ? value.join(', ') : value
+  }
+  return out
+}
+
+/** The body as a stream that can be cancelled before its first read, which a generator could not. */
+function bodyOf(readable: Readable, failure: (error: unknown) => unknown): ByteStream {
+  readable.on('error', () => undefined) // told to whoever reads; a body that nobody reads any more fails in silence
+  return {
+    [Symbol.asyncIterator]() {
+      const chunks: AsyncIterator<Uint8Array> = readable[Symbol.asyncIterator]()
+      return {
+        async next() {
+          try {
+            const step = await chunks.next()
+            return step.done ? step : { done: false, value: plainBytes(step.value) }
+          } catch (error) {
+            throw failure(error)
+          }
+        },
+        async return() {
+          readable.destroy()
+          return { done: true, value: undefined }
+        },
+      }
+    },
+  }
+}
+
+function unreachable(request: WireRequest, blame: Blame, cause: unknown): UnreachableError {
+  const endpoint = new URL(request.url).origin
+  return new UnreachableError(`${endpoint} cannot be reached: ${reasonOf(cause)}`, {
+    blame,
+    retry: 'now',
+    fix: `Check that the node at ${endpoint} runs and that this machine can reach it.`,
+    details: { endpoint, ...codeOf(cause) },
+    cause,
+  })
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nothing listens there',
+  ECONNRESET: 'it broke the connection',
+  EPIPE: 'it broke the connection',
+  UND_ERR_SOCKET: 'it broke the connection',
+  UND_ERR_CONNECT_TIMEOUT: 'it does not answer',
+  UND_ERR_HEADERS_TIMEOUT: 'it does not answer',
+  UND_ERR_BODY_TIMEOUT: 'it stopped in the middle of its answer',
+  ENOTFOUND: 'its name is unknown',
+  EAI_AGAIN: 'its name cannot be looked up now',
+  EHOSTUNREACH: 'there is no way to it',
+  ENETUNREACH: 'there is no way to it',
+}
+
+function reasonOf(cause: unknown): string {
+  const { code } = codeOf(cause)
+  return (code && REASONS[code]) ?? (cause instanceof Error ? cause.message : String(cause))
+}
+
+function codeOf(cause: unknown): { code?: string } {
+  const code = (cause as { code?: unknown } | undefined)?.code
+  return typeof code === 'string' ? { code } : {}
+}
