@@ -1,4 +1,4 @@
-import type { Address, Clock, Randomness } from '@memo/core'
+import type { Address, Chain, Clock, Randomness } from '@memo/core'
 import type { Storage } from '@memo/sdk'
 import type { Sessions } from './auth/sessions.ts'
 import type { ObjectTable } from './store/objects.ts'
@@ -8,6 +8,7 @@ export type GatewayContext = {
   readonly sessions: Sessions
   readonly objects: ObjectTable
   readonly storage: Storage
+  readonly chain: Chain
   readonly clock: Clock
   readonly random: Randomness
   /** The gateway's own account and key pair, a reader of every manifest it writes. */

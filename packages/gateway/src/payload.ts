@@ -1,6 +1,6 @@
+import { createHash } from 'node:crypto'
 import { type ByteStream, digestFromCid, equalBytes } from '@memo/core'
 import { createKeccak, type IHasher } from 'hash-wasm'
-import { createHash } from 'node:crypto'
 import { ApiError } from './errors.ts'
 
 /** Which digest of a file its signed payload is (`spec/login.md` 7). */

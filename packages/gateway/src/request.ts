@@ -1,7 +1,7 @@
 import { BodyTooLargeError, collectBytes, textFromUtf8 } from '@memo/core'
-import type { FastifyRequest } from 'fastify'
-import type { Caller } from './auth/sessions.ts'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type AuthFields, authFieldsFrom, type FieldSource } from './auth/fields.ts'
+import type { Caller } from './auth/sessions.ts'
 import type { GatewayContext } from './context.ts'
 import { ApiError } from './errors.ts'
 
@@ -38,9 +38,11 @@ export async function authenticate(context: GatewayContext, request: FastifyRequ
 }
 
 /** A signal that is aborted when the client goes away before it has its answer. */
-export function disconnectSignal(request: FastifyRequest): AbortSignal {
+export function disconnectSignal(reply: FastifyReply): AbortSignal {
   const controller = new AbortController()
-  request.raw.socket.once('close', () => controller.abort(new ApiError(500, 'the client went away')))
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableFinished) controller.abort(new ApiError(500, 'the client went away'))
+  })
   return controller.signal
 }
 

@@ -1,6 +1,6 @@
-import { Busboy } from '@fastify/busboy'
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
+import { Busboy } from '@fastify/busboy'
 import { ApiError } from './errors.ts'
 
 const MAX_FIELD_BYTES = 4_096

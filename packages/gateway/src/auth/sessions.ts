@@ -1,8 +1,8 @@
 import {
+  addressFromPublicKey,
   type Chain,
   type Clock,
   compressPublicKey,
-  addressFromPublicKey,
   equalBytes,
   findBytesFromHex,
   findSignerKey,

@@ -77,7 +77,10 @@ export function createObjectTable(store: IndexStore, secretKey: Uint8Array, rand
       await store.apply([{ key: objectKey(object.did, object.id), value: box }, ...markers])
     },
     async remove(object) {
-      await store.apply([{ key: objectKey(object.did, object.id) }, ...keysOf(object).map((marker) => ({ key: marker }))])
+      await store.apply([
+        { key: objectKey(object.did, object.id) },
+        ...keysOf(object).map((marker) => ({ key: marker })),
+      ])
     },
     async findOwned(did, cid) {
       const marker = await newest(ownedPrefix(did, cid))

@@ -1,0 +1,112 @@
+import { Readable } from 'node:stream'
+import { type ByteStream, canonicalCid, type Manifest } from '@memo/core'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import parseRange from 'range-parser'
+import type { GatewayContext } from '../context.ts'
+import { ApiError } from '../errors.ts'
+import { dispositionOf } from '../names.ts'
+import { disconnectSignal, readAuthFields } from '../request.ts'
+
+const FOREVER = 'public, max-age=29030400, immutable'
+const PRIVATE = 'private, no-store'
+
+/** An object that the caller may read; `id` is absent where another gateway wrote it. */
+export type ReadableObject = { readonly manifest: Manifest; readonly id?: number }
+
+/** `GET` and `HEAD /mefs/{cid}` (`spec/gateway.md` 4). */
+export function downloadRoutes(app: FastifyInstance, context: GatewayContext): void {
+  app.route<{ Params: { cid: string } }>({
+    method: ['GET', 'HEAD'],
+    url: '/mefs/:cid',
+    handler: async (request, reply) => {
+      const { manifest } = await findReadable(context, request, request.params.cid)
+      const etag = `"${manifest.cid}"`
+      describe(reply, manifest, etag)
+      if (matchesEtag(request.headers['if-none-match'], etag)) return await reply.code(304).send()
+
+      const range = rangeOf(request, manifest, etag)
+      if (range === 'unsatisfiable') {
+        reply.header('content-range', `bytes */${manifest.sizeBytes}`)
+        throw new ApiError(416, `the object has ${manifest.sizeBytes} bytes`)
+      }
+      const { offset, length } = range ?? { offset: 0, length: manifest.sizeBytes }
+      if (range) reply.code(206).header('content-range', `bytes ${offset}-${offset + length - 1}/${manifest.sizeBytes}`)
+      reply.header('content-length', length)
+      if (request.method === 'HEAD') return await reply.send()
+
+      const options = range ? { offset, length } : {}
+      const bytes = context.storage.read(manifest, { ...options, signal: disconnectSignal(reply) })
+      return await reply.send(await startedStream(bytes))
+    },
+  })
+}
+
+/**
+ * The object that the caller may read under `cid`: a public one, or with a restricted call one of the caller's own.
+ * Errors: {@link ApiError} 404 alike for what is not there and what is another's; 517 for what is no CID.
+ */
+export async function findReadable(
+  context: GatewayContext,
+  request: FastifyRequest,
+  text: string,
+): Promise<ReadableObject> {
+  const cid = canonicalCid(text)
+  const fields = await readAuthFields(request)
+  if (fields.did !== undefined) {
+    const caller = await context.sessions.authenticate(fields)
+    const own = await context.objects.findOwned(caller.did, cid)
+    if (own) return own
+  }
+  const found = (await context.objects.findPublic(cid)) ?? (await context.storage.findPublicObject(cid))
+  if (!found?.manifest)
+    throw new ApiError(404, `no object ${cid} that you may read; private ones need their owner’s signed call`)
+  return { manifest: found.manifest }
+}
+
+function describe(reply: FastifyReply, manifest: Manifest, etag: string): void {
+  reply.headers({
+    'content-type': manifest.contentType,
+    'content-disposition': dispositionOf(manifest.name),
+    'cache-control': manifest.isPublic ? FOREVER : PRIVATE,
+    etag,
+    'last-modified': new Date(manifest.createdAt * 1000).toUTCString(),
+    'accept-ranges': 'bytes',
+    'x-content-type-options': 'nosniff',
+  })
+}
+
+/** The one range asked for; several, other units or a stale `If-Range` mean the whole object. */
+function rangeOf(
+  request: FastifyRequest,
+  manifest: Manifest,
+  etag: string,
+): { readonly offset: number; readonly length: number } | 'unsatisfiable' | undefined {
+  const header = request.headers.range
+  const ifRange = request.headers['if-range']
+  if (header === undefined || (ifRange !== undefined && ifRange !== etag)) return undefined
+  const ranges = parseRange(manifest.sizeBytes, header)
+  if (ranges === -1) return 'unsatisfiable'
+  if (ranges === -2 || ranges.type !== 'bytes' || ranges.length !== 1 || !ranges[0]) return undefined
+  return { offset: ranges[0].start, length: ranges[0].end - ranges[0].start + 1 }
+}
+
+function matchesEtag(header: string | undefined, etag: string): boolean {
+  const tags = header?.split(',').map((tag) => tag.trim().replace(/^W\//, '')) ?? []
+  return tags.includes(etag) || tags.includes('*')
+}
+
+/** The stream once its first bytes are there, so that what cannot begin is answered with an error, not a cut. */
+async function startedStream(bytes: ByteStream): Promise<Readable> {
+  const iterator = bytes[Symbol.asyncIterator]()
+  const first = await iterator.next()
+  const rest = async function* () {
+    if (first.done) return
+    try {
+      yield first.value
+      for (let next = await iterator.next(); !next.done; next = await iterator.next()) yield next.value
+    } finally {
+      await iterator.return?.()
+    }
+  }
+  return Readable.from(rest(), { objectMode: false, highWaterMark: 1_048_576 })
+}

@@ -1,0 +1,55 @@
+import type { FastifyInstance } from 'fastify'
+import { findCount } from '../auth/fields.ts'
+import type { GatewayContext } from '../context.ts'
+import { ApiError } from '../errors.ts'
+import { authenticate } from '../request.ts'
+import type { StoredObject } from '../store/objects.ts'
+import { findReadable } from './download.ts'
+
+/** Listing, deleting and looking after a DID's objects (`spec/gateway.md` 5 to 7). */
+export function objectRoutes(app: FastifyInstance, context: GatewayContext): void {
+  app.get('/mefs/listobjects', async (request) => {
+    const caller = await authenticate(context, request)
+    const objects: unknown[] = []
+    for await (const object of context.objects.list(caller.did)) objects.push(listed(object))
+    return { Address: await masterAddressOf(context, caller.did), Storage: 'mefs', Object: objects, Objects: objects }
+  })
+
+  app.get<{ Querystring: { id?: string } }>('/mefs/delete', async (request) => {
+    const caller = await authenticate(context, request)
+    const id = findCount(request.query.id)
+    if (id === undefined) throw new ApiError(516, 'delete names an object by its id')
+    const object = await context.objects.findById(caller.did, id)
+    if (!object) throw new ApiError(404, `no object ${id}`)
+    await context.storage.remove(caller.did, { writer: context.account, seq: id })
+    await context.objects.remove(object)
+    return { Status: 'Success', state: 'success' }
+  })
+
+  app.get<{ Params: { cid: string } }>('/mefs/status/:cid', async (request) => {
+    const object = await findReadable(context, request, request.params.cid)
+    return {
+      cid: object.manifest.cid,
+      name: object.manifest.name,
+      parts: await context.storage.status(object.manifest),
+    }
+  })
+}
+
+async function masterAddressOf(context: GatewayContext, did: string): Promise<string> {
+  return (await context.chain.findDid(did))?.masterAddress ?? ''
+}
+
+function listed({ id, manifest }: StoredObject): unknown {
+  const { name, sizeBytes, cid, createdAt, isPublic, contentKey } = manifest
+  return {
+    ID: id,
+    Name: name,
+    Size: sizeBytes,
+    Cid: cid,
+    Mid: cid,
+    ModTime: new Date(createdAt * 1000).toISOString(),
+    Public: isPublic,
+    UserDefined: { encryption: contentKey ? 'aes-256-gcm' : 'none', etag: 'cid' },
+  }
+}
