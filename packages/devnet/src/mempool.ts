@@ -1,0 +1,126 @@
+import type { Hex } from './hex.ts'
+import type { PoolTx } from './pool-tx.ts'
+import { serverError } from './rpc/errors.ts'
+
+/** Transactions in the pool, and of one sender: enough for a large presigned batch, bounded in memory. */
+export const MAX_POOL_TXS = 16_384
+export const MAX_SENDER_TXS = 8_192
+
+/** A replacement raises both fee caps by at least this many per cent, as in geth. */
+const REPLACEMENT_BUMP_PERCENT = 10n
+
+/** What the pool must know of a sender's account at the head. */
+export type SenderAccount = { readonly nonce: number; readonly balance: bigint }
+
+/** Transactions that wait for a block: by sender and nonce. A gap waits; nothing here is stored. */
+export class Mempool {
+  readonly #bySender: Map<Hex, Map<number, PoolTx>> = new Map()
+  readonly #byHash: Map<Hex, PoolTx> = new Map()
+
+  get size(): number {
+    return this.#byHash.size
+  }
+
+  senders(): Hex[] {
+    return [...this.#bySender.keys()]
+  }
+
+  find(hash: Hex): PoolTx | undefined {
+    return this.#byHash.get(hash)
+  }
+
+  /** @throws {RpcError} in geth's words when the transaction cannot wait here. */
+  add(tx: PoolTx, account: SenderAccount): void {
+    if (this.#byHash.has(tx.hash)) throw serverError('already known')
+    if (tx.nonce < account.nonce) {
+      throw serverError(`nonce too low: next nonce ${account.nonce}, tx nonce ${tx.nonce}`)
+    }
+    const own = this.#bySender.get(tx.sender)
+    const replaced = own?.get(tx.nonce)
+    if (replaced !== undefined && !outbids(tx, replaced)) throw serverError('replacement transaction underpriced')
+    this.#assertFunds(tx, replaced, account)
+    if (replaced === undefined) this.#makeRoom(tx, account)
+    if (replaced !== undefined) this.#byHash.delete(replaced.hash)
+    if (own === undefined) this.#bySender.set(tx.sender, new Map([[tx.nonce, tx]]))
+    else own.set(tx.nonce, tx)
+    this.#byHash.set(tx.hash, tx)
+  }
+
+  /** The nonce that follows what the account has done and what waits without a gap. */
+  nextNonce(sender: Hex, accountNonce: number): number {
+    const own = this.#bySender.get(sender)
+    let nonce = accountNonce
+    while (own?.has(nonce) === true) nonce += 1
+    return nonce
+  }
+
+  /** A sender's transactions from its account nonce on, up to the first gap. */
+  executable(sender: Hex, accountNonce: number): PoolTx[] {
+    const own = this.#bySender.get(sender)
+    const queue: PoolTx[] = []
+    for (let tx = own?.get(accountNonce); tx !== undefined; tx = own?.get(tx.nonce + 1)) queue.push(tx)
+    return queue
+  }
+
+  /** Forgets a transaction: it was mined, or can never be. */
+  remove(hash: Hex): void {
+    const tx = this.#byHash.get(hash)
+    if (tx === undefined) return
+    this.#byHash.delete(hash)
+    const own = this.#bySender.get(tx.sender)
+    own?.delete(tx.nonce)
+    if (own?.size === 0) this.#bySender.delete(tx.sender)
+  }
+
+  /** Forgets what the account's nonce has overtaken. */
+  removeBelow(sender: Hex, accountNonce: number): void {
+    for (const tx of [...(this.#bySender.get(sender)?.values() ?? [])]) {
+      if (tx.nonce < accountNonce) this.remove(tx.hash)
+    }
+  }
+
+  #assertFunds(tx: PoolTx, replaced: PoolTx | undefined, account: SenderAccount): void {
+    const problem = 'insufficient funds for gas * price + value'
+    if (tx.cost > account.balance) {
+      const overshot = tx.cost - account.balance
+      throw serverError(`${problem}: balance ${account.balance}, tx cost ${tx.cost}, overshot ${overshot}`)
+    }
+    let queued = replaced === undefined ? 0n : -replaced.cost
+    for (const other of this.#bySender.get(tx.sender)?.values() ?? []) queued += other.cost
+    const overshot = queued + tx.cost - account.balance
+    if (overshot > 0n) {
+      throw serverError(
+        `${problem}: balance ${account.balance}, queued cost ${queued}, tx cost ${tx.cost}, overshot ${overshot}`,
+      )
+    }
+  }
+
+  /** A full pool gives up a transaction behind a gap for one that can be mined, and refuses otherwise. */
+  #makeRoom(tx: PoolTx, account: SenderAccount): void {
+    if ((this.#bySender.get(tx.sender)?.size ?? 0) >= MAX_SENDER_TXS) throw serverError('account limit exceeded')
+    if (this.#byHash.size < MAX_POOL_TXS) return
+    const victim = tx.nonce === this.nextNonce(tx.sender, account.nonce) ? this.#findGapped() : undefined
+    if (victim === undefined) throw serverError('txpool is full')
+    this.remove(victim.hash)
+  }
+
+  /** The last transaction of the first sender that has a gap inside its own queue. */
+  #findGapped(): PoolTx | undefined {
+    for (const own of this.#bySender.values()) {
+      const nonces = [...own.keys()].sort((a, b) => a - b)
+      const last = nonces.at(-1)!
+      if (last - nonces[0]! >= nonces.length) return own.get(last)
+    }
+    return undefined
+  }
+}
+
+function outbids(tx: PoolTx, replaced: PoolTx): boolean {
+  const bumped = (fee: bigint): bigint => (fee * (100n + REPLACEMENT_BUMP_PERCENT)) / 100n
+  return (
+    tx.feeCap > replaced.feeCap &&
+    tx.tipCap > replaced.tipCap &&
+    tx.feeCap >= bumped(replaced.feeCap) &&
+    tx.tipCap >= bumped(replaced.tipCap)
+  )
+}
