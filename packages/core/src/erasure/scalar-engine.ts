@@ -30,17 +30,31 @@ function prepare(matrix: Matrix, sums: Int32Array): MatrixProduct {
       const length = inputs[0]?.length ?? 0
       for (let at = 0; at < length; at += TILE_BYTES) {
         const end = Math.min(at + TILE_BYTES, length)
-        for (const [index, tables] of passes.entries()) {
-          sums.fill(0, 0, end - at)
-          for (const [column, table] of tables.entries()) addProducts(sums, table, inputs[column]!.subarray(at, end))
+        const tileInputs = inputs.map((input) => input.subarray(at, end))
+        const tileOutputs = outputs.map((output) => output.subarray(at, end))
+        passes.forEach((tables, index) => {
           const firstRow = index * ROWS_PER_WORD
-          for (const [row, output] of outputs.slice(firstRow, firstRow + ROWS_PER_WORD).entries()) {
-            takeBytes(output.subarray(at, end), sums, 8 * row)
-          }
-        }
+          applyPass(tables, tileInputs, tileOutputs.slice(firstRow, firstRow + ROWS_PER_WORD), sums)
+        })
       }
     },
   }
+}
+
+// The call-backs keep the two hot loops out of one large optimised function, where V8 runs them at half the speed.
+function applyPass(
+  tables: readonly Int32Array[],
+  inputs: readonly Uint8Array[],
+  outputs: readonly Uint8Array[],
+  sums: Int32Array,
+): void {
+  sums.fill(0)
+  inputs.forEach((input, column) => {
+    addProducts(sums, tables[column]!, input)
+  })
+  outputs.forEach((output, row) => {
+    takeBytes(output, sums, 8 * row)
+  })
 }
 
 /** Per column, for every byte, its products with the coefficients of up to four rows. */
