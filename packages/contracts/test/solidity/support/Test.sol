@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+pragma solidity 0.8.37;
+
+/// @notice The cheat codes of forge that these tests use.
+interface Vm {
+    struct Log {
+        bytes32[] topics;
+        bytes data;
+        address emitter;
+    }
+
+    struct Wallet {
+        address addr;
+        uint256 publicKeyX;
+        uint256 publicKeyY;
+        uint256 privateKey;
+    }
+
+    function addr(uint256 privateKey) external pure returns (address);
+    function assume(bool condition) external pure;
+    function chainId(uint256 newChainId) external;
+    function createWallet(uint256 privateKey) external returns (Wallet memory);
+    function etch(address target, bytes calldata code) external;
+    function expectRevert(bytes calldata revertData) external;
+    function expectRevert(bytes4 revertData) external;
+    function getRecordedLogs() external returns (Log[] memory);
+    function parseJsonAddress(string calldata json, string calldata key) external pure returns (address);
+    function parseJsonBytes(string calldata json, string calldata key) external pure returns (bytes memory);
+    function parseJsonBytes32(string calldata json, string calldata key) external pure returns (bytes32);
+    function parseJsonString(string calldata json, string calldata key) external pure returns (string memory);
+    function parseJsonUint(string calldata json, string calldata key) external pure returns (uint256);
+    function prank(address sender) external;
+    function readFile(string calldata path) external view returns (string memory);
+    function recordLogs() external;
+    function roll(uint256 blockNumber) external;
+    function sign(uint256 privateKey, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
+    function toString(uint256 value) external pure returns (string memory);
+    function warp(uint256 timestamp) external;
+}
+
+/// @notice What every test contract has: cheat codes, and comparisons that show both sides.
+abstract contract Test {
+    Vm internal constant vm = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
+
+    error NotEqualUint(string claim, uint256 actual, uint256 expected);
+    error NotEqualAddress(string claim, address actual, address expected);
+    error NotEqualBytes32(string claim, bytes32 actual, bytes32 expected);
+    error NotEqualText(string claim, string actual, string expected);
+    error NotTrue(string claim);
+
+    function check(bool holds, string memory claim) internal pure {
+        if (!holds) revert NotTrue(claim);
+    }
+
+    function equal(uint256 actual, uint256 expected, string memory claim) internal pure {
+        if (actual != expected) revert NotEqualUint(claim, actual, expected);
+    }
+
+    function equal(address actual, address expected, string memory claim) internal pure {
+        if (actual != expected) revert NotEqualAddress(claim, actual, expected);
+    }
+
+    function equal(bytes32 actual, bytes32 expected, string memory claim) internal pure {
+        if (actual != expected) revert NotEqualBytes32(claim, actual, expected);
+    }
+
+    function equal(string memory actual, string memory expected, string memory claim) internal pure {
+        if (keccak256(bytes(actual)) != keccak256(bytes(expected))) revert NotEqualText(claim, actual, expected);
+    }
+
+    /// @notice Moves chain time and height, which locks need both.
+    function passTime(uint256 waitSeconds, uint256 waitBlocks) internal {
+        vm.warp(block.timestamp + waitSeconds);
+        vm.roll(block.number + waitBlocks);
+    }
+}
