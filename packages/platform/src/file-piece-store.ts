@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { type FileHandle, mkdir, open, opendir, readdir, rename, rm, statfs, unlink } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, opendir, readdir, rename, rm, stat, statfs, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { assert, BadInputError, type ByteStream, type PieceStore, type PieceWriter } from '@memo/core'
+import { assert, type ByteStream, type PieceStore, type PieceWriter } from '@memo/core'
 import { diskError, errnoOf, onDisk, syncDirectory } from './disk.ts'
 import { encodeTrailer, readExactly, readShape, readUnitNodes } from './piece-file.ts'
 
@@ -52,14 +52,11 @@ export async function openFilePieceStore(dir: string, options: FilePieceStoreOpt
       const path = pathOf(pieces, root)
       try {
         const { sizeBytes } = await onDisk(path, async () => await readShape(file, path))
-        if (!isRange(offset, length, sizeBytes)) {
-          throw new BadInputError(`bytes ${offset} to ${offset + length} of a piece of ${sizeBytes}`)
-        }
+        return rangeOf(file, path, Math.min(offset, sizeBytes), Math.min(offset + length, sizeBytes))
       } catch (error) {
         await file.close()
         throw error
       }
-      return rangeOf(file, path, offset, length)
     },
     async readUnits(root) {
       return await withPiece(pieces, root, async (file, path) => {
@@ -105,16 +102,6 @@ function pathOf(pieces: string, root: string): string {
   return join(pieces, root.slice(0, 2), root)
 }
 
-function isRange(offset: number, length: number, sizeBytes: number): boolean {
-  return (
-    Number.isSafeInteger(offset) &&
-    Number.isSafeInteger(length) &&
-    offset >= 0 &&
-    length >= 0 &&
-    offset + length <= sizeBytes
-  )
-}
-
 /** The file of a piece; undefined when there is none, also for what is no root at all. */
 async function openPiece(pieces: string, root: string): Promise<FileHandle | undefined> {
   if (!ROOT.test(root)) return undefined
@@ -139,6 +126,16 @@ async function withPiece<T>(
     return await onDisk(path, async () => await use(file, path))
   } finally {
     await file.close()
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path)
+    return true
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return false
+    throw error
   }
 }
 
@@ -214,8 +211,10 @@ function createWriter(file: FileHandle, path: string, target: (root: string) => 
         await file.sync()
         await end()
         const final = await target(root)
-        // The same root is the same bytes: replacing a piece by its copy changes nothing, and needs no lock.
-        await rename(path, final)
+        // Two writers of one root may both find none: the later copy has the same bytes, so that needs no lock.
+        if (await exists(final)) await rm(path)
+        else await rename(path, final)
+        // Also for a piece that was there: its writer may not have come so far yet.
         await syncDirectory(join(final, '..'))
       })
     },
@@ -228,9 +227,8 @@ function createWriter(file: FileHandle, path: string, target: (root: string) => 
 }
 
 /** A range as a stream. One read is always ahead of the reader; `return()` closes the file, also before the first read. */
-function rangeOf(file: FileHandle, path: string, offset: number, length: number): ByteStream {
-  const endAt = offset + length
-  let at = offset
+function rangeOf(file: FileHandle, path: string, startAt: number, endAt: number): ByteStream {
+  let at = startAt
   let ahead: Promise<Uint8Array> | undefined
   let isOpen = true
   const fetch = () => {

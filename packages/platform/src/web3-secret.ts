@@ -9,6 +9,7 @@ import {
   MemoError,
   SECRET_KEY_BYTES,
 } from '@memo/core'
+import { scryptAsync } from '@noble/hashes/scrypt.js'
 
 /** The password does not open the key. */
 export class WrongPasswordError extends MemoError {
@@ -114,6 +115,8 @@ async function derive(crypto: Record<string, unknown>, password: string, where: 
 type ScryptCost = { readonly n: number; readonly r: number; readonly p: number }
 
 async function deriveScrypt(password: string, salt: Uint8Array, { n, r, p }: ScryptCost): Promise<Uint8Array> {
+  // OpenSSL refuses what some early wallets chose, N ≥ 2^(16·r), though it is well defined.
+  if (n >= 2 ** (16 * r)) return await scryptAsync(password, salt, { N: n, r, p, dkLen: DERIVED_BYTES })
   // OpenSSL counts a little more than the 128·N·r bytes that the algorithm names.
   const maxmem = 128 * r * (n + p + 2) + 1_048_576
   return await runScrypt(password, salt, DERIVED_BYTES, { N: n, r, p, maxmem })

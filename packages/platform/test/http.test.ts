@@ -184,6 +184,7 @@ describe('HTTP transport and server', () => {
     const url = await serve(async () => {
       const body = (async function* () {
         yield new Uint8Array(100)
+        await wait(20)
         throw new TypeError('the disk is gone')
       })()
       return streamResponse(200, body, {})
