@@ -41,15 +41,16 @@ export class ShardIndexError extends MemoError {
   }
 }
 
-/** Strips that are too large to be allocated at once, or of no size at all. */
+/** Strips that are too large to be allocated at once, or of no size at all, or for which the runtime has no memory. */
 export class StripAllocationError extends MemoError {
   override readonly name: string = 'StripAllocationError'
-  constructor(count: number, stripBytes: number) {
+  constructor(count: number, stripBytes: number, cause?: unknown) {
     super(`cannot allocate ${count} strips of ${stripBytes} bytes`, {
       blame: 'us',
-      retry: 'never',
-      fix: `Keep all strips of a stripe within ${MAX_ALLOCATED_BYTES} bytes.`,
+      retry: cause === undefined ? 'never' : 'later',
+      fix: `Keep all strips of a stripe within ${MAX_ALLOCATED_BYTES} bytes, and allocate once for many stripes.`,
       details: { count, stripBytes, maxBytes: MAX_ALLOCATED_BYTES },
+      cause,
     })
   }
 }
@@ -164,7 +165,13 @@ function buildCoder({ dataShards, parityShards }: ErasurePolicy, engine: Engine)
       if (!isPossible || stripBytes * totalShards > MAX_ALLOCATED_BYTES) {
         throw new StripAllocationError(totalShards, stripBytes)
       }
-      return engine.allocate(totalShards, stripBytes)
+      try {
+        return engine.allocate(totalShards, stripBytes)
+      } catch (cause) {
+        // How every runtime says that it has no memory left for a buffer.
+        if (cause instanceof RangeError) throw new StripAllocationError(totalShards, stripBytes, cause)
+        throw cause
+      }
     },
   }
 }
