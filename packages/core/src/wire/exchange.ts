@@ -9,6 +9,11 @@ export class DeadlineError extends MemoError {
   override readonly name: string = 'DeadlineError'
 }
 
+/** A node could not be reached, or the connection to it broke before its answer was complete. */
+export class UnreachableError extends MemoError {
+  override readonly name: string = 'UnreachableError'
+}
+
 /** What a client of a node needs of the world. */
 export type ClientPorts = {
   readonly network: Network

@@ -14,6 +14,7 @@ export {
   type ExchangeRequest,
   exchange,
   type Peer,
+  UnreachableError,
   withDeadline,
 } from './exchange.ts'
 export {

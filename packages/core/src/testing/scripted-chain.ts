@@ -1,0 +1,89 @@
+import type { Address } from '../bytes/index.ts'
+import type { Network, Signer } from '../keys/index.ts'
+import type { Account, Chain, Clock, DidRecord } from '../ports.ts'
+
+/** A chain that says what it was told to say. */
+export type ScriptedChain = Chain & {
+  /** Adds an account, or replaces the one with its address. Indexes are given in order of first appearance. */
+  setAccount(account: Partial<Account> & Pick<Account, 'address' | 'role'>): Account
+  setDid(record: DidRecord): void
+  /** All reads fail so until it is set back to undefined. */
+  setFault(fault: Error | undefined): void
+}
+
+export type ScriptedChainOptions = {
+  readonly network?: Network
+  /** Blocks come every `blockMs` of this clock. */
+  readonly clock?: Clock
+  readonly blockMs?: number
+}
+
+/** A network of tests: chain id and registry of nothing real. */
+export const TEST_NETWORK: Network = { chainId: 31_337, registry: `0x${'42'.repeat(20)}` }
+const DEFAULT_BLOCK_MS = 1_000
+const DEFAULT_CAPACITY_BYTES = 2 ** 40
+
+export function createScriptedChain(options: ScriptedChainOptions = {}): ScriptedChain {
+  const { network = TEST_NETWORK, clock, blockMs = DEFAULT_BLOCK_MS } = options
+  const accounts = new Map<Address, Account>()
+  const dids = new Map<string, DidRecord>()
+  const startMs = clock?.nowMs() ?? 0
+  let fault: Error | undefined
+  const read = async <T>(value: () => T): Promise<T> => {
+    if (fault) throw fault
+    return value()
+  }
+  const listActive = (role: Account['role']) =>
+    [...accounts.values()].filter((account) => account.role === role && account.state === 'active')
+
+  return {
+    network,
+    findAccount: (address) => read(() => accounts.get(address)),
+    listProviders: () => read(() => listActive('provider')),
+    listKeepers: () => read(() => listActive('keeper')),
+    findDid: (did) => read(() => dids.get(did)),
+    getBlock: () =>
+      read(() => {
+        const nowMs = clock?.nowMs() ?? startMs
+        return { number: 1 + Math.floor((nowMs - startMs) / blockMs), timestamp: Math.floor(nowMs / 1_000) }
+      }),
+    setAccount(account) {
+      const before = accounts.get(account.address)
+      const whole: Account = { ...newAccount(account.address, before?.index ?? accounts.size), ...before, ...account }
+      accounts.set(account.address, whole)
+      return whole
+    },
+    setDid: (record) => void dids.set(record.did, record),
+    setFault(next) {
+      fault = next
+    },
+  }
+}
+
+/** The record of a DID whose only key is its master key. */
+export function didRecordOf(did: string, master: Pick<Signer, 'address' | 'publicKey'>): DidRecord {
+  const { address, publicKey } = master
+  const type = 'EcdsaSecp256k1VerificationKey2019'
+  return {
+    did,
+    deactivated: false,
+    masterAddress: address,
+    authenticationKeys: [{ id: 'masterKey', type, publicKey, address }],
+  }
+}
+
+function newAccount(address: Address, index: number): Account {
+  return {
+    address,
+    index,
+    role: 'none',
+    state: 'active',
+    group: 1,
+    endpoint: '',
+    operator: '',
+    region: '',
+    capacityBytes: DEFAULT_CAPACITY_BYTES,
+    storagePriceAttoPerGiBSecond: 0n,
+    retrievalPriceAttoPerByte: 0n,
+  }
+}
