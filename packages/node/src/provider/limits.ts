@@ -1,0 +1,45 @@
+import { MAX_PART_BYTES } from '@memo/core'
+
+/** What one provider takes on at once, and its pace in the background (`spec/provider.md`). */
+export type ProviderLimits = {
+  /** Uploads that are open (arriving, or received and not committed). */
+  readonly maxOpenUploads: number
+  /** Of them, by one account. */
+  readonly maxOpenUploadsPerAccount: number
+  readonly maxRunningRequests: number
+  /** An upload that is not committed is dropped so long after its last byte. */
+  readonly uploadLifeMs: number
+  /** An upload that brings no byte for so long is dropped; checked at this interval. */
+  readonly uploadStallMs: number
+  /** Disk space that uploads never touch: for the index, and for the rest of the machine. */
+  readonly diskReserveBytes: number
+  /** Pace of the scrub. */
+  readonly scrubBytesPerSecond: number
+  /** Rest between two passes of the scrub. */
+  readonly scrubRestMs: number
+  /** A piece that no record speaks of is kept for so long: the index may be an old copy that is about to be mended. */
+  readonly orphanGraceMs: number
+}
+
+const SECOND_MS = 1_000
+const MINUTE_MS = 60 * SECOND_MS
+const HOUR_MS = 60 * MINUTE_MS
+
+export const PROVIDER_LIMITS: ProviderLimits = {
+  maxOpenUploads: 512,
+  maxOpenUploadsPerAccount: 256,
+  maxRunningRequests: 1_024,
+  uploadLifeMs: 10 * MINUTE_MS, // spec/wire.md 4
+  uploadStallMs: 2 * MINUTE_MS,
+  diskReserveBytes: 256 * 1_048_576,
+  scrubBytesPerSecond: 8 * 1_048_576,
+  scrubRestMs: 6 * HOUR_MS,
+  orphanGraceMs: 24 * HOUR_MS,
+}
+
+/** The largest piece there is: the one of a part coded with k = 1. */
+export const MAX_PIECE_BYTES: number = MAX_PART_BYTES
+/** How long a provider promises to hold a piece that no order pays for yet. */
+export const RECEIPT_LIFE_SECONDS: number = 365 * 86_400
+/** Bodies of control requests. */
+export const MAX_CONTROL_BODY_BYTES = 4_096

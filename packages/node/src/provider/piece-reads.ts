@@ -1,0 +1,121 @@
+import { encode } from '@ipld/dag-cbor'
+import {
+  areUnitsOf,
+  BadInputError,
+  BYTES_TYPE,
+  bytesResponse,
+  CBOR_TYPE,
+  collectBytes,
+  findBytesFromHex,
+  hashLeaves,
+  isLeafProof,
+  LEAF_BYTES,
+  type LeafProof,
+  leafCountOf,
+  leafPath,
+  PieceCorruptError,
+  type PieceStore,
+  streamResponse,
+  UNIT_BYTES,
+  type WireResponse,
+} from '@memo/core'
+import { type Custody, PieceLostError } from './custody.ts'
+import type { PieceRecord } from './piece-book.ts'
+import { findRange } from './ranges.ts'
+
+/** Answers reads of pieces (`spec/wire.md` 4). `root` is 64 hex digits. */
+export type PieceReads = {
+  get(root: string, rangeHeader: string | undefined): Promise<WireResponse>
+  head(root: string): Promise<WireResponse>
+  units(root: string): Promise<WireResponse>
+  proof(root: string, leaf: string | null): Promise<WireResponse>
+}
+
+export function createPieceReads(options: { readonly pieces: PieceStore; readonly custody: Custody }): PieceReads {
+  const { pieces, custody } = options
+
+  const lost = async (root: string): Promise<PieceLostError> => {
+    const look = async () => ((await pieces.find(root)) ? undefined : 'lost')
+    await custody.examine(root, 'it was to be read and is not there', look)
+    return new PieceLostError(root)
+  }
+  const corrupt = async (root: string): Promise<PieceCorruptError> => {
+    await custody.mark(root, 'corrupt', 'its bytes do not match its root')
+    return new PieceCorruptError(`this provider’s copy of the piece ${root} is damaged`, { root })
+  }
+  const readUnits = async ({ root, sizeBytes }: PieceRecord): Promise<Uint8Array> => {
+    const units = await pieces.readUnits(root)
+    if (!units) throw await lost(root)
+    if (!areUnitsOf(bytesOfRoot(root), sizeBytes, units)) throw await corrupt(root)
+    return units
+  }
+  const readProof = async (record: PieceRecord, leafIndex: number): Promise<LeafProof> => {
+    const { root, sizeBytes } = record
+    const units = await readUnits(record)
+    const unit = Math.floor((leafIndex * LEAF_BYTES) / UNIT_BYTES)
+    const offset = unit * UNIT_BYTES
+    const length = Math.min(UNIT_BYTES, sizeBytes - offset)
+    const stream = await pieces.read(root, offset, length)
+    if (!stream) throw await lost(root)
+    const data = await collectBytes(stream, length)
+    const inUnit = leafIndex - offset / LEAF_BYTES
+    const proof = {
+      leafIndex,
+      leaf: data.slice(inUnit * LEAF_BYTES, (inUnit + 1) * LEAF_BYTES),
+      path: [...leafPath(hashLeaves(data), inUnit), ...leafPath(units, unit)],
+    }
+    if (!isLeafProof(bytesOfRoot(root), sizeBytes, proof)) throw await corrupt(root)
+    return proof
+  }
+
+  return {
+    async get(root, rangeHeader) {
+      const { sizeBytes } = await custody.getReadable(root)
+      const range = findRange(rangeHeader, sizeBytes)
+      if (range === 'unsatisfiable') return unsatisfiable(sizeBytes)
+      const { offset, length } = range ?? { offset: 0, length: sizeBytes }
+      const stream = await pieces.read(root, offset, length)
+      if (!stream) throw await lost(root)
+      const headers = pieceHeaders(root, length)
+      if (!range) return streamResponse(200, stream, headers)
+      const span = `bytes ${offset}-${offset + length - 1}/${sizeBytes}`
+      return streamResponse(206, stream, { ...headers, 'content-range': span })
+    },
+    async head(root) {
+      const { sizeBytes } = await custody.getReadable(root)
+      return streamResponse(200, [], pieceHeaders(root, sizeBytes))
+    },
+    async units(root) {
+      return bytesResponse(200, await readUnits(await custody.getReadable(root)))
+    },
+    async proof(root, leaf) {
+      const record = await custody.getReadable(root)
+      const leaves = leafCountOf(record.sizeBytes)
+      const leafIndex = /^\d{1,15}$/.test(leaf ?? '') ? Number(leaf) : -1
+      if (leafIndex < 0 || leafIndex >= leaves) {
+        throw new BadInputError(`the piece has the leaves 0 to ${leaves - 1}`, { details: { leaves } })
+      }
+      const proof = await readProof(record, leafIndex)
+      return bytesResponse(200, encode({ leaf: proof.leaf, path: proof.path }), CBOR_TYPE)
+    },
+  }
+}
+
+/** Bytes under a root never change: whoever has them may keep them. */
+function pieceHeaders(root: string, length: number): Record<string, string> {
+  return {
+    'content-type': BYTES_TYPE,
+    'content-length': `${length}`,
+    'accept-ranges': 'bytes',
+    'cache-control': 'public, max-age=29030400, immutable',
+    etag: `"${root}"`,
+  }
+}
+
+function unsatisfiable(sizeBytes: number): WireResponse {
+  return streamResponse(416, [], { 'content-range': `bytes */${sizeBytes}`, 'content-length': '0' })
+}
+
+function bytesOfRoot(root: string): Uint8Array {
+  return findBytesFromHex(`0x${root}`, 32) ?? new Uint8Array(32)
+}

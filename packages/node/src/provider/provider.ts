@@ -1,0 +1,90 @@
+import {
+  type Chain,
+  type Clock,
+  createRequestVerifier,
+  type Handler,
+  type IndexStore,
+  type Network,
+  type PieceStore,
+  type Randomness,
+  type Signer,
+  type Timers,
+} from '@memo/core'
+import { type EventSink, silent } from '../events.ts'
+import { type Background, createBackground } from '../server/background.ts'
+import { createRouter } from '../server/router.ts'
+import { createCustody } from './custody.ts'
+import { PROVIDER_LIMITS, type ProviderLimits } from './limits.ts'
+import { createPieceReads } from './piece-reads.ts'
+import { recoverPieces, sweepOrphans } from './recovery.ts'
+import { createProviderRoutes } from './routes.ts'
+import { scrubPieces } from './scrub.ts'
+import { createSpaceLedger } from './space.ts'
+import { createUploads } from './uploads.ts'
+
+export type ProviderOptions = {
+  readonly network: Network
+  readonly chain: Chain
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly random: Randomness
+  /** The provider's account: it signs receipts, and requests are signed for it. */
+  readonly signer: Signer
+  /** Both are opened and closed by the caller. */
+  readonly pieces: PieceStore
+  readonly index: IndexStore
+  readonly log?: EventSink | undefined
+  readonly limits?: Partial<ProviderLimits> | undefined
+}
+
+/** A provider over ports: it stores pieces, gives receipts for them, and serves them (`spec/provider.md`). */
+export type Provider = {
+  /** Answers `spec/wire.md` 4; before `start` and after `stop` it answers {@link NotServingError}. */
+  readonly handler: Handler
+  /** Recovers from the stop before, then serves. Rejects when the stores cannot be read. */
+  start(): Promise<void>
+  /** Drops open uploads, waits for what is being answered, ends the scrub. Afterwards the stores may be closed. */
+  stop(): Promise<void>
+}
+
+export function createProvider(options: ProviderOptions): Provider {
+  const { network, chain, clock, timers, signer, pieces, index, log = silent } = options
+  const limits: ProviderLimits = { ...PROVIDER_LIMITS, ...options.limits }
+  const space = createSpaceLedger(limits)
+  const uploads = createUploads({ pieces, space, timers, limits, log })
+  const custody = createCustody({ pieces, index, space, clock, log })
+  const reads = createPieceReads({ pieces, custody })
+  const verifier = createRequestVerifier({ network, audience: signer.address, clock })
+  const routes = createProviderRoutes({ chain, signer, pieces, space, uploads, custody, reads, verifier })
+  const router = createRouter({ role: 'provider', routes, maxRunning: limits.maxRunningRequests, log })
+  const recovery = { pieces, custody, clock, log, orphanGraceMs: limits.orphanGraceMs }
+  let background: Background | undefined
+
+  /** Rest first: a restart is when the disk is busiest. */
+  const scrubAgainAndAgain = async (signal: AbortSignal) => {
+    for (;;) {
+      await timers.sleep(limits.scrubRestMs, signal)
+      await sweepOrphans(recovery)
+      const result = await scrubPieces({ pieces, custody, timers, log, ...limits }, signal)
+      const message = `scrub: ${result.checked} pieces checked, ${result.bad} bad`
+      log({ type: 'scrub-done', level: result.bad > 0 ? 'error' : 'info', message, ...result })
+    }
+  }
+  return {
+    handler: router.handler,
+    async start() {
+      await recoverPieces(recovery)
+      await custody.load()
+      background = createBackground(log)
+      background.run('the scrub', scrubAgainAndAgain)
+      router.open()
+    },
+    async stop() {
+      const closing = router.close()
+      await uploads.stop()
+      await closing
+      await uploads.stop() // what arrived completely while the router closed
+      await background?.stop()
+    },
+  }
+}

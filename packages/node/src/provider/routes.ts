@@ -1,0 +1,152 @@
+import {
+  type Address,
+  BadInputError,
+  type Chain,
+  findBytesFromHex,
+  hex32,
+  hexFromBytes,
+  jsonResponse,
+  NotFoundError,
+  type PieceStore,
+  parseJson,
+  type ReceiptTerms,
+  type RequestVerifier,
+  readBody,
+  receiptToJson,
+  type Signer,
+  signReceipt,
+  type WireRequest,
+  type WireResponse,
+} from '@memo/core'
+import { ForbiddenError, NotServingError } from '../server/errors.ts'
+import { createKeyedLock } from '../server/keyed-lock.ts'
+import type { Call, Route } from '../server/router.ts'
+import { assertArrived, type Custody } from './custody.ts'
+import { MAX_CONTROL_BODY_BYTES, MAX_PIECE_BYTES } from './limits.ts'
+import type { PieceReads } from './piece-reads.ts'
+import type { SpaceFacts, SpaceLedger } from './space.ts'
+import type { Uploads, UploadTerms } from './uploads.ts'
+
+export type ProviderRoutesOptions = {
+  readonly chain: Chain
+  readonly signer: Signer
+  readonly pieces: PieceStore
+  readonly space: SpaceLedger
+  readonly uploads: Uploads
+  readonly custody: Custody
+  readonly reads: PieceReads
+  readonly verifier: RequestVerifier
+}
+
+const HASH = /^[0-9a-f]{64}$/
+const COUNT = /^\d{1,15}$/
+
+/** What a provider answers (`spec/wire.md` 4). */
+export function createProviderRoutes(options: ProviderRoutesOptions): readonly Route[] {
+  const { chain, signer, space, uploads, custody, reads, verifier } = options
+  /** One commit of an upload after another, so that a repeated one meets the result of the first. */
+  const commits = createKeyedLock()
+
+  const info = async (): Promise<WireResponse> => {
+    const facts = await findFacts(options)
+    const freeBytes = facts ? space.freeBytes(facts) : 0
+    return jsonResponse(200, { address: signer.address, freeBytes, pieces: custody.pieceCount })
+  }
+  const upload = async ({ request, query }: Call): Promise<WireResponse> => {
+    const account = verifier.verify(request, 'stream')
+    const terms = readTerms(account, query)
+    await assertActiveUser(chain, account)
+    const facts = await findFacts(options)
+    if (!facts) throw new NotServingError('provider', 'the chain does not count it as an active provider')
+    const digest = await uploads.receive(terms, request.body, facts, request.signal)
+    return jsonResponse(200, { root: hexFromBytes(digest.root), sizeBytes: digest.sizeBytes })
+  }
+  const commit = async ({ request, params }: Call): Promise<WireResponse> => {
+    const { account, body } = await readSigned(verifier, request)
+    const id = params[0] ?? ''
+    const piece = readPieceId(body)
+    const terms = await commits.run(`${account}/${id}`, () => keep(account, id, piece))
+    const receipt = await signReceipt(chain.network, terms, signer)
+    return jsonResponse(200, { receipt: receiptToJson(receipt) })
+  }
+  /** The terms of the receipt: of what arrived, or those that the account was given before. */
+  const keep = async (account: Address, id: string, piece: PieceId): Promise<ReceiptTerms> => {
+    const root = hex32(piece.root)
+    const arrived = uploads.find(account, id)
+    if (!arrived) return await custody.getPromise(account, root, piece.sizeBytes)
+    assertArrived(arrived, piece)
+    return await custody.accept(arrived, root)
+  }
+  const release = async ({ request, params }: Call): Promise<WireResponse> => {
+    const { account } = await readSigned(verifier, request)
+    return jsonResponse(200, { deleted: await custody.release(account, params[0] ?? '') })
+  }
+  const root = ({ params }: Call): string => params[0] ?? ''
+
+  return [
+    { method: 'GET', path: /^\/info$/, answer: info },
+    { method: 'POST', path: /^\/uploads$/, answer: upload },
+    { method: 'POST', path: /^\/uploads\/([0-9a-f]{64})\/commit$/, answer: commit },
+    {
+      method: 'GET',
+      path: /^\/pieces\/([0-9a-f]{64})$/,
+      answer: (call) => reads.get(root(call), call.request.headers.range),
+    },
+    { method: 'HEAD', path: /^\/pieces\/([0-9a-f]{64})$/, answer: (call) => reads.head(root(call)) },
+    { method: 'DELETE', path: /^\/pieces\/([0-9a-f]{64})$/, answer: release },
+    { method: 'GET', path: /^\/pieces\/([0-9a-f]{64})\/units$/, answer: (call) => reads.units(root(call)) },
+    {
+      method: 'GET',
+      path: /^\/pieces\/([0-9a-f]{64})\/proof$/,
+      answer: (call) => reads.proof(root(call), call.query.get('leaf')),
+    },
+  ]
+}
+
+type PieceId = { readonly root: Uint8Array; readonly sizeBytes: number }
+
+/** What bounds the space, or undefined when the chain does not count this account as an active provider. */
+async function findFacts({ chain, signer, pieces }: ProviderRoutesOptions): Promise<SpaceFacts | undefined> {
+  const [account, diskFreeBytes] = await Promise.all([chain.findAccount(signer.address), pieces.freeBytes()])
+  if (account?.role !== 'provider' || account.state !== 'active') return undefined
+  return { capacityBytes: account.capacityBytes, diskFreeBytes }
+}
+
+/** A control request: its whole body and who signed it. */
+async function readSigned(
+  verifier: RequestVerifier,
+  request: WireRequest,
+): Promise<{ account: Address; body: Uint8Array }> {
+  const body = await readBody(request, MAX_CONTROL_BODY_BYTES)
+  return { account: verifier.verify(request, body), body }
+}
+
+function readTerms(account: Address, query: URLSearchParams): UploadTerms {
+  const id = query.get('id') ?? ''
+  const order = query.get('order') ?? ''
+  const max = query.get('max') ?? ''
+  if (!HASH.test(id)) throw new BadInputError('an upload id is 64 lower-case hex digits')
+  if (!COUNT.test(order)) throw new BadInputError('an order is a whole number')
+  if (Number(order) !== 0) throw new NotFoundError(`this provider knows no order ${order}`, { fix: 'Use order 0.' })
+  const maxBytes = COUNT.test(max) ? Number(max) : 0
+  if (maxBytes < 1 || maxBytes > MAX_PIECE_BYTES) {
+    throw new BadInputError(`a piece has 1 to ${MAX_PIECE_BYTES} bytes`, { details: { max } })
+  }
+  return { account, id, orderId: 0, maxBytes }
+}
+
+function readPieceId(body: Uint8Array): PieceId {
+  const { root, sizeBytes } = (parseJson(body) ?? {}) as Record<string, unknown>
+  const bytes = findBytesFromHex(root, 32)
+  if (!bytes || !Number.isSafeInteger(sizeBytes)) throw new BadInputError('a commit names root and sizeBytes')
+  return { root: bytes, sizeBytes: sizeBytes as number }
+}
+
+async function assertActiveUser(chain: Chain, address: Address): Promise<void> {
+  const account = await chain.findAccount(address)
+  if (account?.role === 'user' && account.state === 'active') return
+  throw new ForbiddenError(`${address} is not an active user of this network`, {
+    fix: 'Register the account as a user on the chain.',
+    details: { address, role: account?.role ?? 'none', state: account?.state ?? 'none' },
+  })
+}

@@ -1,0 +1,144 @@
+import {
+  BadInputError,
+  envelopeFromError,
+  errorResponse,
+  type Handler,
+  MemoError,
+  NotFoundError,
+  statusOfError,
+  type WireRequest,
+  type WireResponse,
+} from '@memo/core'
+import type { EventSink } from '../events.ts'
+import { BusyError, NodeFaultError, type NodeRole, NotServingError } from './errors.ts'
+
+/** A request that a route matched. */
+export type Call = {
+  readonly request: WireRequest
+  /** Groups of the route's pattern, percent-decoded. */
+  readonly params: readonly string[]
+  readonly query: URLSearchParams
+}
+
+export type Route = {
+  readonly method: string
+  /** Over the whole path, without query. */
+  readonly path: RegExp
+  readonly answer: (call: Call) => Promise<WireResponse>
+}
+
+export type RouterOptions = {
+  readonly role: NodeRole
+  readonly routes: readonly Route[]
+  /** Requests answered at once; more get {@link BusyError}. */
+  readonly maxRunning: number
+  readonly log: EventSink
+}
+
+/** Answers requests by route, and can be opened and closed. */
+export type Router = {
+  readonly handler: Handler
+  open(): void
+  /** Refuses what comes from now on and waits for what is being answered. */
+  close(): Promise<void>
+}
+
+const MAX_URL_CHARS = 4_096
+const MAX_HEADER_CHARS = 16_384
+
+/** A router that is closed at first. Its handler never rejects. */
+export function createRouter(options: RouterOptions): Router {
+  const running = new Set<Promise<unknown>>()
+  let isOpen = false
+
+  const handler: Handler = async (request) => {
+    if (!isOpen) return errorResponse(new NotServingError(options.role, 'it is starting or stopping'))
+    if (running.size >= options.maxRunning) {
+      return errorResponse(new BusyError(options.role, `it answers ${running.size} requests already`))
+    }
+    const answering = answer(options, request)
+    running.add(answering)
+    try {
+      return await answering
+    } finally {
+      running.delete(answering)
+    }
+  }
+  return {
+    handler,
+    open() {
+      isOpen = true
+    },
+    async close() {
+      isOpen = false
+      await Promise.all(running)
+    },
+  }
+}
+
+async function answer(options: RouterOptions, request: WireRequest): Promise<WireResponse> {
+  try {
+    const { route, call } = findRoute(options.routes, request)
+    return await route.answer(call)
+  } catch (thrown) {
+    return answerOfError(options, request, thrown)
+  }
+}
+
+function findRoute(routes: readonly Route[], request: WireRequest): { route: Route; call: Call } {
+  assertSmallHead(request)
+  const url = parseUrl(request.url)
+  const matches = routes.flatMap((route) => {
+    const match = route.path.exec(url.pathname)
+    return match ? [{ route, match }] : []
+  })
+  if (matches.length === 0) throw new NotFoundError(`there is nothing at ${request.method} ${url.pathname}`)
+  const found = matches.find(({ route }) => route.method === request.method)
+  if (!found) throw new BadInputError(`${url.pathname} does not answer ${request.method}`)
+  const params = found.match.slice(1).map(decodeParam)
+  return { route: found.route, call: { request, params, query: url.searchParams } }
+}
+
+function assertSmallHead(request: WireRequest): void {
+  if (request.url.length > MAX_URL_CHARS) throw new BadInputError(`a URL of more than ${MAX_URL_CHARS} characters`)
+  let chars = 0
+  for (const [name, value] of Object.entries(request.headers)) chars += name.length + value.length
+  if (chars > MAX_HEADER_CHARS) throw new BadInputError(`headers of more than ${MAX_HEADER_CHARS} characters`)
+}
+
+/**
+ * Path and query as they were sent. Dots in a path are not resolved before routing (`URL` would do so), so that what
+ * is routed is what was signed.
+ */
+function parseUrl(url: string): { readonly pathname: string; readonly searchParams: URLSearchParams } {
+  if (!url.startsWith('/')) throw new BadInputError('a path begins with a slash')
+  const [pathname = '', query = ''] = splitOnce(url, '?')
+  return { pathname, searchParams: new URLSearchParams(query) }
+}
+
+function splitOnce(text: string, separator: string): [string, string] {
+  const at = text.indexOf(separator)
+  return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)]
+}
+
+function decodeParam(text: string | undefined): string {
+  try {
+    return decodeURIComponent(text ?? '')
+  } catch (cause) {
+    throw new BadInputError('a path that is not percent-encoded UTF-8', { cause })
+  }
+}
+
+/**
+ * What is not the requester's fault is an event. What is our own fault tells strangers nothing of our inside (paths,
+ * for instance), whatever it was.
+ */
+function answerOfError({ role, log }: RouterOptions, request: WireRequest, thrown: unknown): WireResponse {
+  const path = splitOnce(request.url, '?')[0]
+  if (request.signal?.aborted) return errorResponse(new NotServingError(role, 'the requester went away'))
+  if (thrown instanceof MemoError && statusOfError(thrown) < 500) return errorResponse(thrown)
+  const isOurs = !(thrown instanceof MemoError) || thrown.blame === 'us'
+  const message = `${request.method} ${path}: ${thrown instanceof Error ? thrown.message : String(thrown)}`
+  log({ type: 'request-failed', level: isOurs ? 'error' : 'warn', message, ...envelopeFromError(thrown) })
+  return errorResponse(isOurs ? new NodeFaultError(role) : thrown)
+}
