@@ -82,7 +82,7 @@ const expiration = 1_800_000_000
 const drafts: readonly Draft[] = [
   {
     operation: 'createDID',
-    struct: 'CreateDid',
+    struct: 'CreateDID',
     fields: [didField, ...keyFields, nonceField],
     methodType: secp256k1,
     publicKey: compressed(masterSecret),

@@ -45,6 +45,8 @@ contract DidTest is DidVectors {
         vm.chainId(986);
         vm.expectRevert(abi.encodeWithSelector(DidProxy.WrongSignature.selector, did, 0));
         this.sendOutside(0, typed(0));
+        vm.chainId(985);
+        this.sendOutside(0, typed(0));
     }
 
     function test_the_events_are_those_of_the_original() public {
