@@ -85,7 +85,9 @@ async function deploy(client: ChainClient, options: RunDeployOptions): Promise<D
   const plan = planDeploy({ deployer, firstNonce: state.firstNonce, params: options.params })
   for (const step of plan.steps) {
     options.signal?.throwIfAborted()
-    options.onStep?.(step, await runStep(client, deployer, step, options.signal))
+    // Apart from the call below, whose arguments are not evaluated where nobody is told.
+    const outcome = await runStep(client, deployer, step, options.signal)
+    options.onStep?.(step, outcome)
   }
   const block = Number(await client.rpc.getBlockNumber())
   return { registry: plan.addresses.registry, addresses: plan.addresses, chainId, block }
