@@ -38,10 +38,15 @@ export type CidBuilder = {
 
 type Child = { readonly cid: CID; readonly fileBytes: number; readonly dagBytes: number }
 
-/** A {@link CidBuilder} for one file; memory is bounded by the tree's height times its width. */
-export function createCidBuilder(profileName: CidProfileName = DEFAULT_CID_PROFILE): CidBuilder {
-  const profile = CID_PROFILES[profileName]
-  if (!profile) throw new BadInputError(`unknown CID profile ${profileName}`)
+/**
+ * A {@link CidBuilder} for one file, by the name of a profile or by its numbers; memory is bounded by the tree's height
+ * times its width. Errors: {@link BadInputError} for an unknown name.
+ */
+export function createCidBuilder(
+  by: CidProfileName | Pick<CidProfile, 'leafBytes' | 'width'> = DEFAULT_CID_PROFILE,
+): CidBuilder {
+  const profile = typeof by !== 'string' ? by : Object.hasOwn(CID_PROFILES, by) ? CID_PROFILES[by] : undefined
+  if (!profile) throw new BadInputError(`unknown CID profile ${String(by)}`)
   const levels: { children: Child[]; total: number }[] = []
   let hasher = primitives.createSha256()
   let filled = 0

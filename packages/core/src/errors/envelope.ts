@@ -65,23 +65,38 @@ export function errorFromEnvelope(value: unknown): RemoteError | undefined {
   if (typeof name !== 'string' || typeof message !== 'string') return undefined
   return new RemoteError({
     error: {
-      name: name.slice(0, MAX_TEXT),
-      message: message.slice(0, MAX_TEXT),
+      name: printable(name),
+      message: printable(message),
       blame: BLAMES.includes(blame as string) ? (blame as Blame) : 'us',
       retry: RETRIES.includes(retry as string) ? (retry as Retry) : 'later',
-      ...(typeof fix === 'string' ? { fix: fix.slice(0, MAX_TEXT) } : {}),
+      ...(typeof fix === 'string' ? { fix: printable(fix) } : {}),
       ...(typeof details === 'object' && details !== null ? { details: details as Record<string, unknown> } : {}),
-      ...(Array.isArray(causes) ? { causes: causes.filter((c) => typeof c === 'string').slice(0, MAX_CAUSES) } : {}),
+      ...(Array.isArray(causes)
+        ? {
+            causes: causes
+              .filter((cause) => typeof cause === 'string')
+              .slice(0, MAX_CAUSES)
+              .map(printable),
+          }
+        : {}),
     },
   })
 }
 
 function causesOf(thrown: unknown): string[] {
+  if (thrown instanceof RemoteError) return [...thrown.causes]
   const causes: string[] = []
-  let cause = thrown instanceof Error ? thrown.cause : undefined
-  while (cause !== undefined && cause !== null && causes.length < MAX_CAUSES) {
-    causes.push(cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause))
-    cause = cause instanceof Error ? cause.cause : undefined
+  const waiting: unknown[] = thrown instanceof Error ? [thrown.cause] : []
+  for (let cause = waiting.shift(); cause !== undefined && cause !== null; cause = waiting.shift()) {
+    if (causes.length === MAX_CAUSES) break
+    if (cause instanceof AggregateError) waiting.push(...cause.errors)
+    else causes.push(cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause))
+    if (cause instanceof Error) waiting.push(cause.cause)
   }
   return causes
+}
+
+/** What others sent, without what moves a terminal's cursor, and not too long. */
+function printable(text: string): string {
+  return text.slice(0, MAX_TEXT).replace(/\p{Cc}/gu, ' ')
 }

@@ -34,10 +34,18 @@ export function keccak256(data: Uint8Array): Uint8Array {
   return keccak_256(data)
 }
 
-/** The account address of a secp256k1 public key (compressed or not). */
+/** The account address of a secp256k1 public key (33 or 65 bytes). Errors: {@link BadInputError} when it is none. */
 export function addressFromPublicKey(publicKey: Uint8Array): Address {
-  const point = publicKey.length === 65 ? publicKey : secp256k1.Point.fromBytes(publicKey).toBytes(false)
+  const point = publicKey.length === 65 && publicKey[0] === 4 ? publicKey : decompress(publicKey)
   return hexFromBytes(keccak_256(point.subarray(1)).subarray(12))
+}
+
+function decompress(publicKey: Uint8Array): Uint8Array {
+  try {
+    return secp256k1.Point.fromBytes(publicKey).toBytes(false)
+  } catch (cause) {
+    throw new BadInputError('not a secp256k1 public key', { cause })
+  }
 }
 
 /** A signer over a secret key in memory. Errors: {@link BadInputError} when it is no secp256k1 key. */

@@ -65,7 +65,7 @@ function encodeField(type: FieldType, value: TypedValue): Uint8Array {
   if (type === 'bytes') return keccak256(bytesOf(value))
   if (type === 'bytes32') return leftPad(bytesOf(value), 32)
   if (type === 'address') return leftPad(bytesOf(value), 20)
-  return numberWord(BigInt(value as number | bigint))
+  return numberWord(BigInt(value as number | bigint), type === 'uint64' ? 64n : 256n)
 }
 
 function bytesOf(value: TypedValue): Uint8Array {
@@ -81,7 +81,8 @@ function leftPad(bytes: Uint8Array, exactly: number): Uint8Array {
   return word
 }
 
-function numberWord(value: bigint): Uint8Array {
+function numberWord(value: bigint, bits: bigint): Uint8Array {
+  assert(value >= 0n && value >> bits === 0n, `typed data: ${value} is no uint${bits}`)
   const mask = (1n << 64n) - 1n
   return concatBytes(
     uint64be((value >> 192n) & mask),

@@ -62,6 +62,7 @@ export type SignedEntry = {
 export const ZERO_HASH: Uint8Array = new Uint8Array(32)
 const ENTRY_DOMAIN = utf8('memo-entry-v1')
 const MAX_DID_CHARS = 256
+const MAX_CID_CHARS = 200
 const MAX_TOKEN_BYTES = 256
 
 const ENTRY_STRUCT: TypedStruct = {
@@ -174,7 +175,7 @@ function actionFromPlain(plain: Record<string, unknown>): LogAction {
   if (!isCount(size) || !Array.isArray(parts) || !parts.every((part) => isBytes(part, 32))) {
     throw new BadInputError('an index entry with a bad object')
   }
-  if (cid !== undefined && (typeof cid !== 'string' || !isPublic)) {
+  if (cid !== undefined && (typeof cid !== 'string' || cid.length > MAX_CID_CHARS || !isPublic)) {
     throw new BadInputError('only a public object shows its CID')
   }
   const envelope = envelopeFromPlain(manifest)

@@ -38,6 +38,7 @@ export type WrappedKey = { readonly reader: Uint8Array; readonly wrapped: Uint8A
 const BOX_CONTEXT = 'memo-manifest-v1'
 const MAX_NAME_BYTES = 1_024
 const MAX_TYPE_CHARS = 255
+const MAX_CID_CHARS = 200
 const MAX_PARTS = 65_536
 const MAX_METADATA = 64
 /** Encoded manifest at the most; with 65,536 parts of 64 MiB an object is 4 TiB. */
@@ -47,7 +48,7 @@ const MAX_READERS = 64
 /** dag-cbor of a manifest. Errors: {@link BadInputError} when a field is out of its bounds. */
 export function encodeManifest(manifest: Manifest): Uint8Array {
   const { name, contentType, cid, sizeBytes, createdAt, isPublic, contentKey, parts, metadata } = manifest
-  const bytes = encode({
+  const bytes = encodeRecord({
     v: 1,
     name,
     type: contentType,
@@ -73,7 +74,7 @@ export function decodeManifest(bytes: Uint8Array): Manifest {
     throw new BadInputError(`an object name is at most ${MAX_NAME_BYTES} bytes of UTF-8`)
   }
   if (typeof type !== 'string' || type.length > MAX_TYPE_CHARS) throw new BadInputError('a bad content type')
-  if (typeof cid !== 'string') throw new BadInputError('a manifest without a CID')
+  if (typeof cid !== 'string' || cid.length > MAX_CID_CHARS) throw new BadInputError('a manifest without a CID')
   if (!isSize(size) || !isSize(time)) throw new BadInputError('a manifest without size or time')
   if (key !== null && !(key instanceof Uint8Array && key.length === CONTENT_KEY_BYTES)) {
     throw new BadInputError('a manifest with a bad key')
@@ -122,7 +123,9 @@ export function openManifest(
   if (envelope.kind === 'clear') return decodeManifest(envelope.manifest)
   const own = reader && envelope.keys.find((key) => equalBytes(key.reader, compressPublicKey(reader.publicKey)))
   if (!own || !reader) return undefined
-  return decodeManifest(openBox(unwrapKey(reader.secretKey, own.wrapped), envelope.box, BOX_CONTEXT))
+  const key = unwrapKey(reader.secretKey, own.wrapped)
+  if (key.length !== CONTENT_KEY_BYTES) throw new BadInputError('a sealed manifest with a key of another length')
+  return decodeManifest(openBox(key, envelope.box, BOX_CONTEXT))
 }
 
 /** The IPLD form that stands inside an index entry. */
@@ -162,8 +165,9 @@ function partRangeFromPlain(plain: unknown): PartRange {
 }
 
 function metadataFromPlain(plain: unknown): Record<string, string> {
-  const entries = Object.entries((plain ?? {}) as Record<string, unknown>)
-  if (entries.length > MAX_METADATA || entries.some(([, value]) => typeof value !== 'string')) {
+  const isMap = typeof plain === 'object' && plain !== null && Object.getPrototypeOf(plain) === Object.prototype
+  const entries = isMap ? Object.entries(plain) : []
+  if (!isMap || entries.length > MAX_METADATA || entries.some(([, value]) => typeof value !== 'string')) {
     throw new BadInputError(`metadata is at most ${MAX_METADATA} texts`)
   }
   return Object.fromEntries(entries) as Record<string, string>
@@ -171,6 +175,14 @@ function metadataFromPlain(plain: unknown): Record<string, string> {
 
 function isSize(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0
+}
+
+function encodeRecord(record: unknown): Uint8Array {
+  try {
+    return encode(record)
+  } catch (cause) {
+    throw new BadInputError('a manifest with a field that cannot be stored', { cause })
+  }
 }
 
 function decodeRecord(bytes: Uint8Array, noun: string): Record<string, unknown> {

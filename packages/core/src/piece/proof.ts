@@ -30,7 +30,8 @@ export function leafPath(leafHashes: Uint8Array, leafIndex: number): Uint8Array[
 export function isLeafProof(root: Uint8Array, sizeBytes: number, proof: LeafProof): boolean {
   const leaves = leafCountOf(sizeBytes)
   const { leafIndex, leaf, path } = proof
-  if (!Number.isSafeInteger(leafIndex) || leafIndex < 0 || leafIndex >= leaves) return false
+  if (!Number.isSafeInteger(sizeBytes) || !Number.isSafeInteger(leafIndex) || leafIndex < 0 || leafIndex >= leaves)
+    return false
   if (leaf.length !== Math.min(LEAF_BYTES, sizeBytes - leafIndex * LEAF_BYTES)) return false
   let node = primitives.sha256(concatBytes(Uint8Array.of(0), leaf))
   let index = leafIndex

@@ -26,6 +26,7 @@ export type Placement = {
   readonly expiry: number
 }
 
+const MAX_OWNER_CHARS = 256
 const PART_DOMAIN = utf8('memo-part-v1')
 
 /** The part's id: what it is made of, not where it lies, so that repair does not change it. */
@@ -83,7 +84,7 @@ export function placementFromPlain(plain: unknown): Placement {
     throw new BadInputError('a placement with an impossible k + m')
   }
   if (!isCount(size, 1, MAX_PART_BYTES)) throw new BadInputError('a placement with an impossible size')
-  if (typeof owner !== 'string' || !isCount(expiry, 0, Number.MAX_SAFE_INTEGER)) {
+  if (typeof owner !== 'string' || owner.length > MAX_OWNER_CHARS || !isCount(expiry, 0, Number.MAX_SAFE_INTEGER)) {
     throw new BadInputError('a placement without owner or expiry')
   }
   if (!Array.isArray(pieces) || pieces.length !== k + m) throw new BadInputError('a placement lacks pieces')

@@ -4,12 +4,17 @@ import type { Hasher, Primitives } from './types.ts'
 
 const TAG_BYTES = 16
 
+/** A Buffer as what it is: its `slice` would share memory where that of a Uint8Array copies. */
+function plain(buffer: Uint8Array): Uint8Array {
+  return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length)
+}
+
 /** The primitives of Node: OpenSSL by `node:crypto`, secp256k1 in WebAssembly. */
 export const primitives: Primitives = {
-  sha256: (data) => hash('sha256', data, 'buffer'),
+  sha256: (data) => plain(hash('sha256', data, 'buffer')),
   createSha256(): Hasher {
     const state = createHash('sha256')
-    return { update: (data) => void state.update(data), digest: () => state.digest() }
+    return { update: (data) => void state.update(data), digest: () => plain(state.digest()) }
   },
   gcmSeal(key, iv, plaintext, aad, out) {
     const cipher = createCipheriv('aes-256-gcm', key, iv)

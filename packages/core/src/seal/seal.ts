@@ -58,6 +58,7 @@ export function sealChunks(
  */
 export function openChunks(key: Uint8Array, firstChunk: number, sealed: Uint8Array, endsObject: boolean): Uint8Array {
   const chunks = Math.ceil(sealed.length / SEALED_CHUNK_BYTES)
+  if (endsObject && chunks === 0) throw new SealBrokenError(firstChunk) // even an empty object has its final chunk
   const plaintext = new Uint8Array(Math.max(0, sealed.length - chunks * TAG_BYTES))
   for (let i = 0; i < chunks; i++) {
     const box = sealed.subarray(i * SEALED_CHUNK_BYTES, (i + 1) * SEALED_CHUNK_BYTES)

@@ -40,9 +40,9 @@ export function isAckOf(network: Network, signed: SignedEntry, ack: IndexAck): b
   return isSame && findSignerAddress(digest, ack.signature) === ack.keeper
 }
 
-/** Acknowledgements that make an entry durable: two thirds of `keepers`, rounded up (`spec/objects.md` 8). */
+/** Acknowledgements that make an entry durable: two thirds of `keepers`, rounded up, never none (`spec/objects.md` 8). */
 export function ackQuorumOf(keepers: number): number {
-  return Math.ceil((2 * keepers) / 3)
+  return Math.max(1, Math.ceil((2 * keepers) / 3))
 }
 
 export function ackToJson(ack: IndexAck): unknown {
@@ -59,7 +59,7 @@ export function findAckFromJson(value: unknown): IndexAck | undefined {
     signature: findBytesFromHex(signature, 65),
   }
   if (!fields.keeper || !fields.writer || !fields.entryHash || !fields.signature) return undefined
-  if (typeof did !== 'string' || !Number.isSafeInteger(seq)) return undefined
+  if (typeof did !== 'string' || !Number.isSafeInteger(seq) || (seq as number) < 1) return undefined
   return {
     keeper: fields.keeper,
     did,

@@ -32,6 +32,7 @@ export function encodeBundle(bundle: IndexBundle): Uint8Array {
 
 /** Parses a bundle and checks the writer's signature; receipts are not checked here. Errors: {@link BadInputError}. */
 export function decodeBundle(network: Network, bytes: Uint8Array): IndexBundle {
+  if (bytes.length > MAX_BUNDLE_BYTES) throw new BadInputError('an index bundle that is too large')
   const { v, entry, signature, parts } = decodeRecord(bytes)
   if (v !== 1) throw new BadInputError('an index bundle of an unknown version')
   if (!(entry instanceof Uint8Array) || !(signature instanceof Uint8Array) || !Array.isArray(parts)) {
@@ -68,7 +69,7 @@ function placedPartFromPlain(plain: unknown): PlacedPart {
     receipts: placement.pieces.map((piece, i) => {
       if (receipts[i] === null) return undefined
       const [expiry, signature] = Array.isArray(receipts[i]) ? receipts[i] : []
-      if (!Number.isSafeInteger(expiry) || !(signature instanceof Uint8Array)) {
+      if (!Number.isSafeInteger(expiry) || expiry < 0 || !(signature instanceof Uint8Array)) {
         throw new BadInputError('a part with a malformed receipt')
       }
       const { orderId, root, provider } = piece

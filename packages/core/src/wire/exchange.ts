@@ -1,5 +1,5 @@
 import type { Address, ByteStream } from '../bytes/index.ts'
-import { MemoError } from '../errors/index.ts'
+import { assert, MemoError } from '../errors/index.ts'
 import type { Network, Signer } from '../keys/index.ts'
 import type { Clock, Randomness, Timers, Transport, WireResponse } from '../ports.ts'
 import { signRequest } from './signed-request.ts'
@@ -46,7 +46,7 @@ export type ExchangeRequest = {
 
 /**
  * Sends one request and hands the answer to `use`, all before the deadline (`spec/wire.md` 1). Errors:
- * {@link DeadlineError}; what `use` and the transport throw; the caller's abort reason.
+ * {@link DeadlineError}; {@link UnreachableError}; what `use` and the transport throw; the caller's abort reason.
  */
 export async function exchange<T>(
   ports: ClientPorts,
@@ -55,6 +55,7 @@ export async function exchange<T>(
   use: (response: WireResponse) => Promise<T>,
 ): Promise<T> {
   const { method, path, body, timeoutMs, signal } = request
+  assert(!request.signed || ports.signer, `a signer for ${method} ${path}`)
   const signature =
     request.signed && ports.signer
       ? await signRequest(

@@ -49,7 +49,7 @@ export function streamResponse(
 }
 
 export function jsonResponse(status: number, value: unknown): WireResponse {
-  return bytesResponse(status, utf8(`${JSON.stringify(value)}\n`), JSON_TYPE)
+  return bytesResponse(status, utf8(`${JSON.stringify(value, bigintAsText)}\n`), JSON_TYPE)
 }
 
 /** The answer for any thrown value (`spec/errors.md` 2). */
@@ -80,6 +80,15 @@ export function parseJson(bytes: Uint8Array): unknown {
     return JSON.parse(textFromUtf8(bytes))
   } catch (cause) {
     throw new BadInputError('the body is not JSON', { cause })
+  }
+}
+
+/** Parses JSON from an answer. Errors: {@link BadAnswerError} with the other side's blame. */
+export function parseJsonAnswer(bytes: Uint8Array, blame: 'provider' | 'keeper'): unknown {
+  try {
+    return JSON.parse(textFromUtf8(bytes))
+  } catch (cause) {
+    throw new BadAnswerError(`a ${blame} answered something that is not JSON`, { blame, retry: 'now', cause })
   }
 }
 
@@ -126,6 +135,10 @@ export async function errorOfAnswer(response: WireResponse, blame: 'provider' | 
       details: { status: response.status },
     })
   )
+}
+
+function bigintAsText(_key: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? value.toString() : value
 }
 
 function findJson(bytes: Uint8Array): unknown {

@@ -28,6 +28,7 @@ export {
   JSON_TYPE,
   jsonResponse,
   parseJson,
+  parseJsonAnswer,
   readAnswer,
   readBody,
   statusOfError,

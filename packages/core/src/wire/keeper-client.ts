@@ -1,11 +1,20 @@
 import { decode, encode } from '@ipld/dag-cbor'
-import { type Address, findAddress, findBytesFromHex, type Hex, hex32, hexFromBytes, utf8 } from '../bytes/index.ts'
+import {
+  type Address,
+  equalBytes,
+  findAddress,
+  findBytesFromHex,
+  type Hex,
+  hex32,
+  hexFromBytes,
+  utf8,
+} from '../bytes/index.ts'
 import { BadInputError, MemoError } from '../errors/index.ts'
 import { decodeSignedEntry, type SignedEntry } from '../log/index.ts'
 import { findAckFromJson, type IndexAck, isAckOf } from './ack.ts'
 import { decodeBundle, decodePlacedPart, encodeBundle, type IndexBundle, type PlacedPart } from './bundle.ts'
 import { type ClientPorts, type ExchangeRequest, exchange, type Peer } from './exchange.ts'
-import { BadAnswerError, CBOR_TYPE, JSON_TYPE, parseJson, readAnswer } from './http.ts'
+import { BadAnswerError, CBOR_TYPE, JSON_TYPE, parseJsonAnswer, readAnswer } from './http.ts'
 import { CONTROL_TIMEOUT_MS } from './provider-client.ts'
 
 const MAX_JSON_BYTES = 4_194_304
@@ -90,55 +99,75 @@ export function createKeeperClient(ports: ClientPorts, peer: Omit<Peer, 'role'>)
     }
   }
   const entriesOf = (answer: Uint8Array): SignedEntry[] =>
-    checked('malformed entries', () => (recordOf(answer).entries as unknown[]).map((plain) => entryOf(ports, plain)))
-  const getJson = async (path: string, options: CallOptions) =>
-    parseJson(await call({ method: 'GET', path }, MAX_JSON_BYTES, options))
+    checked('malformed entries', () => {
+      const { entries } = recordOf(answer)
+      if (!Array.isArray(entries)) throw new BadInputError('no list of entries')
+      return entries.map((plain) => entryOf(ports, plain))
+    })
+  const callJson = async (request: Omit<ExchangeRequest, 'timeoutMs'>, options: CallOptions) => {
+    const answer = parseJsonAnswer(await call(request, MAX_JSON_BYTES, options), 'keeper')
+    return (answer ?? {}) as Readonly<Record<string, unknown>>
+  }
+  const listHeadsAt = async (path: string, options: CallOptions): Promise<LogHead[]> => {
+    const heads = findHeads(await callJson({ method: 'GET', path }, options))
+    if (!heads) throw bad('a malformed list of heads')
+    return heads
+  }
 
   return {
     address: keeper.address,
     async match(request, options = {}) {
       const body = utf8(JSON.stringify(request))
       const headers = { 'content-type': JSON_TYPE }
-      const answer = parseJson(await call({ method: 'POST', path: '/match', body, headers }, MAX_JSON_BYTES, options))
-      const { providers } = (answer ?? {}) as { providers?: unknown }
+      const { providers } = await callJson({ method: 'POST', path: '/match', body, headers }, options)
       if (!Array.isArray(providers)) throw bad('no list of providers')
       return providers.flatMap((plain) => candidateOf(plain) ?? [])
     },
     async submit(bundle, options = {}) {
       const headers = { 'content-type': CBOR_TYPE }
       const request = { method: 'POST', path: '/index', body: encodeBundle(bundle), headers }
-      const answer = parseJson(await call(request, MAX_JSON_BYTES, options))
-      const ack = findAckFromJson((answer as { ack?: unknown } | null)?.ack)
+      const ack = findAckFromJson((await callJson(request, options)).ack)
       if (!ack || ack.keeper !== keeper.address || !isAckOf(ports.network, bundle.signed, ack)) {
         throw bad('without a valid acknowledgement')
       }
       return ack
     },
     async listHeads(did, options = {}) {
-      return headsOf(await getJson(`/index/${encodeURIComponent(did)}`, options))
+      const heads = await listHeadsAt(`/index/${encodeURIComponent(did)}`, options)
+      if (heads.some((head) => head.did !== did)) throw bad('heads of another DID')
+      return heads
     },
     async listWriterHeads(writer, after, options = {}) {
-      return headsOf(await getJson(`/writers/${writer}?after=${encodeURIComponent(after)}`, options))
+      const heads = await listHeadsAt(`/writers/${writer}?after=${encodeURIComponent(after)}`, options)
+      if (heads.some((head) => head.writer !== writer)) throw bad('heads of another writer')
+      return heads
     },
     async listEntries(did, writer, from, options = {}) {
       const path = `/index/${encodeURIComponent(did)}/${writer}?from=${from}`
-      return entriesOf(await call({ method: 'GET', path }, MAX_RECORD_BYTES, options))
+      const entries = entriesOf(await call({ method: 'GET', path }, MAX_RECORD_BYTES, options))
+      if (!isStretchOf(entries, did, writer, from)) throw bad('entries that are not a stretch of this log')
+      return entries
     },
     async findPart(partId, options = {}) {
       const request = { method: 'GET', path: `/placements/${hex32(partId)}` }
       const answer = await call(request, MAX_RECORD_BYTES, options)
-      const { part } = recordOf(answer)
+      const { part } = checked('a malformed placement', () => recordOf(answer))
       if (!(part instanceof Uint8Array)) return undefined
       const placed = checked('a malformed placement', () => decodePlacedPart(part))
       if (hexFromBytes(placed.placement.partId) !== hexFromBytes(partId)) throw bad('another part')
       return placed
     },
     async findPublic(cid, options = {}) {
-      return entriesOf(await call({ method: 'GET', path: `/objects/${cid}` }, MAX_RECORD_BYTES, options))
+      const path = `/objects/${encodeURIComponent(cid)}`
+      const entries = entriesOf(await call({ method: 'GET', path }, MAX_RECORD_BYTES, options))
+      if (entries.some(({ entry: { action } }) => action.kind !== 'put' || action.cid !== cid)) {
+        throw bad('entries of another object')
+      }
+      return entries
     },
     async readFeed(cursor, options = {}) {
-      const answer = recordOf(await call({ method: 'GET', path: `/feed?after=${cursor}` }, MAX_RECORD_BYTES, options))
-      const { next, bundles } = answer
+      const answer = await call({ method: 'GET', path: `/feed?after=${cursor}` }, MAX_RECORD_BYTES, options)
+      const { next, bundles } = checked('a malformed feed', () => recordOf(answer))
       if (!Number.isSafeInteger(next) || !Array.isArray(bundles)) throw bad('a malformed feed')
       const parsed = checked('a malformed feed', () => bundles.map((bytes) => decodeBundle(ports.network, bytes)))
       return { next: next as number, bundles: parsed }
@@ -175,15 +204,26 @@ function recordOf(bytes: Uint8Array): Record<string, unknown> {
   }
 }
 
-function headsOf(answer: unknown): LogHead[] {
-  const { heads } = (answer ?? {}) as { heads?: unknown }
-  if (!Array.isArray(heads)) return []
-  return heads.flatMap((plain) => {
+/** The heads in an answer; undefined when one of them is none. */
+function findHeads({ heads }: Readonly<Record<string, unknown>>): LogHead[] | undefined {
+  if (!Array.isArray(heads)) return undefined
+  const parsed = heads.map((plain): LogHead | undefined => {
     const { did, writer, seq, hash } = (plain ?? {}) as Record<string, unknown>
     const address = findAddress(writer)
     const bytes = findBytesFromHex(hash, 32)
-    if (typeof did !== 'string' || !address || !bytes || !Number.isSafeInteger(seq)) return []
-    return [{ did, writer: address, seq: seq as number, hash: hexFromBytes(bytes) }]
+    if (typeof did !== 'string' || !address || !bytes || !Number.isSafeInteger(seq) || (seq as number) < 1)
+      return undefined
+    return { did, writer: address, seq: seq as number, hash: hexFromBytes(bytes) }
+  })
+  return parsed.every((head) => head !== undefined) ? parsed : undefined
+}
+
+/** Whether entries are those of one log from number `from` on, without gaps and each linked to the one before. */
+function isStretchOf(entries: readonly SignedEntry[], did: string, writer: Address, from: number): boolean {
+  return entries.every(({ entry }, i) => {
+    const before = entries[i - 1]
+    const isLinked = before === undefined || equalBytes(entry.previous, before.hash)
+    return entry.did === did && entry.writer === writer && entry.seq === from + i && isLinked
   })
 }
 

@@ -2,6 +2,7 @@ import {
   type Address,
   type ByteStream,
   equalBytes,
+  findAddress,
   findBytesFromHex,
   hex32,
   hexFromBytes,
@@ -9,7 +10,7 @@ import {
 } from '../bytes/index.ts'
 import { areUnitsOf, isUnitRange, PieceCorruptError, unitRangeOf, unitsLengthOf } from '../piece/index.ts'
 import { type ClientPorts, type ExchangeRequest, exchange, type Peer } from './exchange.ts'
-import { BadAnswerError, errorOfAnswer, JSON_TYPE, parseJson, readAnswer } from './http.ts'
+import { BadAnswerError, errorOfAnswer, JSON_TYPE, parseJsonAnswer, readAnswer } from './http.ts'
 import { findReceiptFromJson, isReceipt, type Receipt } from './receipt.ts'
 
 /** An exchange that carries a request and a short answer. */
@@ -66,6 +67,10 @@ export function createProviderClient(ports: ClientPorts, peer: Omit<Peer, 'role'
       { ...request, timeoutMs: options.timeoutMs ?? ms, signal: options.signal },
       async (response) => await readAnswer(response, most, 'provider'),
     )
+  const callJson = async (request: Omit<ExchangeRequest, 'timeoutMs'>, options: CallOptions, ms: number) => {
+    const answer = parseJsonAnswer(await call(request, MAX_JSON_BYTES, options, ms), 'provider')
+    return (answer ?? {}) as Readonly<Record<string, unknown>>
+  }
   const bad = (what: string) =>
     new BadAnswerError(`provider ${provider.address} answered ${what}`, {
       blame: 'provider',
@@ -76,28 +81,30 @@ export function createProviderClient(ports: ClientPorts, peer: Omit<Peer, 'role'
   return {
     address: provider.address,
     async info(options = {}) {
-      const answer = await call({ method: 'GET', path: '/info' }, MAX_JSON_BYTES, options, CONTROL_TIMEOUT_MS)
-      return parseJson(answer) as ProviderInfo
+      const answer = await callJson({ method: 'GET', path: '/info' }, options, CONTROL_TIMEOUT_MS)
+      const { address, freeBytes, pieces } = answer
+      if (findAddress(address) !== provider.address) throw bad('with the address of another node')
+      if (!isCount(freeBytes) || !isCount(pieces)) throw bad('without its free bytes or its pieces')
+      return { address: provider.address, freeBytes, pieces }
     },
     async upload(uploadId, body, terms, options = {}) {
       const path = `/uploads?id=${hex32(uploadId)}&order=${terms.orderId}&max=${terms.maxBytes}`
       const request = { method: 'POST', path, body, signed: true }
-      const answer = parseJson(await call(request, MAX_JSON_BYTES, options, PIECE_TIMEOUT_MS))
-      const { root, sizeBytes } = (answer ?? {}) as Record<string, unknown>
+      const { root, sizeBytes } = await callJson(request, options, PIECE_TIMEOUT_MS)
       const received = findBytesFromHex(root, 32)
-      if (!received || typeof sizeBytes !== 'number') throw bad('an upload without root or size')
+      if (!received || !isCount(sizeBytes)) throw bad('an upload without root or size')
       return { root: received, sizeBytes }
     },
     async commit(uploadId, piece, options = {}) {
       const body = utf8(JSON.stringify({ root: hexFromBytes(piece.root), sizeBytes: piece.sizeBytes }))
       const path = `/uploads/${hex32(uploadId)}/commit`
       const request = { method: 'POST', path, body, signed: true, headers: { 'content-type': JSON_TYPE } }
-      const answer = parseJson(await call(request, MAX_JSON_BYTES, options, CONTROL_TIMEOUT_MS))
-      const receipt = findReceiptFromJson((answer as { receipt?: unknown } | null)?.receipt)
+      const receipt = findReceiptFromJson((await callJson(request, options, CONTROL_TIMEOUT_MS)).receipt)
       const isOurs =
         receipt?.provider === provider.address &&
         receipt.sizeBytes === piece.sizeBytes &&
         equalBytes(receipt.root, piece.root) &&
+        receipt.expiry * 1_000 > ports.clock.nowMs() &&
         isReceipt(ports.network, receipt)
       if (!isOurs) throw bad('a commit without a valid receipt')
       return receipt
@@ -106,11 +113,14 @@ export function createProviderClient(ports: ClientPorts, peer: Omit<Peer, 'role'
       const request = { method: 'HEAD', path: `/pieces/${hex32(root)}` }
       const timeoutMs = options.timeoutMs ?? CONTROL_TIMEOUT_MS
       return await exchange(ports, provider, { ...request, timeoutMs, signal: options.signal }, async (response) => {
-        if (response.status === 404) return undefined
-        if (response.status !== 200) throw await errorOfAnswer(response, 'provider')
+        if (response.status !== 200) {
+          const error = await errorOfAnswer(response, 'provider')
+          if (response.status === 404) return undefined
+          throw error
+        }
         await readAnswer(response, 0, 'provider')
         const size = Number(response.headers['content-length'])
-        if (!Number.isSafeInteger(size)) throw bad('a piece without a size')
+        if (!response.headers['content-length'] || !isCount(size)) throw bad('a piece without a size')
         return size
       })
     },
@@ -121,6 +131,7 @@ export function createProviderClient(ports: ClientPorts, peer: Omit<Peer, 'role'
       return units
     },
     async read(piece, range, options = {}) {
+      if (range.length === 0) return new Uint8Array(0)
       const whole = unitRangeOf(piece.sizeBytes, range.offset, range.length)
       const headers = { range: `bytes=${whole.offset}-${whole.offset + whole.length - 1}` }
       const request = { method: 'GET', path: `/pieces/${hex32(piece.root)}`, headers }
@@ -133,10 +144,13 @@ export function createProviderClient(ports: ClientPorts, peer: Omit<Peer, 'role'
     },
     async delete(root, options = {}) {
       const request = { method: 'DELETE', path: `/pieces/${hex32(root)}`, signed: true }
-      const answer = parseJson(await call(request, MAX_JSON_BYTES, options, CONTROL_TIMEOUT_MS))
-      return (answer as { deleted?: unknown } | null)?.deleted === true
+      return (await callJson(request, options, CONTROL_TIMEOUT_MS)).deleted === true
     },
   }
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0
 }
 
 function corrupt(provider: Peer, root: Uint8Array, what: string): PieceCorruptError {
