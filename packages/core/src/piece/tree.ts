@@ -36,7 +36,7 @@ export function hashLeaves(data: Uint8Array): Uint8Array {
     const leaf = data.subarray(i * LEAF_BYTES, (i + 1) * LEAF_BYTES)
     leafScratch.set(leaf, 1)
     const input = leaf.length === LEAF_BYTES ? leafScratch : leafScratch.subarray(0, leaf.length + 1)
-    out.set(primitives.sha256(input), i * HASH_BYTES)
+    primitives.sha256Into(input, out, i * HASH_BYTES)
   }
   return out
 }
@@ -49,7 +49,7 @@ export function reduceLevel(nodes: Uint8Array): Uint8Array {
   nodeScratch[0] = NODE_PREFIX
   for (let i = 0; i < pairs; i++) {
     nodeScratch.set(nodes.subarray(i * 2 * HASH_BYTES, (i + 1) * 2 * HASH_BYTES), 1)
-    out.set(primitives.sha256(nodeScratch), i * HASH_BYTES)
+    primitives.sha256Into(nodeScratch, out, i * HASH_BYTES)
   }
   if (count & 1) out.set(nodes.subarray((count - 1) * HASH_BYTES), pairs * HASH_BYTES)
   return out

@@ -2,21 +2,25 @@ import { gcm } from '@noble/ciphers/aes.js'
 import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { concatBytes } from '../bytes/index.ts'
-import type { Primitives } from './types.ts'
+import type { GcmKey, Primitives } from './types.ts'
 
 /** The primitives of any JavaScript engine: the audited noble libraries. */
 export const primitives: Primitives = {
   sha256: (data) => sha256(data),
+  sha256Into(data, out, at) {
+    out.set(sha256(data), at)
+  },
   createSha256: () => {
     const state = sha256.create()
     return { update: (data) => void state.update(data), digest: () => state.digest() }
   },
+  prepareGcmKey: (key) => key,
   gcmSeal(key, iv, plaintext, aad, out) {
-    out.set(gcm(key, iv, aad).encrypt(plaintext), 0)
+    out.set(gcm(keyBytes(key), iv, aad).encrypt(plaintext), 0)
   },
   gcmOpen(key, iv, sealed, aad, out) {
     try {
-      out.set(gcm(key, iv, aad).decrypt(sealed), 0)
+      out.set(gcm(keyBytes(key), iv, aad).decrypt(sealed), 0)
       return true
     } catch {
       return false // the tag did not match, or there is none
@@ -37,4 +41,8 @@ export const primitives: Primitives = {
       return undefined // r or s out of range
     }
   },
+}
+
+function keyBytes(key: GcmKey): Uint8Array {
+  return key as Uint8Array
 }

@@ -1,8 +1,9 @@
-import { createCipheriv, createDecipheriv, createHash, hash } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createHash, createSecretKey, hash, type KeyObject } from 'node:crypto'
 import { recover as eccRecover, signRecoverable } from 'tiny-secp256k1'
-import type { Hasher, Primitives } from './types.ts'
+import type { GcmKey, Hasher, Primitives } from './types.ts'
 
 const TAG_BYTES = 16
+const HASH_BYTES = 32
 
 /** A Buffer as what it is: its `slice` would share memory where that of a Uint8Array copies. */
 function plain(buffer: Uint8Array): Uint8Array {
@@ -12,12 +13,18 @@ function plain(buffer: Uint8Array): Uint8Array {
 /** The primitives of Node: OpenSSL by `node:crypto`, secp256k1 in WebAssembly. */
 export const primitives: Primitives = {
   sha256: (data) => plain(hash('sha256', data, 'buffer')),
+  sha256Into(data, out, at) {
+    // A short string is made faster than a Buffer: this is a quarter of the time of a piece's tree.
+    const digest = hash('sha256', data, 'binary')
+    for (let i = 0; i < HASH_BYTES; i++) out[at + i] = digest.charCodeAt(i)
+  },
   createSha256(): Hasher {
     const state = createHash('sha256')
     return { update: (data) => void state.update(data), digest: () => plain(state.digest()) }
   },
+  prepareGcmKey: (key) => createSecretKey(key),
   gcmSeal(key, iv, plaintext, aad, out) {
-    const cipher = createCipheriv('aes-256-gcm', key, iv)
+    const cipher = createCipheriv('aes-256-gcm', cipherKey(key), iv)
     cipher.setAAD(aad)
     out.set(cipher.update(plaintext), 0)
     cipher.final()
@@ -25,7 +32,7 @@ export const primitives: Primitives = {
   },
   gcmOpen(key, iv, sealed, aad, out) {
     if (sealed.length < TAG_BYTES) return false
-    const decipher = createDecipheriv('aes-256-gcm', key, iv)
+    const decipher = createDecipheriv('aes-256-gcm', cipherKey(key), iv)
     decipher.setAAD(aad)
     decipher.setAuthTag(sealed.subarray(sealed.length - TAG_BYTES))
     const plaintext = decipher.update(sealed.subarray(0, sealed.length - TAG_BYTES))
@@ -53,4 +60,8 @@ export const primitives: Primitives = {
       return undefined // r or s out of range
     }
   },
+}
+
+function cipherKey(key: GcmKey): KeyObject | Uint8Array {
+  return key as KeyObject | Uint8Array
 }

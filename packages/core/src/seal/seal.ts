@@ -44,11 +44,12 @@ export function sealChunks(
 ): void {
   const chunks = Math.ceil(plaintext.length / CHUNK_BYTES) || (endsObject ? 1 : 0)
   assert(endsObject || plaintext.length % CHUNK_BYTES === 0, 'a short chunk that does not end its object')
+  const prepared = primitives.prepareGcmKey(key)
   for (let i = 0; i < chunks; i++) {
     const chunk = plaintext.subarray(i * CHUNK_BYTES, (i + 1) * CHUNK_BYTES)
     const at = i * SEALED_CHUNK_BYTES
     const iv = nonce(firstChunk + i, endsObject && i === chunks - 1)
-    primitives.gcmSeal(key, iv, chunk, AAD, out.subarray(at, at + chunk.length + TAG_BYTES))
+    primitives.gcmSeal(prepared, iv, chunk, AAD, out.subarray(at, at + chunk.length + TAG_BYTES))
   }
 }
 
@@ -60,11 +61,12 @@ export function openChunks(key: Uint8Array, firstChunk: number, sealed: Uint8Arr
   const chunks = Math.ceil(sealed.length / SEALED_CHUNK_BYTES)
   if (endsObject && chunks === 0) throw new SealBrokenError(firstChunk) // even an empty object has its final chunk
   const plaintext = new Uint8Array(Math.max(0, sealed.length - chunks * TAG_BYTES))
+  const prepared = primitives.prepareGcmKey(key)
   for (let i = 0; i < chunks; i++) {
     const box = sealed.subarray(i * SEALED_CHUNK_BYTES, (i + 1) * SEALED_CHUNK_BYTES)
     const iv = nonce(firstChunk + i, endsObject && i === chunks - 1)
     const out = plaintext.subarray(i * CHUNK_BYTES, i * CHUNK_BYTES + Math.max(0, box.length - TAG_BYTES))
-    if (!primitives.gcmOpen(key, iv, box, AAD, out)) throw new SealBrokenError(firstChunk + i)
+    if (!primitives.gcmOpen(prepared, iv, box, AAD, out)) throw new SealBrokenError(firstChunk + i)
   }
   return plaintext
 }
