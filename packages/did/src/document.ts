@@ -1,7 +1,7 @@
-import { base58btc } from 'multiformats/bases/base58'
 import type { DidDocumentData, DidMethod } from '@memo/chain'
-import { concatBytes, hexFromBytes } from '@memo/core'
 import { didFromId } from '@memo/chain'
+import { concatBytes, hexFromBytes } from '@memo/core'
+import { base58btc } from 'multiformats/bases/base58'
 
 /** One verification method of a document. */
 export type VerificationMethod = {

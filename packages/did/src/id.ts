@@ -43,11 +43,12 @@ export function didId(did: MemoDid): string {
 
 /**
  * The DID that an account makes with its next transaction number: keccak256(address ‖ uvarint(nonce)), as the
- * original's go-did derives it (`spec/did.md` 1).
+ * original's go-did derives it (`spec/did.md` 1). Errors: {@link BadDidError}.
  */
 export function deriveMemoDid(address: Address, nonce: number): MemoDid {
   const bytes = findBytesFromHex(address, 20)
   if (!bytes) throw new BadDidError(`not an address: ${address}`)
+  if (!Number.isSafeInteger(nonce) || nonce < 0) throw new BadDidError(`not the number of a transaction: ${nonce}`)
   return `did:memo:${hex32(keccak256(concatBytes(bytes, uvarint(nonce))))}`
 }
 
