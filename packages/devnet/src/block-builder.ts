@@ -9,7 +9,6 @@ import {
   Address,
   bigIntToBytes,
   bigIntToUnpaddedBytes,
-  EthereumJSError,
   generateAddress,
   KECCAK256_RLP,
   setLengthLeft,
@@ -20,6 +19,7 @@ import { type Hex, hexFromBytes } from './hex.ts'
 import type { Candidates } from './ordering.ts'
 import { effectiveTip, type PoolTx } from './pool-tx.ts'
 import type { Log, Receipt } from './receipts.ts'
+import { isStoreFailure } from './store.ts'
 
 /** EIP-2935: how many block hashes the history contract keeps. */
 const HISTORY_SERVE_WINDOW = 8191n
@@ -120,13 +120,16 @@ async function runCandidates(vm: VM, headerData: HeaderData, candidates: Candida
   return run
 }
 
-/** The result, or undefined when the transaction is impossible in this state (its own fault, not the chain's). */
+/**
+ * The result, or undefined when the transaction is impossible in this state. Whatever one transaction makes the EVM
+ * throw is that transaction's end; only a store that cannot be read is the chain's.
+ */
 async function execute(vm: VM, block: Block, { tx }: PoolTx, blockGasUsed: bigint): Promise<RunTxResult | undefined> {
   try {
     return await runTx(vm, { tx, block, blockGasUsed, skipHardForkValidation: true })
   } catch (error) {
-    if (error instanceof EthereumJSError) return undefined
-    throw error
+    if (isStoreFailure(error)) throw error
+    return undefined
   }
 }
 

@@ -12,9 +12,12 @@ const REPLACEMENT_BUMP_PERCENT = 10n
 /** What the pool must know of a sender's account at the head. */
 export type SenderAccount = { readonly nonce: number; readonly balance: bigint }
 
+/** What one sender has waiting. */
+type Queue = { readonly byNonce: Map<number, PoolTx>; cost: bigint }
+
 /** Transactions that wait for a block: by sender and nonce. A gap waits; nothing here is stored. */
 export class Mempool {
-  readonly #bySender: Map<Hex, Map<number, PoolTx>> = new Map()
+  readonly #queues: Map<Hex, Queue> = new Map()
   readonly #byHash: Map<Hex, PoolTx> = new Map()
 
   get size(): number {
@@ -22,7 +25,7 @@ export class Mempool {
   }
 
   senders(): Hex[] {
-    return [...this.#bySender.keys()]
+    return [...this.#queues.keys()]
   }
 
   find(hash: Hex): PoolTx | undefined {
@@ -35,31 +38,32 @@ export class Mempool {
     if (tx.nonce < account.nonce) {
       throw serverError(`nonce too low: next nonce ${account.nonce}, tx nonce ${tx.nonce}`)
     }
-    const own = this.#bySender.get(tx.sender)
-    const replaced = own?.get(tx.nonce)
+    const replaced = this.#queues.get(tx.sender)?.byNonce.get(tx.nonce)
     if (replaced !== undefined && !outbids(tx, replaced)) throw serverError('replacement transaction underpriced')
     this.#assertFunds(tx, replaced, account)
     if (replaced === undefined) this.#makeRoom(tx, account)
-    if (replaced !== undefined) this.#byHash.delete(replaced.hash)
-    if (own === undefined) this.#bySender.set(tx.sender, new Map([[tx.nonce, tx]]))
-    else own.set(tx.nonce, tx)
+    else this.remove(replaced.hash)
+    const queue = this.#queues.get(tx.sender) ?? { byNonce: new Map<number, PoolTx>(), cost: 0n }
+    this.#queues.set(tx.sender, queue)
+    queue.byNonce.set(tx.nonce, tx)
+    queue.cost += tx.cost
     this.#byHash.set(tx.hash, tx)
   }
 
   /** The nonce that follows what the account has done and what waits without a gap. */
   nextNonce(sender: Hex, accountNonce: number): number {
-    const own = this.#bySender.get(sender)
+    const waiting = this.#queues.get(sender)?.byNonce
     let nonce = accountNonce
-    while (own?.has(nonce) === true) nonce += 1
+    while (waiting?.has(nonce) === true) nonce += 1
     return nonce
   }
 
   /** A sender's transactions from its account nonce on, up to the first gap. */
   executable(sender: Hex, accountNonce: number): PoolTx[] {
-    const own = this.#bySender.get(sender)
-    const queue: PoolTx[] = []
-    for (let tx = own?.get(accountNonce); tx !== undefined; tx = own?.get(tx.nonce + 1)) queue.push(tx)
-    return queue
+    const waiting = this.#queues.get(sender)?.byNonce
+    const ready: PoolTx[] = []
+    for (let tx = waiting?.get(accountNonce); tx !== undefined; tx = waiting?.get(tx.nonce + 1)) ready.push(tx)
+    return ready
   }
 
   /** Forgets a transaction: it was mined, or can never be. */
@@ -67,14 +71,15 @@ export class Mempool {
     const tx = this.#byHash.get(hash)
     if (tx === undefined) return
     this.#byHash.delete(hash)
-    const own = this.#bySender.get(tx.sender)
-    own?.delete(tx.nonce)
-    if (own?.size === 0) this.#bySender.delete(tx.sender)
+    const queue = this.#queues.get(tx.sender)!
+    queue.byNonce.delete(tx.nonce)
+    queue.cost -= tx.cost
+    if (queue.byNonce.size === 0) this.#queues.delete(tx.sender)
   }
 
   /** Forgets what the account's nonce has overtaken. */
   removeBelow(sender: Hex, accountNonce: number): void {
-    for (const tx of [...(this.#bySender.get(sender)?.values() ?? [])]) {
+    for (const tx of [...(this.#queues.get(sender)?.byNonce.values() ?? [])]) {
       if (tx.nonce < accountNonce) this.remove(tx.hash)
     }
   }
@@ -85,8 +90,7 @@ export class Mempool {
       const overshot = tx.cost - account.balance
       throw serverError(`${problem}: balance ${account.balance}, tx cost ${tx.cost}, overshot ${overshot}`)
     }
-    let queued = replaced === undefined ? 0n : -replaced.cost
-    for (const other of this.#bySender.get(tx.sender)?.values() ?? []) queued += other.cost
+    const queued = (this.#queues.get(tx.sender)?.cost ?? 0n) - (replaced?.cost ?? 0n)
     const overshot = queued + tx.cost - account.balance
     if (overshot > 0n) {
       throw serverError(
@@ -97,7 +101,7 @@ export class Mempool {
 
   /** A full pool gives up a transaction behind a gap for one that can be mined, and refuses otherwise. */
   #makeRoom(tx: PoolTx, account: SenderAccount): void {
-    if ((this.#bySender.get(tx.sender)?.size ?? 0) >= MAX_SENDER_TXS) throw serverError('account limit exceeded')
+    if ((this.#queues.get(tx.sender)?.byNonce.size ?? 0) >= MAX_SENDER_TXS) throw serverError('account limit exceeded')
     if (this.#byHash.size < MAX_POOL_TXS) return
     const victim = tx.nonce === this.nextNonce(tx.sender, account.nonce) ? this.#findGapped() : undefined
     if (victim === undefined) throw serverError('txpool is full')
@@ -106,10 +110,10 @@ export class Mempool {
 
   /** The last transaction of the first sender that has a gap inside its own queue. */
   #findGapped(): PoolTx | undefined {
-    for (const own of this.#bySender.values()) {
-      const nonces = [...own.keys()].sort((a, b) => a - b)
+    for (const { byNonce } of this.#queues.values()) {
+      const nonces = [...byNonce.keys()].sort((a, b) => a - b)
       const last = nonces.at(-1)!
-      if (last - nonces[0]! >= nonces.length) return own.get(last)
+      if (last - nonces[0]! >= nonces.length) return byNonce.get(last)
     }
     return undefined
   }

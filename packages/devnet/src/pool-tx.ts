@@ -1,4 +1,5 @@
 import type { TypedTransaction } from '@ethereumjs/tx'
+import { minOf } from './bigint.ts'
 import { type Hex, hexFromBytes } from './hex.ts'
 
 /** A transaction whose signature was checked, with what the pool and the miner ask of it. */
@@ -37,6 +38,5 @@ export function poolTxFrom(tx: TypedTransaction, arrival: number): PoolTx {
 
 /** What a miner earns per gas at a base fee; negative when the transaction cannot be mined at it. */
 export function effectiveTip(tx: PoolTx, baseFee: bigint): bigint {
-  if (tx.feeCap - baseFee >= tx.tipCap) return tx.tipCap
-  return tx.feeCap - baseFee
+  return minOf(tx.tipCap, tx.feeCap - baseFee)
 }

@@ -5,14 +5,25 @@ import { MerklePatriciaTrie } from '@ethereumjs/mpt'
 import { RLP } from '@ethereumjs/rlp'
 import { getMerkleStateProof, type MerkleStateManager } from '@ethereumjs/statemanager'
 import type { TypedTransaction } from '@ethereumjs/tx'
-import { Account, bytesToHex, createAccountFromRLP, createAddressFromString, ValueEncoding } from '@ethereumjs/util'
+import {
+  Account,
+  type Address,
+  bytesToHex,
+  createAccountFromRLP,
+  createAddressFromString,
+  ValueEncoding,
+} from '@ethereumjs/util'
 import { createVM, type RunTxResult, runTx, type VM } from '@ethereumjs/vm'
+import { maxOf } from './bigint.ts'
 import { createStateManager } from './genesis.ts'
 import { bytesFromHex, type Hex } from './hex.ts'
 import type { StateDb } from './state-db.ts'
 
 /** The prefix under which the state manager stores code, in hex: the letter c. */
 const CODE_PREFIX_HEX = '63'
+
+/** What an execution came to. */
+export type Outcome = Pick<RunTxResult, 'execResult' | 'totalGasSpent' | 'gasRefund'>
 
 /** Reads every state that a block has ever had, and executes on top of one without leaving a trace. */
 export class StateReader {
@@ -61,16 +72,22 @@ export class StateReader {
   }
 
   /** Runs a transaction in the environment of `block` on top of the state `root`, and forgets what it did. */
-  run(root: Uint8Array, block: Block, tx: TypedTransaction): Promise<RunTxResult> {
+  run(root: Uint8Array, block: Block, tx: TypedTransaction): Promise<Outcome> {
     return this.#exclusive(async () => {
       await this.#vm.stateManager.setStateRoot(root)
       await this.#vm.evm.journal.checkpoint()
       try {
+        if (await this.#isContract(tx.getSenderAddress())) return await runAsContract(this.#vm, block, tx)
         return await runTx(this.#vm, { tx, block, skipNonce: true, skipBlockGasLimitValidation: true })
       } finally {
         await this.#vm.evm.journal.revert()
       }
     })
+  }
+
+  async #isContract(address: Address): Promise<boolean> {
+    const code = await this.#vm.stateManager.getCode(address)
+    return code.length > 0 && !isDelegation(code)
   }
 
   #exclusive<T>(work: () => Promise<T>): Promise<T> {
@@ -88,4 +105,31 @@ export class StateReader {
       valueEncoding: ValueEncoding.Bytes,
     })
   }
+}
+
+/** EIP-7702: the code of an account that only points to code, and may still send. */
+export function isDelegation(code: Uint8Array): boolean {
+  return code[0] === 0xef && code[1] === 0x01 && code[2] === 0x00
+}
+
+/** A contract cannot send a transaction (EIP-3607), but a caller may ask what its call would do. */
+async function runAsContract(vm: VM, block: Block, tx: TypedTransaction): Promise<Outcome> {
+  const { evm } = vm
+  const caller = tx.getSenderAddress()
+  for (const precompile of evm.precompiles.keys()) evm.journal.addAlwaysWarmAddress(precompile)
+  for (const warm of [caller, tx.to, block.header.coinbase]) {
+    if (warm !== undefined) evm.journal.addAlwaysWarmAddress(warm.toString())
+  }
+  const intrinsic = tx.getIntrinsicGas()
+  const { to, value, data } = tx
+  const { execResult } = await evm.runCall({
+    block,
+    caller,
+    gasLimit: tx.gasLimit - intrinsic,
+    value,
+    data,
+    ...(to === undefined ? {} : { to }),
+  })
+  const spent = intrinsic + execResult.executionGasUsed
+  return { execResult, totalGasSpent: maxOf(spent, tx.getMinimumGasLimit()), gasRefund: execResult.gasRefund ?? 0n }
 }

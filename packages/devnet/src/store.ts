@@ -181,6 +181,11 @@ export function openStore(dataDir: string | undefined): Store {
   }
 }
 
+/** Whether an error is SQLite's. */
+export function isStoreFailure(error: unknown): boolean {
+  return (error as { code?: unknown } | undefined)?.code === 'ERR_SQLITE_ERROR'
+}
+
 function openFile(dataDir: string): DatabaseSync {
   const db = new DatabaseSync(join(dataDir, 'chain.db'), { timeout: 0 })
   try {

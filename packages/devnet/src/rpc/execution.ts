@@ -1,9 +1,10 @@
 import { Block, createBlockHeader } from '@ethereumjs/block'
 import { createTx, type TypedTransaction, type TypedTxData } from '@ethereumjs/tx'
 import { createAddressFromString, EthereumJSError } from '@ethereumjs/util'
-import type { RunTxResult } from '@ethereumjs/vm'
+import { minOf } from '../bigint.ts'
 import type { Chain } from '../chain.ts'
 import { hexFromBytes, quantity } from '../hex.ts'
+import type { Outcome } from '../state-reader.ts'
 import { type CallRequest, parseCall } from './call-request.ts'
 import { getEnvironment, type RpcMethod } from './context.ts'
 import { invalidParams, RPC_CODES, RpcError, serverError } from './errors.ts'
@@ -83,7 +84,7 @@ async function execute(
   environment: Environment,
   request: CallRequest,
   gasLimit: bigint,
-): Promise<RunTxResult> {
+): Promise<Outcome> {
   const { root } = environment
   const feeCap = request.maxFeePerGas ?? request.gasPrice ?? 0n
   // As in geth: who names no fee sees a base fee of zero, and pays nothing.
@@ -136,11 +137,11 @@ function assertFunds({ from }: CallRequest, balance: bigint, cost: bigint): void
   throw serverError(`insufficient funds for gas * price + value: address ${from} have ${balance} want ${cost}`)
 }
 
-function isOutOfGas({ execResult }: RunTxResult): boolean {
+function isOutOfGas({ execResult }: Outcome): boolean {
   return execResult.exceptionError?.error.includes('out of gas') === true
 }
 
-function throwIfFailed({ execResult }: RunTxResult): void {
+function throwIfFailed({ execResult }: Outcome): void {
   const failure = execResult.exceptionError?.error
   if (failure === undefined) return
   if (failure !== 'revert') throw serverError(failure)
@@ -158,8 +159,4 @@ function assertNoOverrides(overrides: unknown): void {
 /** The library appends its own state to a message, in brackets. */
 function firstWords(message: string): string {
   return message.split(' (vm hf=')[0] ?? message
-}
-
-function minOf(a: bigint, b: bigint): bigint {
-  return a < b ? a : b
 }

@@ -4,7 +4,7 @@ import { type LogQuery, matchesLog, queryKeys } from '../log-index.ts'
 import { findBlockRef, type RpcMethod } from './context.ts'
 import { invalidParams, RPC_CODES, RpcError, serverError } from './errors.ts'
 import { formatLogs } from './format.ts'
-import { isObject, type JsonObject, parseAddress, parseHash } from './params.ts'
+import { isObject, type JsonObject, parseAddress, parseCount, parseHash } from './params.ts'
 
 /** Blocks that one query may span, logs that it may return, alternatives that one condition may have. */
 export const MAX_LOG_RANGE = 10_000
@@ -69,9 +69,7 @@ function parseRange(chain: Chain, fields: JsonObject): LogRange {
 
 /** A block number may lie beyond the head; the range then ends at the head. */
 export function boundary(chain: Chain, value: unknown): number {
-  if (typeof value === 'string' && value.startsWith('0x') && BigInt(value) > chain.head.number) {
-    return Number(BigInt(value))
-  }
+  if (typeof value === 'string' && value.startsWith('0x')) return parseCount(value, 'block number')
   const ref = findBlockRef(chain, value)
   return ref === undefined || ref === 'pending' ? chain.head.number : ref.number
 }

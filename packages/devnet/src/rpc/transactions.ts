@@ -1,7 +1,8 @@
 import { createTxFromRLP, type TypedTransaction } from '@ethereumjs/tx'
 import type { Chain } from '../chain.ts'
-import { bytesFromHex, hexFromBytes } from '../hex.ts'
+import { bytesFromHex } from '../hex.ts'
 import { type PoolTx, poolTxFrom } from '../pool-tx.ts'
+import { isDelegation } from '../state-reader.ts'
 import type { RpcMethod } from './context.ts'
 import { invalidParams, RPC_CODES, RpcError, serverError } from './errors.ts'
 import { formatMinedTx, formatPendingTx, formatReceipt } from './format.ts'
@@ -98,15 +99,9 @@ async function addToPool(chain: Chain, pooled: PoolTx): Promise<void> {
     if (chain.head !== head) continue
     chain.assertRunning()
     if (code.length > 0 && !isDelegation(code)) throw serverError('sender not an eoa')
-    if (chain.findTxPlace(pooled.hash) !== undefined) throw serverError('already known')
     chain.pool.add(pooled, { nonce: Number(account.nonce), balance: account.balance })
     return
   }
-}
-
-/** EIP-7702: an account that only points to code may still send. */
-function isDelegation(code: Uint8Array): boolean {
-  return hexFromBytes(code.subarray(0, 3)) === '0xef0100'
 }
 
 function wrongChain(chain: Chain): string {

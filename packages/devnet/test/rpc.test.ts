@@ -1,0 +1,460 @@
+import assert from 'node:assert/strict'
+import { describe, type TestContext, test } from 'node:test'
+import {
+  type Address,
+  BaseError,
+  ContractFunctionRevertedError,
+  decodeFunctionResult,
+  encodeFunctionData,
+  getContract,
+  type Hex,
+  parseEventLogs,
+} from 'viem'
+import { counterAbi, counterCode } from './counter.ts'
+import {
+  ALLOC,
+  alice,
+  bob,
+  type Clients,
+  createClock,
+  GENESIS_TIMESTAMP,
+  send,
+  signTransfer,
+  startDevnet,
+  WEI,
+} from './helpers.ts'
+
+async function deployCounter({ wallet, reader }: Clients): Promise<Address> {
+  const hash = await wallet.deployContract({ abi: counterAbi, bytecode: counterCode })
+  const receipt = await reader.waitForTransactionReceipt({ hash })
+  assert.equal(receipt.status, 'success')
+  assert.ok(receipt.contractAddress)
+  return receipt.contractAddress
+}
+
+async function add(clients: Clients, address: Address, amount: bigint): Promise<bigint> {
+  const hash = await clients.wallet.writeContract({ abi: counterAbi, address, functionName: 'add', args: [amount] })
+  return (await clients.reader.waitForTransactionReceipt({ hash })).blockNumber
+}
+
+/** The JSON-RPC error that a call ends in. */
+async function failure(call: Promise<unknown>): Promise<{ code: number; message: string; data?: Hex }> {
+  return call.then(
+    () => assert.fail('the call succeeded'),
+    (error) => error,
+  )
+}
+
+describe('a viem client', () => {
+  test('reads the genesis balances and the chain id', async (t) => {
+    const { reader } = await startDevnet(t)
+    assert.equal(await reader.getChainId(), 985)
+    for (const [address, balance] of Object.entries(ALLOC)) {
+      assert.equal(await reader.getBalance({ address: address as Address }), balance)
+    }
+    assert.equal(await reader.getBlockNumber(), 0n)
+    assert.equal((await reader.getBlock()).timestamp, BigInt(GENESIS_TIMESTAMP))
+  })
+
+  test('moves money, and the sums agree with the receipt', async (t) => {
+    const { wallet, reader } = await startDevnet(t)
+    const hash = await wallet.sendTransaction({ to: bob.address, value: 5n * WEI })
+    const receipt = await reader.waitForTransactionReceipt({ hash })
+    assert.equal(receipt.gasUsed, 21_000n)
+    assert.equal(await reader.getBalance({ address: bob.address }), 105n * WEI)
+    const paid = receipt.gasUsed * receipt.effectiveGasPrice
+    assert.equal(await reader.getBalance({ address: alice.address }), 95n * WEI - paid)
+    const tx = await reader.getTransaction({ hash })
+    assert.equal(tx.from.toLowerCase(), alice.address.toLowerCase())
+    assert.equal(tx.gasPrice, receipt.effectiveGasPrice)
+    assert.deepEqual((await reader.getBlock({ includeTransactions: true })).transactions[0], tx)
+  })
+
+  test('deploys a contract, calls it and reads its events', async (t) => {
+    const clients = await startDevnet(t)
+    const address = await deployCounter(clients)
+    assert.ok(((await clients.reader.getCode({ address })) ?? '').length > 100)
+    const first = await add(clients, address, 3n)
+    const second = await add(clients, address, 4n)
+    const counter = getContract({ abi: counterAbi, address, client: clients.reader })
+    assert.equal(await counter.read.get(), 7n)
+    assert.equal(await counter.read.get({ blockNumber: first }), 3n)
+    assert.equal(await counter.read.get({ blockNumber: first - 1n }), 0n)
+    assert.equal(await clients.reader.getStorageAt({ address, slot: '0x0' }), `0x${'7'.padStart(64, '0')}`)
+    const events = await counter.getEvents.Added({}, { fromBlock: 0n })
+    assert.deepEqual(
+      events.map(({ args, blockNumber, logIndex }) => [args.by, args.total, blockNumber, logIndex]),
+      [
+        [alice.address, 3n, first, 0],
+        [alice.address, 7n, second, 0],
+      ],
+    )
+  })
+
+  test('gets the same events from receipts, logs by block hash, and a filter', async (t) => {
+    const clients = await startDevnet(t)
+    const { reader } = clients
+    const address = await deployCounter(clients)
+    const filter = await reader.createContractEventFilter({ abi: counterAbi, address, eventName: 'Added' })
+    const blocks = await reader.createBlockFilter()
+    const blockNumber = await add(clients, address, 1n)
+    const block = await reader.getBlock({ blockNumber })
+    const [byHash] = await reader.getLogs({ address, blockHash: block.hash })
+    const [changed] = await reader.getFilterChanges({ filter })
+    const receipt = await reader.getTransactionReceipt({ hash: block.transactions[0]! })
+    const [fromReceipt] = parseEventLogs({ abi: counterAbi, logs: receipt.logs })
+    assert.deepEqual(changed?.args, { by: alice.address, total: 1n })
+    assert.deepEqual(fromReceipt?.args, changed?.args)
+    assert.equal(byHash?.transactionHash, changed?.transactionHash)
+    assert.deepEqual(await reader.getFilterChanges({ filter: blocks }), [block.hash])
+    assert.deepEqual(await reader.getFilterChanges({ filter }), [])
+    assert.equal(await reader.uninstallFilter({ filter }), true)
+    assert.match((await failure(reader.getFilterChanges({ filter }))).message, /filter not found/)
+  })
+
+  test('finds events by address and topic only where they are', async (t) => {
+    const clients = await startDevnet(t)
+    const { reader } = clients
+    const one = await deployCounter(clients)
+    const two = await deployCounter(clients)
+    await add(clients, one, 1n)
+    await add(clients, two, 2n)
+    const event = counterAbi.find((item) => item.type === 'event')!
+    const search = (filter: object) => reader.getLogs({ event, fromBlock: 0n, ...filter } as never)
+    assert.equal((await search({ address: one })).length, 1)
+    assert.equal((await search({ address: [one, two] })).length, 2)
+    assert.equal((await search({ args: { by: alice.address } })).length, 2)
+    assert.equal((await search({ args: { by: [alice.address, bob.address] } })).length, 2)
+    assert.equal((await search({ args: { by: bob.address } })).length, 0)
+    assert.equal((await search({ address: bob.address })).length, 0)
+    assert.equal((await reader.getLogs({ fromBlock: 0n })).length, 2)
+  })
+
+  test('is told what a revert said', async (t) => {
+    const clients = await startDevnet(t)
+    const address = await deployCounter(clients)
+    const revertOf = async (functionName: 'fail' | 'panic' | 'refuse') => {
+      const error = await failure(
+        clients.reader.simulateContract({ abi: counterAbi, address, functionName, account: alice }),
+      )
+      assert.ok(error instanceof BaseError)
+      const reverted = error.walk((cause) => cause instanceof ContractFunctionRevertedError)
+      assert.ok(reverted instanceof ContractFunctionRevertedError)
+      return reverted
+    }
+    assert.equal((await revertOf('fail')).reason, 'not today')
+    assert.match((await revertOf('panic')).shortMessage, /overflow/)
+    assert.deepEqual((await revertOf('refuse')).data, {
+      abiItem: counterAbi.find((item) => item.type === 'error'),
+      args: [42n],
+      errorName: 'Refused',
+    })
+  })
+
+  test('sees reverts as code 3 with data, and other failures without', async (t) => {
+    const clients = await startDevnet(t)
+    const to = await deployCounter(clients)
+    for (const method of ['eth_call', 'eth_estimateGas']) {
+      const call = (functionName: 'fail' | 'panic' | 'unknown') =>
+        failure(
+          clients.devnet.request({
+            method,
+            params: [{ to, data: encodeFunctionData({ abi: counterAbi, functionName }) }],
+          }),
+        )
+      const reverted = await call('fail')
+      assert.equal(reverted.code, 3)
+      assert.equal(reverted.message, 'execution reverted: not today')
+      assert.ok(reverted.data?.startsWith('0x08c379a0'))
+      assert.equal((await call('panic')).message, 'execution reverted: arithmetic underflow or overflow')
+      const crashed = await call('unknown')
+      assert.equal(crashed.code, -32000)
+      assert.match(crashed.message, /invalid opcode/)
+      assert.equal(crashed.data, undefined)
+    }
+  })
+
+  test('mines a transaction that reverts, and its receipt says so', async (t) => {
+    const { wallet, reader, ...rest } = await startDevnet(t)
+    const address = await deployCounter({ wallet, reader, ...rest })
+    const hash = await wallet.writeContract({ abi: counterAbi, address, functionName: 'fail', gas: 100_000n })
+    const receipt = await reader.waitForTransactionReceipt({ hash })
+    assert.equal(receipt.status, 'reverted')
+    assert.equal(receipt.logs.length, 0)
+    assert.ok(receipt.gasUsed < 100_000n)
+  })
+})
+
+describe('a gas estimate', () => {
+  test('is exactly enough for a transfer and for a call', async (t) => {
+    const clients = await startDevnet(t)
+    const { reader, wallet } = clients
+    assert.equal(await reader.estimateGas({ account: alice, to: bob.address, value: 1n }), 21_000n)
+    const address = await deployCounter(clients)
+    const gas = await reader.estimateContractGas({
+      abi: counterAbi,
+      address,
+      functionName: 'add',
+      args: [1n],
+      account: alice,
+    })
+    const call = { abi: counterAbi, address, functionName: 'add', args: [1n] } as const
+    const enough = await reader.waitForTransactionReceipt({ hash: await wallet.writeContract({ ...call, gas }) })
+    assert.equal(enough.status, 'success')
+    assert.equal(enough.gasUsed, gas)
+  })
+
+  test('covers what an inner call must be handed, and not much more', async (t) => {
+    const clients = await startDevnet(t)
+    const outer = await deployCounter(clients)
+    const inner = await deployCounter(clients)
+    const call = { abi: counterAbi, address: outer, functionName: 'addThrough', args: [inner] } as const
+    const gas = await clients.reader.estimateContractGas({ ...call, account: alice })
+    const hash = await clients.wallet.writeContract({ ...call, gas })
+    const receipt = await clients.reader.waitForTransactionReceipt({ hash })
+    assert.equal(receipt.status, 'success')
+    assert.ok(gas <= (receipt.gasUsed * 110n) / 100n, `${gas} for ${receipt.gasUsed}`)
+  })
+
+  test('says when no allowance would do, and when the sender is too poor', async (t) => {
+    const { devnet } = await startDevnet(t)
+    const poor = '0x00000000000000000000000000000000000000aa'
+    const estimate = (call: object) => failure(devnet.request({ method: 'eth_estimateGas', params: [call] }))
+    assert.match(
+      (await estimate({ from: alice.address, to: bob.address, gas: '0x5207' })).message,
+      /intrinsic gas too low/,
+    )
+    const broke = await estimate({ from: poor, to: bob.address, value: '0x1', gasPrice: '0x3b9aca00' })
+    assert.match(broke.message, /insufficient funds/)
+    const loop = await estimate({ from: alice.address, data: '0x5b600056' })
+    assert.match(loop.message, /gas required exceeds allowance \(30000000\)/)
+  })
+})
+
+describe('a call', () => {
+  test('sees the block that it names', async (t) => {
+    const clock = createClock()
+    const clients = await startDevnet(t, { clock })
+    const { devnet, reader } = clients
+    const to = await deployCounter(clients)
+    clock.advance(60_000)
+    await devnet.mine(3)
+    const data = encodeFunctionData({ abi: counterAbi, functionName: 'environment' })
+    for (const blockNumber of [2n, 3n, 4n]) {
+      const block = await reader.getBlock({ blockNumber })
+      const { data: result } = await reader.call({ to, data, blockNumber })
+      const [number, timestamp, parentHash, random] = decodeFunctionResult({
+        abi: counterAbi,
+        functionName: 'environment',
+        data: result!,
+      })
+      assert.deepEqual([number, timestamp, parentHash], [block.number, block.timestamp, block.parentHash])
+      assert.equal(random, BigInt(block.mixHash))
+    }
+    const { data: next } = await reader.call({ to, data, blockTag: 'pending' })
+    assert.equal(decodeFunctionResult({ abi: counterAbi, functionName: 'environment', data: next! })[0], 5n)
+  })
+
+  test('may come from a contract, which could not send a transaction', async (t) => {
+    const clients = await startDevnet(t)
+    const address = await deployCounter(clients)
+    const data = encodeFunctionData({ abi: counterAbi, functionName: 'add', args: [1n] })
+    assert.equal((await clients.reader.call({ account: address, to: address, data })).data, undefined)
+    assert.ok((await clients.reader.estimateGas({ account: address, to: address, data })) > 21_000n)
+  })
+
+  test('leaves no trace', async (t) => {
+    const clients = await startDevnet(t)
+    const address = await deployCounter(clients)
+    const data = encodeFunctionData({ abi: counterAbi, functionName: 'add', args: [1n] })
+    const before = await clients.reader.getBlock()
+    await Promise.all(Array.from({ length: 20 }, () => clients.reader.call({ account: alice, to: address, data })))
+    assert.equal(await clients.reader.readContract({ abi: counterAbi, address, functionName: 'get' }), 0n)
+    assert.equal(await add(clients, address, 1n), before.number + 1n)
+    assert.equal(await clients.reader.readContract({ abi: counterAbi, address, functionName: 'get' }), 1n)
+  })
+
+  test('of an unknown block, or with overrides, is refused', async (t) => {
+    const { devnet } = await startDevnet(t)
+    const call = (...params: unknown[]) =>
+      failure(devnet.request({ method: 'eth_call', params: [{ to: bob.address }, ...params] }))
+    assert.equal((await call('0x10')).message, 'header not found')
+    assert.equal((await call('yesterday')).code, -32602)
+    assert.match((await call('latest', { [bob.address]: { balance: '0x1' } })).message, /overrides/)
+  })
+})
+
+describe('the history contract of EIP-2935', () => {
+  const HISTORY = '0x0000F90827F1C53a10cb7A02335B175320002935'
+  const ask = (number: bigint): Hex => `0x${number.toString(16).padStart(64, '0')}`
+
+  test('gives the hash of every earlier block, and of no later one', async (t) => {
+    const { devnet, reader } = await startDevnet(t)
+    await devnet.mine(5)
+    for (const number of [0n, 1n, 4n]) {
+      const { hash } = await reader.getBlock({ blockNumber: number })
+      assert.equal((await reader.call({ to: HISTORY, data: ask(number) })).data, hash)
+    }
+    for (const number of [5n, 6n]) await assert.rejects(reader.call({ to: HISTORY, data: ask(number) }), /reverted/)
+  })
+})
+
+describe('fees', () => {
+  test('follow how full blocks are', async (t) => {
+    const { devnet, reader } = await startDevnet(t)
+    const first = await reader.getBlock()
+    assert.equal(first.baseFeePerGas, 10n ** 9n)
+    await devnet.mine(4)
+    const history = await reader.getFeeHistory({ blockCount: 5, rewardPercentiles: [10, 50, 90] })
+    assert.equal(history.oldestBlock, 0n)
+    assert.equal(history.baseFeePerGas.length, 6)
+    for (const [index, fee] of history.baseFeePerGas.entries()) {
+      if (index > 0) assert.ok(fee < history.baseFeePerGas[index - 1]!, 'an empty block lowers the base fee')
+    }
+    assert.deepEqual(history.gasUsedRatio, [0, 0, 0, 0, 0])
+  })
+
+  test('tell the tips of a block by percentile', async (t) => {
+    const { devnet, reader } = await startDevnet(t, { mining: { mode: 'interval', ms: 3_600_000 } })
+    for (const [nonce, tip] of [1n, 2n, 3n, 4n].entries()) await send(devnet, await signTransfer(alice, nonce, { tip }))
+    await devnet.mine()
+    const { reward, gasUsedRatio } = await reader.getFeeHistory({ blockCount: 1, rewardPercentiles: [0, 25, 50, 100] })
+    assert.deepEqual(reward, [[1n, 1n, 2n, 4n]])
+    assert.equal(gasUsedRatio[0], 84_000 / 30_000_000)
+  })
+
+  test('refuse percentiles that are none', async (t) => {
+    const { devnet } = await startDevnet(t)
+    const ask = (...params: unknown[]) => failure(devnet.request({ method: 'eth_feeHistory', params }))
+    for (const bad of [[50, 10], [101], [-1], ['a'], 'x', Array(200).fill(1)]) {
+      assert.ok((await ask('0x1', 'latest', bad)).code < 0)
+    }
+    assert.equal((await ask('0x0', 'latest')).code, -32602)
+    assert.equal((await ask('0x1', '0x5')).code, -32000)
+  })
+})
+
+describe('proofs', () => {
+  test('of an account lead to the state root', async (t) => {
+    const { reader } = await startDevnet(t)
+    const proof = await reader.getProof({ address: alice.address, storageKeys: [] })
+    assert.equal(proof.balance, 100n * WEI)
+    assert.ok(proof.accountProof.length > 0)
+  })
+})
+
+describe('time', () => {
+  test('follows the clock, and strictly increases within a second', async (t) => {
+    const clock = createClock()
+    const { devnet, reader } = await startDevnet(t, { clock })
+    await devnet.mine(3)
+    assert.equal((await reader.getBlock()).timestamp, BigInt(GENESIS_TIMESTAMP + 3))
+    clock.advance(100_000)
+    await devnet.mine()
+    assert.equal((await reader.getBlock()).timestamp, BigInt(GENESIS_TIMESTAMP + 100))
+  })
+
+  test('is moved by a step and by a date', async (t) => {
+    const { devnet, reader, control } = await startDevnet(t, { clock: createClock() })
+    await devnet.increaseTime(3600)
+    await devnet.mine()
+    assert.equal((await reader.getBlock()).timestamp, BigInt(GENESIS_TIMESTAMP + 3600))
+    await control.setNextBlockTimestamp({ timestamp: BigInt(GENESIS_TIMESTAMP + 10_000) })
+    await control.increaseTime({ seconds: 5 })
+    await devnet.mine()
+    assert.equal((await reader.getBlock()).timestamp, BigInt(GENESIS_TIMESTAMP + 10_000))
+    await devnet.mine()
+    assert.equal((await reader.getBlock()).timestamp, BigInt(GENESIS_TIMESTAMP + 10_001))
+  })
+
+  test('does not go back, nor a century ahead', async (t) => {
+    const { devnet } = await startDevnet(t)
+    const call = (method: string, value: unknown) => failure(devnet.request({ method, params: [value] }))
+    assert.match((await call('evm_setNextBlockTimestamp', GENESIS_TIMESTAMP)).message, /lower than or equal/)
+    for (const bad of [-1, 1.5, '1', 1e13, null, undefined, {}]) {
+      assert.equal((await call('evm_increaseTime', bad)).code, -32602)
+    }
+    await devnet.mine()
+  })
+})
+
+describe('mining', () => {
+  test('in auto mode puts what waits into one block', async (t) => {
+    const { devnet, reader } = await startDevnet(t)
+    const raws = await Promise.all(Array.from({ length: 20 }, (_, nonce) => signTransfer(alice, nonce)))
+    const hashes = await Promise.all(raws.map((raw) => send(devnet, raw)))
+    const receipts = await Promise.all(hashes.map((hash) => reader.waitForTransactionReceipt({ hash })))
+    assert.ok(new Set(receipts.map(({ blockNumber }) => blockNumber)).size < 10)
+  })
+
+  test('strands no transaction, however sends and blocks interleave', async (t: TestContext) => {
+    const { devnet, reader } = await startDevnet(t)
+    for (let nonce = 0; nonce < 150; nonce += 1) {
+      await send(devnet, await signTransfer(alice, nonce))
+      for (let turn = nonce % 7; turn > 0; turn -= 1) await new Promise((resolve) => setImmediate(resolve))
+    }
+    const hash = await send(devnet, await signTransfer(alice, 150))
+    await reader.waitForTransactionReceipt({ hash, timeout: 5_000 })
+    assert.equal(await reader.getTransactionCount({ address: alice.address }), 151)
+  })
+
+  test('by timer makes blocks with and without transactions', async (t) => {
+    const { devnet, reader } = await startDevnet(t, { mining: { mode: 'interval', ms: 20 } })
+    const hash = await send(devnet, await signTransfer(alice, 0))
+    const { blockNumber } = await reader.waitForTransactionReceipt({ hash })
+    while ((await reader.getBlockNumber()) < blockNumber + 2n) await new Promise((resolve) => setTimeout(resolve, 5))
+  })
+
+  test('by timer makes no empty block when told so, but beats when idle', async (t) => {
+    const idle = await startDevnet(t, { mining: { mode: 'interval', ms: 10, empty: false } })
+    const beating = await startDevnet(t, { heartbeatMs: 15 })
+    while ((await beating.reader.getBlockNumber()) < 3n) await new Promise((resolve) => setTimeout(resolve, 5))
+    assert.equal(await idle.reader.getBlockNumber(), 0n)
+    const hash = await send(idle.devnet, await signTransfer(alice, 0))
+    assert.equal((await idle.reader.waitForTransactionReceipt({ hash })).blockNumber, 1n)
+  })
+})
+
+describe('a bad request', () => {
+  test('is refused with the code that says why', async (t) => {
+    const { devnet } = await startDevnet(t)
+    const cases: readonly (readonly [method: string, params: unknown, code: number])[] = [
+      ['eth_coinbase', [], -32601],
+      ['constructor', [], -32601],
+      ['eth_getBalance', ['0x12', 'latest'], -32602],
+      ['eth_getBalance', [alice.address, '0x'], -32602],
+      ['eth_getBalance', [alice.address, { blockHash: '0x12' }], -32602],
+      ['eth_getBalance', [alice.address, '0xff'], -32000],
+      ['eth_getBalance', { address: alice.address }, -32602],
+      ['eth_getStorageAt', [alice.address, `0x${'1'.repeat(65)}`, 'latest'], -32602],
+      ['eth_sendRawTransaction', ['0x'], -32602],
+      ['eth_sendRawTransaction', ['0x02c0'], -32602],
+      ['eth_sendRawTransaction', ['0x03c0'], -32000],
+      ['eth_sendRawTransaction', ['zz'], -32602],
+      ['eth_sendRawTransaction', [`0x02${'00'.repeat(140_000)}`], -32000],
+      ['eth_getLogs', [], -32602],
+      ['eth_getLogs', [{ topics: Array(5).fill(null) }], -32602],
+      ['eth_getLogs', [{ fromBlock: '0x5', toBlock: '0x1' }], -32602],
+      ['eth_getLogs', [{ fromBlock: '0xzz' }], -32602],
+      ['eth_getLogs', [{ fromBlock: '0x0', toBlock: '0xffffff' }], -32005],
+      ['eth_getLogs', [{ address: Array(2000).fill(alice.address) }], -32602],
+      ['eth_call', [{ to: '0x1' }], -32602],
+      ['eth_call', [{ to: bob.address, data: '0x1', input: '0x02' }], -32602],
+      ['eth_call', [{ to: bob.address, gasPrice: '0x1', maxFeePerGas: '0x1' }], -32602],
+      ['eth_call', [{ to: bob.address, value: '0x1' }, 'latest'], -32000],
+      ['eth_uninstallFilter', [], 0],
+      ['eth_getFilterChanges', ['0x1'], -32000],
+    ]
+    for (const [method, params, code] of cases) {
+      if (code === 0) assert.equal(await devnet.request({ method, params }), false)
+      else
+        assert.equal(
+          (await failure(devnet.request({ method, params }))).code,
+          code,
+          `${method} ${JSON.stringify(params).slice(0, 80)}`,
+        )
+    }
+    assert.equal(await devnet.request({ method: 'eth_getBlockByNumber', params: ['0xff', false] }), null)
+    assert.equal(await devnet.request({ method: 'eth_getTransactionReceipt', params: [`0x${'00'.repeat(32)}`] }), null)
+  })
+})
