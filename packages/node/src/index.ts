@@ -3,8 +3,14 @@
  * network of them also runs in one process under simulated time; the daemons put them on sockets, disks and a chain.
  */
 export type { EventLevel, EventSink, NodeEvent } from './events.ts'
+export { DidDeactivatedError, PartMissingError, ReceiptRefusedError, UnknownDidError } from './keeper/admission.ts'
+export { createKeeper, type Keeper, type KeeperOptions } from './keeper/keeper.ts'
+export { KEEPER_LIMITS, type KeeperLimits } from './keeper/limits.ts'
+export { PieceLostError, RootMismatchError } from './provider/custody.ts'
 export { PROVIDER_LIMITS, type ProviderLimits } from './provider/limits.ts'
 export { createProvider, type Provider, type ProviderOptions } from './provider/provider.ts'
+export { NoSpaceError } from './provider/space.ts'
+export { UploadEndedError } from './provider/uploads.ts'
 export {
   assertServes,
   BannedError,

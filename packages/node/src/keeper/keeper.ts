@@ -1,0 +1,86 @@
+import type { Chain, Clock, Handler, IndexStore, Network, Randomness, Signer, Timers, Transport } from '@memo/core'
+import { errorResponse } from '@memo/core'
+import { type EventSink, silent } from '../events.ts'
+import { type Background, createBackground } from '../server/background.ts'
+import { NotServingError } from '../server/errors.ts'
+import { createRouter, type Router } from '../server/router.ts'
+import { createIntake } from './intake.ts'
+import { KEEPER_LIMITS, type KeeperLimits } from './limits.ts'
+import { createPeerProgress } from './peer-progress.ts'
+import { createProber } from './prober.ts'
+import { startReplication } from './replication.ts'
+import { createKeeperRoutes } from './routes.ts'
+import { openKeeperStore } from './store.ts'
+
+export type KeeperOptions = {
+  readonly network: Network
+  readonly chain: Chain
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly random: Randomness
+  /** The keeper's account: it signs acknowledgements. */
+  readonly signer: Signer
+  /** How it reaches providers and other keepers. */
+  readonly transport: Transport
+  /** Opened and closed by the caller. */
+  readonly index: IndexStore
+  readonly log?: EventSink | undefined
+  readonly limits?: Partial<KeeperLimits> | undefined
+}
+
+/** A keeper over ports: it keeps indexes and placements, and matches users with providers (`spec/keeper.md`). */
+export type Keeper = {
+  /** Answers `spec/wire.md` 6; before `start` and after `stop` it answers {@link NotServingError}. */
+  readonly handler: Handler
+  /** Reads its records, then serves; probing and replication begin. Rejects when the store cannot be read. */
+  start(): Promise<void>
+  /** Waits for what is being answered and ends what goes on beside. Afterwards the store may be closed. */
+  stop(): Promise<void>
+}
+
+export function createKeeper(options: KeeperOptions): Keeper {
+  const log = options.log ?? silent
+  const limits: KeeperLimits = { ...KEEPER_LIMITS, ...options.limits }
+  let running: { readonly router: Router; readonly background: Background } | undefined
+
+  return {
+    async handler(request) {
+      if (running) return await running.router.handler(request)
+      return errorResponse(new NotServingError('keeper', 'it is starting or stopping'))
+    },
+    async start() {
+      running = await open(options, limits, log)
+    },
+    async stop() {
+      await running?.router.close()
+      await running?.background.stop()
+      running = undefined
+    },
+  }
+}
+
+async function open(
+  options: KeeperOptions,
+  limits: KeeperLimits,
+  log: EventSink,
+): Promise<{ router: Router; background: Background }> {
+  const { network, chain, clock, timers, random, signer, index } = options
+  const ports = { ...options, signer: undefined }
+  const store = await openKeeperStore({ network, index })
+  const intake = createIntake({ network, chain, clock, timers, store })
+  const prober = createProber({ ports, chain, probeTimeoutMs: limits.probeTimeoutMs, log })
+  const nowMs = () => clock.nowMs()
+  const routes = createKeeperRoutes({ chain, random, signer, store, intake, prober, limits, nowMs })
+  const router = createRouter({ role: 'keeper', routes, maxRunning: limits.maxRunningRequests, log })
+  const background = createBackground(log)
+  background.run('the probes', async (signal) => {
+    for (;;) {
+      await prober.refresh(signal)
+      await timers.sleep(limits.probeIntervalMs, signal)
+    }
+  })
+  const progress = createPeerProgress(index)
+  startReplication({ ports, chain, self: signer.address, store, progress, intake, limits, log }, background)
+  router.open()
+  return { router, background }
+}

@@ -1,0 +1,108 @@
+import { type Address, BadInputError } from '@memo/core'
+
+/** Keys of a keeper's records. DIDs are percent-encoded, so that no text can reach into another record. */
+
+const NUMBER_DIGITS = 16
+/** Larger than every time in seconds that fits its digits: time runs backwards in keys, newest first. */
+const TIME_TOP = 10 ** 12
+
+export const LAST_CURSOR_KEY = 'meta/feed'
+
+export function number(value: number): string {
+  return `${value}`.padStart(NUMBER_DIGITS, '0')
+}
+
+export function headsPrefix(did: string): string {
+  return `head/${encodeDid(did)}/`
+}
+
+export function headKey(did: string, writer: Address): string {
+  return `${headsPrefix(did)}${writer}`
+}
+
+export function writerPrefix(writer: Address): string {
+  return `writer/${writer}/`
+}
+
+export function writerKey(writer: Address, did: string): string {
+  return `${writerPrefix(writer)}${encodeDid(did)}`
+}
+
+export function entriesPrefix(did: string, writer: Address): string {
+  return `entry/${encodeDid(did)}/${writer}/`
+}
+
+export function entryKey(did: string, writer: Address, seq: number): string {
+  return `${entriesPrefix(did, writer)}${number(seq)}`
+}
+
+/** Who owns the part that was here first. */
+export function partKey(partId: string): string {
+  return `part/${partId}`
+}
+
+export function ownedPartKey(partId: string, owner: string): string {
+  return `part/${partId}/${encodeDid(owner)}`
+}
+
+export function publicPrefix(cid: string): string {
+  return `public/${cid}/`
+}
+
+/** Where a public object stands under its CID. */
+export type PublicPlace = {
+  readonly cid: string
+  /** Unix seconds. */
+  readonly time: number
+  readonly did: string
+  readonly writer: Address
+  readonly seq: number
+}
+
+export function publicKey({ cid, time, did, writer, seq }: PublicPlace): string {
+  const age = number(TIME_TOP - Math.min(Math.max(0, time), TIME_TOP))
+  return `${publicPrefix(cid)}${age}/${encodeDid(did)}/${writer}/${number(seq)}`
+}
+
+/** Which entry a {@link publicKey} speaks of. */
+export function entryOfPublicKey(key: string): { did: string; writer: Address; seq: number } {
+  const [, , , did = '', writer = '', seq = ''] = key.split('/')
+  return { did: decodeURIComponent(did), writer: writer as Address, seq: Number(seq) }
+}
+
+export function tombstoneKey(did: string, writer: Address, seq: number): string {
+  return `deleted/${encodeDid(did)}/${writer}/${number(seq)}`
+}
+
+/** Which log a login opened. */
+export function loginKey(digest: string): string {
+  return `login/${digest}`
+}
+
+export const FEED_PREFIX = 'feed/'
+
+export function feedKey(cursor: number): string {
+  return `${FEED_PREFIX}${number(cursor)}`
+}
+
+/** How far another keeper's feed has been read. */
+export function cursorKey(peer: Address): string {
+  return `cursor/${peer}`
+}
+
+export function deferredPrefix(peer: Address): string {
+  return `deferred/${peer}/`
+}
+
+export function deferredKey(peer: Address, did: string, writer: Address): string {
+  return `${deferredPrefix(peer)}${encodeDid(did)}/${writer}`
+}
+
+/** Errors: {@link BadInputError} for half of a surrogate pair, which has no encoding. */
+function encodeDid(did: string): string {
+  try {
+    return encodeURIComponent(did)
+  } catch (cause) {
+    throw new BadInputError('a DID that is not Unicode', { cause })
+  }
+}

@@ -1,0 +1,41 @@
+import { MAX_BUNDLE_BYTES } from '@memo/core'
+
+/** What one keeper takes on at once, and its pace (`spec/keeper.md`). */
+export type KeeperLimits = {
+  readonly maxRunningRequests: number
+  /** Bundles that arrive at one time may fill so much memory. */
+  readonly maxArrivingBytes: number
+  /** Between two rounds of probes. */
+  readonly probeIntervalMs: number
+  /** A provider that does not answer for so long counts as silent. */
+  readonly probeTimeoutMs: number
+  /** Between two looks at another keeper's feed that brought nothing. */
+  readonly feedPollMs: number
+  /** After a page that was full and held nothing new. */
+  readonly feedKnownMs: number
+  /** A keeper that cannot be reached is asked again after at most so long. */
+  readonly feedBackoffMs: number
+}
+
+const SECOND_MS = 1_000
+
+export const KEEPER_LIMITS: KeeperLimits = {
+  maxRunningRequests: 1_024,
+  maxArrivingBytes: 256 * 1_048_576,
+  probeIntervalMs: 10 * SECOND_MS,
+  probeTimeoutMs: 3 * SECOND_MS,
+  feedPollMs: 2 * SECOND_MS,
+  feedKnownMs: 200,
+  feedBackoffMs: 30 * SECOND_MS,
+}
+
+/** A bundle that is taken must also fit into a feed answer, which is as large as a bundle at the most. */
+export const MAX_TAKEN_BYTES: number = MAX_BUNDLE_BYTES - 4_096
+/** Records in one answer (`spec/wire.md` 6). */
+export const PAGE_RECORDS = 100
+/** Bytes in one answer, beyond which it ends, whatever the number of records; a single record may be larger. */
+export const PAGE_BYTES = 16_777_216
+/** Heads in one answer. */
+export const PAGE_HEADS = 1_000
+/** A receipt must run at least so much longer than now (`spec/wire.md` 6). */
+export const RECEIPT_MARGIN_SECONDS = 3_600
