@@ -41,6 +41,7 @@ export {
   runDeploy,
 } from './deploy/run.ts'
 export { didFromId, idFromDid } from './did-id.ts'
+export { RewindTooDeep, type WatchEventsOptions, type WatchedLog, watchEvents } from './events/watch-events.ts'
 export { createMemoChain, type MemoChain } from './memo-chain.ts'
 export { findAccount, getAccount } from './read/find-account.ts'
 export { getMemoBalance } from './read/get-balance.ts'

@@ -20,6 +20,7 @@ contract DidProxy is EIP712 {
     AccountDid public immutable ACCOUNT_DID;
 
     /// @notice The registry, under the original's name.
+    // solhint-disable-next-line immutable-vars-naming
     address public immutable inst;
 
     mapping(bytes32 key => uint64 nonce) private _nonces;
@@ -158,11 +159,7 @@ contract DidProxy is EIP712 {
         if (!deactivated) revert DeactivationIsFinal();
         uint64 nonce = getNonce(did);
         _use(
-            did,
-            _master(did),
-            DidMessages.deactivateDid(did, nonce),
-            DidTypedData.deactivateDid(did, nonce),
-            signature
+            did, _master(did), DidMessages.deactivateDid(did, nonce), DidTypedData.deactivateDid(did, nonce), signature
         );
         ACCOUNT_DID.deactivateDID(did, true);
     }

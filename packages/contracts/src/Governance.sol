@@ -7,5 +7,6 @@ import {AccessManager} from "@openzeppelin/contracts/access/manager/AccessManage
 /// @notice An OpenZeppelin AccessManager; on a public network its admin is a timelock.
 contract Governance is AccessManager {
     /// @param admin the first admin
+    // solhint-disable-next-line no-empty-blocks
     constructor(address admin) AccessManager(admin) {}
 }

@@ -61,6 +61,7 @@ contract Pledges is IPledges {
         external
     {
         // Anyone may have submitted the same permit before: then the allowance is there and the transfer decides.
+        // solhint-disable-next-line no-empty-blocks
         try IERC20Permit(address(TOKEN)).permit(msg.sender, address(this), amount, deadline, v, r, s) {} catch {}
         _deposit(account, amount);
     }

@@ -1,7 +1,7 @@
 import { type Address, createPublicClient, custom, http, type LocalAccount, type PublicClient } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { AccountMissing, RpcUnreachable } from './errors.ts'
-import { createSender, type Sender } from './sender.ts'
+import { createSender, randomSalt, type Sender } from './sender.ts'
 
 /** Answers JSON-RPC within this process (EIP-1193): the embedded chain, in tests and simulation. */
 export type RpcProvider = {
@@ -22,6 +22,11 @@ export type ChainClientOptions = {
   /** How often a receipt is asked for. Default 250 ms. */
   readonly pollingIntervalMs?: number | undefined
   readonly timeoutMs?: number | undefined
+  /**
+   * Makes transactions of this client differ from those of another process with the same key, which would otherwise
+   * be taken for its own. Random by default; simulations fix it.
+   */
+  readonly senderSalt?: number | undefined
 }
 
 /** A connection to one chain: what every action takes first. Holds no socket open; nothing to close. */
@@ -42,12 +47,29 @@ export function createChainClient(options: ChainClientOptions): ChainClient {
   }
   // viem caches block numbers for as long as it polls; a caller that has just written must see the new block.
   const rpc = createPublicClient({
-    transport: provider === undefined ? http(rpcUrl, { timeout: timeoutMs, retryCount: 1 }) : custom(provider),
+    transport:
+      provider === undefined
+        ? http(rpcUrl, { timeout: timeoutMs, retryCount: 0, fetchFn: fetchAgain })
+        : custom(provider, { retryCount: 0 }),
     pollingInterval: pollingIntervalMs,
     cacheTime: 0,
   }) as PublicClient
-  const sender = account && createSender({ rpc, rpcUrl, account, pollingIntervalMs })
+  const sender =
+    account && createSender({ rpc, rpcUrl, account, pollingIntervalMs, salt: options.senderSalt ?? randomSalt() })
   return { rpcUrl, rpc, account, sender }
+}
+
+/**
+ * A connection that the server closed while it was idle fails once. All that is sent may be sent twice: reads, and
+ * transactions that are signed already. viem's own retries also repeat what the chain refused.
+ */
+async function fetchAgain(input: string | URL | Request, init?: RequestInit): Promise<Response> {
+  try {
+    return await fetch(input, init)
+  } catch (error) {
+    if (init?.signal?.aborted) throw error
+    return fetch(input, init)
+  }
 }
 
 /** The signing account of a 32-byte secret key. */

@@ -80,7 +80,9 @@ export function hideCredentials(rpcUrl: string): string {
   return `${url.protocol}//${url.host}`
 }
 
+/** What the chain said, in one line, without the request that viem repeats. */
 export function firstLine(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error)
+  const { details } = error as { details?: unknown }
+  const text = typeof details === 'string' && details !== '' ? details : String((error as Error).message ?? error)
   return text.split('\n', 1)[0] ?? ''
 }

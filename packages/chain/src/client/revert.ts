@@ -8,7 +8,15 @@ import {
   rolesAbi,
 } from '@memo/contracts'
 import { MemoError } from '@memo/core'
-import { type AbiItem, BaseError, decodeErrorResult, type Hex, HttpRequestError, TimeoutError } from 'viem'
+import {
+  type AbiItem,
+  BaseError,
+  decodeErrorResult,
+  type Hex,
+  HttpRequestError,
+  TimeoutError,
+  UnknownRpcError,
+} from 'viem'
 import { RpcRefused, RpcUnreachable } from './errors.ts'
 import { type Explanation, explanations } from './explanations.ts'
 
@@ -63,9 +71,14 @@ export function asMemoError(error: unknown, context: { rpcUrl: string; doing: st
   if (error instanceof MemoError || !(error instanceof BaseError)) return error
   const refusal = decodeRevert(error)
   if (refusal !== undefined) return refusal
-  const transport = error.walk((inner) => inner instanceof HttpRequestError || inner instanceof TimeoutError)
-  if (transport !== null) return new RpcUnreachable(context.rpcUrl, error)
+  if (error.walk(isTransportFault) !== null) return new RpcUnreachable(context.rpcUrl, error)
   return new RpcRefused(context.doing, error)
+}
+
+/** No answer at all: over HTTP, or from a provider that failed with something that is no RPC error. */
+function isTransportFault(error: unknown): boolean {
+  if (error instanceof HttpRequestError || error instanceof TimeoutError) return true
+  return error instanceof UnknownRpcError && typeof (error.cause as { code?: unknown } | undefined)?.code !== 'number'
 }
 
 function explain(reason: string): Explanation {

@@ -20,6 +20,15 @@ const MAX_NONCE_ATTEMPTS = 5
 /** Gas is estimated on the state of now; the state of the block may differ a little. */
 const GAS_MARGIN_PERCENT = 125n
 
+/** Two processes that send the same at once are told apart by so many units of unused gas at the most. */
+const MAX_SALT = 0xfff
+
+/** A salt that another process hardly has. */
+export function randomSalt(): number {
+  const [random = 0] = globalThis.crypto.getRandomValues(new Uint16Array(1))
+  return random & MAX_SALT
+}
+
 export type TransactionRequest = {
   /** Absent for a creation. */
   readonly to?: Address | undefined
@@ -45,6 +54,8 @@ type SenderOptions = {
   readonly rpcUrl: string
   readonly account: LocalAccount
   readonly pollingIntervalMs: number
+  /** Added to each gas limit, from 0 to {@link MAX_SALT}. */
+  readonly salt: number
 }
 
 type Signed = { readonly raw: Hex; readonly hash: Hex }
@@ -101,7 +112,11 @@ async function countPending({ rpc, account }: SenderOptions): Promise<number> {
   return rpc.getTransactionCount({ address: account.address, blockTag: 'pending' })
 }
 
-async function sign({ rpc, account }: SenderOptions, request: TransactionRequest, nonce: number): Promise<Signed> {
+async function sign(
+  { rpc, account, salt }: SenderOptions,
+  request: TransactionRequest,
+  nonce: number,
+): Promise<Signed> {
   const { to, data, value = 0n } = request
   const call = { account: account.address, to: to ?? null, data, value } as const
   const [chainId, estimate, fees] = await Promise.all([
@@ -113,7 +128,7 @@ async function sign({ rpc, account }: SenderOptions, request: TransactionRequest
     type: 'eip1559',
     chainId,
     nonce,
-    gas: (estimate * GAS_MARGIN_PERCENT) / 100n,
+    gas: (estimate * GAS_MARGIN_PERCENT) / 100n + BigInt(salt & MAX_SALT),
     maxFeePerGas: fees.maxFeePerGas,
     maxPriorityFeePerGas: fees.maxPriorityFeePerGas,
     ...(to === undefined ? {} : { to }),

@@ -3,8 +3,7 @@ pragma solidity 0.8.37;
 
 /// @title The operations of a DID as EIP-712 structs, bound to chain and contract by their domain
 library DidTypedData {
-    bytes32 private constant CREATE =
-        keccak256("CreateDID(string did,string methodType,bytes publicKey,uint64 nonce)");
+    bytes32 private constant CREATE = keccak256("CreateDID(string did,string methodType,bytes publicKey,uint64 nonce)");
     bytes32 private constant ADD_VERIFICATION =
         keccak256("AddVerification(string did,string methodType,string controller,bytes publicKey,uint64 nonce)");
     bytes32 private constant UPDATE_VERIFICATION =
@@ -18,11 +17,7 @@ library DidTypedData {
     /// @notice The fields of every relation but a delegation; the struct's name says which relation.
     string private constant RELATION_FIELDS = "(string did,string id,uint64 nonce)";
 
-    function createDid(string memory did, string memory methodType, bytes memory key)
-        internal
-        pure
-        returns (bytes32)
-    {
+    function createDid(string memory did, string memory methodType, bytes memory key) internal pure returns (bytes32) {
         return keccak256(abi.encode(CREATE, _hash(did), _hash(methodType), keccak256(key), uint64(0)));
     }
 

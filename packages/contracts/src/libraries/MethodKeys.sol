@@ -56,6 +56,8 @@ library MethodKeys {
         uint8 prefix = uint8(key[0]);
         if (prefix != 2 && prefix != 3) revert InvalidPublicKey();
         uint256 x;
+        // The 32 bytes after the prefix; a copy of them would cost more than the check of the key.
+        // solhint-disable-next-line no-inline-assembly
         assembly ("memory-safe") {
             x := mload(add(key, 33))
         }

@@ -47,9 +47,7 @@ contract RolesTest is Network {
         registerProvider(ALICE, 1);
         pledges.deposit(ALICE, BASE + RATE_PER_GIB);
         vm.expectRevert(
-            abi.encodeWithSelector(
-                Roles.PledgeTooSmall.selector, ALICE, BASE + 2 * RATE_PER_GIB, BASE + RATE_PER_GIB
-            )
+            abi.encodeWithSelector(Roles.PledgeTooSmall.selector, ALICE, BASE + 2 * RATE_PER_GIB, BASE + RATE_PER_GIB)
         );
         vm.prank(ALICE);
         roles.setOffer(offer(2));
