@@ -108,7 +108,7 @@ export function sealManifest(
 ): ManifestEnvelope {
   const key = random(CONTENT_KEY_BYTES)
   const box = sealBox(key, random(12), encodeManifest(manifest), BOX_CONTEXT)
-  const keys = readers.map((reader) => ({ reader: compressPublicKey(reader), wrapped: wrapKey(reader, key) }))
+  const keys = readers.map((reader) => ({ reader: compressPublicKey(reader), wrapped: wrapKey(reader, key, random) }))
   return { kind: 'sealed', box, keys }
 }
 
