@@ -4,6 +4,7 @@
  * Every fault comes out as a MemoError that says whose it is and what to do.
  */
 export { type Addresses, type ContractKey, registryEntries, registryName } from './addresses.ts'
+export { createCachedChain } from './cached-chain.ts'
 export {
   accountFromSecretKey,
   type ChainClient,
@@ -59,6 +60,15 @@ export { type Group, getGroup } from './read/get-group.ts'
 export { getPledge, getRequirementFor, type PledgeInfo } from './read/get-pledge.ts'
 export { listAccounts, listKeepers, listProviders } from './read/list-accounts.ts'
 export { type DidRelations, listDidRelations } from './read/list-did-relations.ts'
+export {
+  assertServes,
+  BannedError,
+  NoRoleError,
+  NotActiveError,
+  type ServingRole,
+  SuspendedError,
+  WrongRoleError,
+} from './role-gate.ts'
 export type { WriteResult } from './write/call.ts'
 export { type DepositPledgeOptions, depositPledge, ensurePledge } from './write/deposit-pledge.ts'
 export {
