@@ -2,6 +2,7 @@
  * What touches the world on Node: implementations of the ports of `@memo/core` over sockets, disks and the operating
  * system, and what long-running processes need besides (an HTTP server, a locked data directory).
  */
+export { BudgetTooSmallError, type ByteBudget, type ByteLease, createByteBudget } from './byte-budget.ts'
 export { createSystemClock, createSystemRandomness, createSystemTimers } from './clock.ts'
 export {
   type DataDirectory,
@@ -20,4 +21,13 @@ export {
 } from './http-transport.ts'
 export { KeyExistsError, type KeyStoreOptions, LIGHT_SCRYPT_N, openKeyStore } from './key-store.ts'
 export { openSqliteIndexStore, StoreBusyError, StoreClosedError } from './sqlite-index-store.ts'
+export {
+  createStripePool,
+  type PooledStripe,
+  type StripePool,
+  StripePoolBusyError,
+  StripePoolClosedError,
+  type StripePoolOptions,
+} from './stripe-pool.ts'
+export { StripeThreadCrashedError } from './stripe-pool-thread.ts'
 export { BadKeyFileError, decryptKeyFile, encryptKeyFile, WrongPasswordError } from './web3-secret.ts'
