@@ -1,0 +1,31 @@
+import type { Chain, ClientPorts, EncodedStripe, Signer, StripeInput } from '@memo/core'
+import type { NodeFault } from './errors.ts'
+import type { StorageLimits } from './limits.ts'
+import type { Directory } from './nodes/directory.ts'
+import type { Suspects } from './nodes/suspects.ts'
+
+/** Seals, codes and hashes one stripe, here or in another thread. */
+export type StripeEncoder = (stripe: StripeInput) => EncodedStripe | Promise<EncodedStripe>
+
+/** The key pair that opens manifests. */
+export type ReaderKeys = { readonly publicKey: Uint8Array; readonly secretKey: Uint8Array }
+
+/** The ports of a {@link Storage}: those of a client that may sign. */
+export type StoragePorts = ClientPorts & { readonly signer: Signer }
+
+/** What all parts of one {@link Storage} share. */
+export type StorageContext = {
+  readonly ports: StoragePorts
+  readonly chain: Chain
+  readonly encode: StripeEncoder
+  readonly limits: StorageLimits
+  readonly directory: Directory
+  readonly suspects: Suspects
+  /** Opens the manifests of this account's own entries. */
+  readonly reader: ReaderKeys | undefined
+  readonly onFault: (fault: NodeFault) => void
+  /** Keeps an eye on work that outlives its call, so that `close` can wait for it. */
+  readonly follow: (work: Promise<unknown>) => void
+  /** Aborted when the storage is closed. */
+  readonly closed: AbortSignal
+}

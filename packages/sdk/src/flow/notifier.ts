@@ -1,0 +1,49 @@
+import type { Timers } from '@memo/core'
+
+/** Wakes those who wait for something to change. Whoever waits looks again by himself at what changed. */
+export type Notifier = {
+  notify(): void
+  /** Resolves at the next {@link Notifier.notify}; rejects with the signal's reason. */
+  wait(signal: AbortSignal): Promise<void>
+  /** As `wait`, but resolves after `ms` at the latest. */
+  waitAtMost(timers: Timers, ms: number, signal: AbortSignal): Promise<void>
+}
+
+export function createNotifier(): Notifier {
+  let waiters = new Set<() => void>()
+  const wait = async (signal: AbortSignal) => {
+    signal.throwIfAborted()
+    await new Promise<void>((resolve, reject) => {
+      const wake = () => {
+        signal.removeEventListener('abort', abort)
+        resolve()
+      }
+      const abort = () => {
+        waiters.delete(wake)
+        reject(signal.reason)
+      }
+      waiters.add(wake)
+      signal.addEventListener('abort', abort, { once: true })
+    })
+  }
+  return {
+    notify() {
+      const woken = waiters
+      waiters = new Set()
+      for (const wake of woken) wake()
+    },
+    wait,
+    async waitAtMost(timers, ms, signal) {
+      const ended = new AbortController()
+      const either = AbortSignal.any([signal, ended.signal])
+      const woken = wait(either)
+      const slept = timers.sleep(ms, either)
+      try {
+        await Promise.race([woken, slept])
+      } finally {
+        ended.abort()
+        await Promise.allSettled([woken, slept])
+      }
+    },
+  }
+}

@@ -1,0 +1,25 @@
+export type { ReaderKeys, StoragePorts, StripeEncoder } from './context.ts'
+export {
+  BrokenLogError,
+  CidMismatchError,
+  KeepersUnreachableError,
+  type NodeFault,
+  NotDurableError,
+  NotEnoughPiecesError,
+  NotEnoughProvidersError,
+  StorageClosedError,
+  UploadFailedError,
+} from './errors.ts'
+export { restrictedDigest } from './gateway/digests.ts'
+export type { ListOptions, StoredObject } from './index/objects.ts'
+export type { Removal } from './index/remove.ts'
+export { DEFAULT_LIMITS, type StorageLimits } from './limits.ts'
+export { UnknownProviderError } from './nodes/directory.ts'
+export type { DeletedPiece } from './put/discard.ts'
+export type { PutOptions, PutResult, StageEvent } from './put/options.ts'
+export { TooSlowError } from './put/piece-sender.ts'
+export { CID_PROFILE_KEY, DEFAULT_POLICY } from './put/put.ts'
+export type { ReadOptions } from './read/read.ts'
+export type { RestoredObject } from './read/restore.ts'
+export type { PieceStatus } from './read/status.ts'
+export { createStorage, type Storage, type StorageOptions } from './storage.ts'

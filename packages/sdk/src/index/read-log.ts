@@ -1,0 +1,118 @@
+import {
+  type Address,
+  continuesLog,
+  hexFromBytes,
+  type KeeperClient,
+  type LogHead,
+  MemoError,
+  type SignedEntry,
+} from '@memo/core'
+import type { StorageContext } from '../context.ts'
+import { BrokenLogError, KeepersUnreachableError, type NodeFault, nodeFault } from '../errors.ts'
+
+/** A place in a log from which it goes on; undefined is its beginning. */
+export type LogPlace = { readonly seq: number; readonly hash: Uint8Array } | undefined
+
+/** What one keeper says of the logs of a DID. */
+export type KeeperHeads = { readonly keeper: KeeperClient; readonly heads: readonly LogHead[] }
+
+type ReadContext = Pick<StorageContext, 'directory' | 'onFault'>
+
+/** What every keeper that answers says of a DID. Errors: {@link KeepersUnreachableError} when none does. */
+export async function listKeeperHeads(
+  { directory, onFault }: ReadContext,
+  did: string,
+  signal: AbortSignal | undefined,
+): Promise<KeeperHeads[]> {
+  const keepers = await directory.listKeepers()
+  const faults: NodeFault[] = []
+  const answers = await Promise.all(
+    keepers.map(async (keeper) => {
+      try {
+        return [{ keeper, heads: (await keeper.listHeads(did, { signal })).filter((head) => head.did === did) }]
+      } catch (thrown) {
+        signal?.throwIfAborted()
+        if (!(thrown instanceof MemoError)) throw thrown
+        const fault = nodeFault('keeper', keeper.address, thrown)
+        faults.push(fault)
+        onFault(fault)
+        return []
+      }
+    }),
+  )
+  const heads = answers.flat()
+  if (heads.length === 0) throw new KeepersUnreachableError('what the DID’s logs hold', faults)
+  return heads
+}
+
+/**
+ * The entries of a log after `from`: the longest chain that any keeper has, every link checked (`spec/sdk.md` 7). A
+ * keeper that cannot show the log whose head it names is reported and another one asked.
+ *
+ * @throws KeepersUnreachableError when a longer log is claimed and no keeper shows any of it
+ */
+export async function readLog(
+  context: ReadContext,
+  answers: readonly KeeperHeads[],
+  log: { readonly did: string; readonly writer: Address; readonly from: LogPlace },
+  signal: AbortSignal | undefined,
+): Promise<SignedEntry[]> {
+  const start = log.from?.seq ?? 0
+  const claims = answers
+    .flatMap(({ keeper, heads }) =>
+      heads.filter((head) => head.writer === log.writer).map((head) => ({ keeper, head })),
+    )
+    .filter(({ head }) => head.seq > start)
+    .sort((a, b) => b.head.seq - a.head.seq)
+  const faults: NodeFault[] = []
+  let longest: SignedEntry[] = []
+  for (const { keeper, head } of claims) {
+    if (head.seq <= start + longest.length) break
+    const entries: SignedEntry[] = []
+    try {
+      await readFrom(keeper, head, log, entries, signal)
+    } catch (thrown) {
+      signal?.throwIfAborted()
+      if (!(thrown instanceof MemoError)) throw thrown
+      const fault = nodeFault('keeper', keeper.address, thrown)
+      faults.push(fault)
+      context.onFault(fault)
+    }
+    if (entries.length > longest.length) longest = entries
+  }
+  if (claims.length > 0 && longest.length === 0) throw new KeepersUnreachableError('what stands in a log', faults)
+  return longest
+}
+
+/** Reads a log from one keeper up to the head that it named; `entries` holds what was valid when it rejects. */
+async function readFrom(
+  keeper: KeeperClient,
+  head: LogHead,
+  log: { readonly did: string; readonly writer: Address; readonly from: LogPlace },
+  entries: SignedEntry[],
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  let place = log.from
+  while ((place?.seq ?? 0) < head.seq) {
+    const seq: number = (place?.seq ?? 0) + 1
+    const page: readonly SignedEntry[] = await keeper.listEntries(log.did, log.writer, seq, { signal })
+    if (page.length === 0) throw broken(keeper, log, `entry ${seq} is missing`)
+    for (const signed of page) {
+      const { did, writer } = signed.entry
+      if (did !== log.did || writer !== log.writer) throw broken(keeper, log, 'an entry belongs to another log')
+      if (!continuesLog(place, signed.entry)) throw broken(keeper, log, `entry ${seq} does not follow the one before`)
+      entries.push(signed)
+      place = { seq: signed.entry.seq, hash: signed.hash }
+    }
+  }
+  const named = entries.find((signed) => signed.entry.seq === head.seq)
+  if (named && hexFromBytes(named.hash) !== head.hash) throw broken(keeper, log, 'its head is not the one it named')
+}
+
+function broken(
+  keeper: KeeperClient,
+  log: { readonly did: string; readonly writer: Address },
+  what: string,
+): MemoError {
+  return new BrokenLogError(keeper.address, what, { did: log.did, writer: log.writer })
+}

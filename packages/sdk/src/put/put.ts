@@ -1,0 +1,248 @@
+import {
+  type Address,
+  type ByteSource,
+  type CidBuilder,
+  CONTENT_KEY_BYTES,
+  canonicalCid,
+  clearEnvelope,
+  createCidBuilder,
+  DEFAULT_CID_PROFILE,
+  type ErasurePolicy,
+  encodeManifest,
+  type LogAction,
+  type Manifest,
+  openManifest,
+  parseErasurePolicy,
+  partGeometry,
+  partStoredBytesOf,
+  type SignedEntry,
+  sealManifest,
+} from '@memo/core'
+import type { StorageContext } from '../context.ts'
+import { NotDurableError } from '../errors.ts'
+import { abortableStream } from '../flow/abortable.ts'
+import { createSlots } from '../flow/slots.ts'
+import { deletedIn, keyOf, readLogs } from '../index/objects.ts'
+import type { Appended, NextEntry, OwnLogs } from '../index/own-log.ts'
+import { createChooser } from './chooser.ts'
+import { NOBODY, type StoredPart } from './complete-part.ts'
+import { discardPieces } from './discard.ts'
+import type { PutOptions, PutResult } from './options.ts'
+import { stripesFromStream } from './stripes.ts'
+import { createPartsUpload, type PartsUpload } from './upload-parts.ts'
+
+export const DEFAULT_POLICY = 'rs:4+2'
+/** Metadata that says how the CID was built, where it is not the default way. */
+export const CID_PROFILE_KEY = 'memo-cid-profile'
+
+/** What a put knows of its object before its first byte. */
+type Draft = {
+  readonly options: PutOptions
+  readonly policy: ErasurePolicy
+  readonly contentKey: Uint8Array | undefined
+  readonly cid: CidBuilder
+}
+
+/**
+ * Stores a source and resolves when it is durable (`spec/sdk.md` 1): one pass, bounded memory, and nothing is left
+ * behind when it fails before the index entry is handed over.
+ *
+ * @throws NotEnoughProvidersError, UploadFailedError, NotDurableError, IndexConflictError; BadInputError for a name,
+ * type or policy that cannot be; what the source or `beforeCommit` throws; the signal's reason
+ */
+export async function runPut(
+  context: StorageContext,
+  logs: OwnLogs,
+  source: ByteSource,
+  options: PutOptions,
+): Promise<PutResult> {
+  const draft = draftOf(context, options)
+  const scope = new AbortController()
+  const outer = AbortSignal.any([context.closed, ...(options.signal ? [options.signal] : [])])
+  outer.throwIfAborted()
+  const forward = () => scope.abort(outer.reason)
+  outer.addEventListener('abort', forward, { once: true })
+  const warmed = logs.warm(options.did, scope.signal)
+  warmed.catch(() => undefined) // the append reads the log again and says why it cannot
+  try {
+    return await store(context, logs, source, draft, scope)
+  } finally {
+    outer.removeEventListener('abort', forward)
+    scope.abort()
+    await Promise.allSettled([warmed])
+  }
+}
+
+async function store(
+  context: StorageContext,
+  logs: OwnLogs,
+  source: ByteSource,
+  draft: Draft,
+  scope: AbortController,
+): Promise<PutResult> {
+  const { options, policy, contentKey } = draft
+  const report = options.onStage ?? (() => undefined)
+  const geometry = partGeometry(partStoredBytesOf(policy.dataShards), policy.dataShards, policy.parityShards)
+  let sizeBytes = 0
+  let encodedBytes = 0
+  const upload = createPartsUpload(context, {
+    ...policy,
+    owner: options.did,
+    chooser: createChooser(context, geometry.pieceBytes),
+    isMemoryWanted: () => slots.isWanted(),
+    onEncoded: (bytes) => {
+      encodedBytes += bytes
+      report({ stage: 'encoded', sizeBytes: encodedBytes })
+    },
+    onStored: (pieces, wanted) => report({ stage: 'stored', pieces, wanted, readableFrom: policy.dataShards }),
+    scope,
+  })
+  const slots = createSlots(context.limits.stripesInMemory, upload.reclaim)
+  const received = async function* () {
+    for await (const bytes of abortableStream(source, scope.signal)) {
+      sizeBytes += bytes.length
+      report({ stage: 'received', sizeBytes })
+      yield bytes
+    }
+  }
+  const { encode, limits } = context
+  const stripes = stripesFromStream(received(), {
+    ...draft,
+    ...policy,
+    contentKey,
+    encode,
+    encoding: limits.stripesEncoding,
+    slots,
+    signal: scope.signal,
+  })
+  try {
+    const parts = await upload.run(stripes)
+    const cid = draft.cid.finish()
+    await options.beforeCommit?.({ cid, sizeBytes })
+    scope.signal.throwIfAborted()
+    const manifest = manifestOf(context, draft, parts, cid, sizeBytes)
+    const result = await commit(context, logs, draft, parts, manifest, scope.signal)
+    if (result.deduplicated) await discard(context, upload, draft)
+    report({ stage: 'durable', cid, acks: result.acks.length })
+    return result
+  } catch (thrown) {
+    await upload.stop(thrown)
+    await stripes.return(undefined).catch(() => undefined) // it was aborted; the first error is the one to tell
+    if (!(thrown instanceof NotDurableError)) await discard(context, upload, draft)
+    throw thrown
+  }
+}
+
+/** Checks what can be checked before the first byte is read. */
+function draftOf({ ports }: StorageContext, options: PutOptions): Draft {
+  const { isPublic, cidProfile = DEFAULT_CID_PROFILE } = options
+  const contentKey = isPublic ? undefined : ports.random.bytes(CONTENT_KEY_BYTES)
+  const draft = {
+    options,
+    policy: parseErasurePolicy(options.policy ?? DEFAULT_POLICY),
+    contentKey,
+    cid: createCidBuilder(cidProfile),
+  }
+  encodeManifest({ ...describe(draft), cid: '', sizeBytes: 0, createdAt: 0, parts: [] })
+  return draft
+}
+
+function describe({ options, contentKey }: Pick<Draft, 'options' | 'contentKey'>) {
+  const { name, contentType, isPublic, metadata = {}, cidProfile = DEFAULT_CID_PROFILE } = options
+  const profile = cidProfile === DEFAULT_CID_PROFILE ? {} : { [CID_PROFILE_KEY]: cidProfile }
+  return { name, contentType, isPublic, contentKey, metadata: { ...metadata, ...profile } }
+}
+
+function manifestOf(
+  { ports }: StorageContext,
+  draft: Draft,
+  parts: readonly StoredPart[],
+  cid: string,
+  sizeBytes: number,
+): Manifest {
+  return {
+    ...describe(draft),
+    cid,
+    sizeBytes,
+    createdAt: Math.floor(ports.clock.nowMs() / 1000),
+    parts: parts.map(({ placement }) => ({ partId: placement.partId, offset: 0, length: placement.sizeBytes })),
+  }
+}
+
+/** Hands the index entry over, unless this account has the same object for this DID already. */
+async function commit(
+  context: StorageContext,
+  logs: OwnLogs,
+  { options }: Draft,
+  parts: readonly StoredPart[],
+  manifest: Manifest,
+  signal: AbortSignal,
+): Promise<PutResult> {
+  const { did, isPublic, readers, evidence } = options
+  const action: LogAction = {
+    kind: 'put',
+    isPublic,
+    cid: isPublic ? manifest.cid : undefined,
+    sizeBytes: manifest.sizeBytes,
+    partIds: parts.map((part) => part.placement.partId),
+    manifest: isPublic ? clearEnvelope(manifest) : sealManifest(manifest, readers, context.ports.random.bytes),
+  }
+  const decide = async (live: ReadonlyMap<number, SignedEntry>): Promise<NextEntry<Existing>> => {
+    const found = await findExisting(context, live, manifest, signal)
+    return found ? { found } : { action, parts, evidence }
+  }
+  const done = await logs.append(did, decide, signal)
+  return 'found' in done ? existingResult(did, done.found) : newResult(did, manifest, parts, done)
+}
+
+type Existing = { readonly signed: SignedEntry; readonly manifest: Manifest }
+
+/** An object of this log with the same bytes and the same visibility that nobody has deleted. */
+async function findExisting(
+  context: StorageContext,
+  live: ReadonlyMap<number, SignedEntry>,
+  manifest: Manifest,
+  signal: AbortSignal,
+): Promise<Existing | undefined> {
+  for (const signed of [...live.values()].reverse()) {
+    const { action, did, writer, seq } = signed.entry
+    const canBe =
+      action.kind === 'put' && action.isPublic === manifest.isPublic && action.sizeBytes === manifest.sizeBytes
+    const found = canBe ? openManifest(action.manifest, context.reader) : undefined
+    if (!found || canonicalCid(found.cid) !== manifest.cid) continue
+    const deleted = deletedIn(await readLogs(context, did, { signal, writer, all: true }))
+    if (!deleted.has(keyOf(writer, seq))) return { signed, manifest: found }
+  }
+  return undefined
+}
+
+function existingResult(did: string, { signed, manifest }: Existing): PutResult {
+  const { writer, seq } = signed.entry
+  const { cid, sizeBytes } = manifest
+  const partIds = manifest.parts.map((part) => part.partId)
+  const base = { cid, sizeBytes, did, writer, seq, entryHash: signed.hash, manifest, partIds }
+  return { ...base, providers: [], acks: [], deduplicated: true }
+}
+
+function newResult(
+  did: string,
+  manifest: Manifest,
+  parts: readonly StoredPart[],
+  { signed, acks }: Appended,
+): PutResult {
+  const { writer, seq } = signed.entry
+  const { cid, sizeBytes } = manifest
+  const held = parts.flatMap((part) => part.placement.pieces.map((piece) => piece.provider))
+  const providers: Address[] = [...new Set(held)].filter((provider) => provider !== NOBODY)
+  const partIds = parts.map((part) => part.placement.partId)
+  const base = { cid, sizeBytes, did, writer, seq, entryHash: signed.hash, manifest, partIds }
+  return { ...base, providers, acks, deduplicated: false }
+}
+
+/** Deletes what this put stored. */
+async function discard(context: StorageContext, upload: PartsUpload, { contentKey }: Draft): Promise<void> {
+  for (const { upload: part, stored } of upload.begun) {
+    const pieces = [...stored.values()].map(({ provider, receipt }) => ({ provider, root: receipt.root }))
+    await discardPieces(context, pieces, { isClear: contentKey === undefined, partId: part.findPartId() })
+  }
+}

@@ -1,0 +1,104 @@
+import {
+  type ByteStream,
+  blocksFromStream,
+  CHUNK_BYTES,
+  type CidBuilder,
+  type EncodedStripe,
+  type ErasurePolicy,
+  STRIP_BYTES,
+  stripeBufferBytesOf,
+  stripePlainBytesOf,
+} from '@memo/core'
+import type { StripeEncoder } from '../context.ts'
+import type { Slots } from '../flow/slots.ts'
+
+/** A stripe on its way out. */
+export type OutStripe = EncodedStripe & {
+  readonly plainBytes: number
+  /** Gives its memory back, once. */
+  readonly recycle: () => void
+}
+
+export type StripesOptions = ErasurePolicy & {
+  readonly contentKey: Uint8Array | undefined
+  readonly encode: StripeEncoder
+  /** Stripes that are encoded at once. */
+  readonly encoding: number
+  /** One place for each stripe in memory. */
+  readonly slots: Slots
+  readonly cid: CidBuilder
+  readonly signal: AbortSignal
+}
+
+/**
+ * Cuts a stream into stripes and has them encoded, a few at once, in order. Reads no further while there is no place
+ * for another stripe. A sealed empty object has one stripe, an empty one in clear none (`spec/sdk.md` 2).
+ */
+export async function* stripesFromStream(source: ByteStream, options: StripesOptions): AsyncGenerator<OutStripe> {
+  const { contentKey, slots, cid, signal, encoding } = options
+  const encodeNext = createEncoding(options)
+  const queue: Promise<OutStripe>[] = []
+  const begin = async (plaintext: Uint8Array, endsObject: boolean) => {
+    await slots.take(signal)
+    const stripe = encodeNext.begin(plaintext, endsObject)
+    stripe.catch(() => undefined) // awaited in its turn, unless an earlier one fails
+    queue.push(stripe)
+  }
+  try {
+    const plainBytes = stripePlainBytesOf(options.dataShards, contentKey !== undefined)
+    let isEmpty = true
+    for await (const { block, last } of blocksFromStream(source, plainBytes, encodeNext.allocate)) {
+      isEmpty = false
+      cid.update(block)
+      await begin(block, last)
+      if (queue.length >= encoding) yield await queue.shift()!
+    }
+    if (isEmpty && contentKey) await begin(new Uint8Array(0), true)
+    while (queue.length > 0) yield await queue.shift()!
+  } finally {
+    for (const stripe of await Promise.allSettled(queue)) if (stripe.status === 'fulfilled') stripe.value.recycle()
+  }
+}
+
+/** The encoder with its memory, which is used again and again. */
+function createEncoding(options: StripesOptions): {
+  begin(plaintext: Uint8Array, endsObject: boolean): Promise<OutStripe>
+  allocate(bytes: number): Uint8Array
+} {
+  const { contentKey, encode, slots, dataShards, parityShards } = options
+  const bufferBytes = stripeBufferBytesOf(options)
+  const buffers: Uint8Array[] = []
+  const blocks: Uint8Array[] = []
+  let firstChunk = 0
+
+  /** A short strip may still lie in a socket's own queue when it counts as sent, so its memory is not used again. */
+  const keep = (stripe: EncodedStripe) => {
+    const memory = stripe.strips[0]?.buffer
+    const isReusable = stripe.stripBytes === STRIP_BYTES && memory instanceof ArrayBuffer
+    if (isReusable && memory.byteLength === bufferBytes) buffers.push(new Uint8Array(memory))
+  }
+  return {
+    allocate: (bytes) => blocks.pop() ?? new Uint8Array(bytes),
+    async begin(plaintext, endsObject) {
+      const plainBytes = plaintext.length
+      const input = { dataShards, parityShards, plaintext, contentKey, firstChunk, endsObject, buffer: buffers.pop() }
+      firstChunk += Math.ceil(plainBytes / CHUNK_BYTES)
+      try {
+        const stripe = await encode(input)
+        const isHere = !endsObject && plaintext.buffer.byteLength > 0 // not so when it went to another thread
+        if (isHere) blocks.push(plaintext)
+        let isOut = true
+        const recycle = () => {
+          if (!isOut) return
+          isOut = false
+          keep(stripe)
+          slots.give()
+        }
+        return { ...stripe, plainBytes, recycle }
+      } catch (thrown) {
+        slots.give()
+        throw thrown
+      }
+    },
+  }
+}

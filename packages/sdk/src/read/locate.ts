@@ -1,0 +1,100 @@
+import {
+  type Address,
+  hex32,
+  hexFromBytes,
+  isReceipt,
+  MemoError,
+  NotFoundError,
+  type PlacedPart,
+  type Placement,
+} from '@memo/core'
+import type { StorageContext } from '../context.ts'
+import { KeepersUnreachableError, type NodeFault, nodeFault } from '../errors.ts'
+import { findPart } from '../index/own-log.ts'
+import { NOBODY } from '../put/complete-part.ts'
+
+/** How long a placement is believed; repair moves pieces rarely. */
+const PLACEMENT_MS = 60_000
+/** Placements that are remembered. */
+const MAX_PLACEMENTS = 4_096
+
+/** A part and every provider that is said to hold one of its pieces. */
+export type LocatedPart = {
+  readonly placement: Placement
+  /** By piece, likeliest first. */
+  readonly holders: readonly (readonly Address[])[]
+  /** Whether all keepers were asked. */
+  readonly isWide: boolean
+}
+
+/** Finds where parts are. */
+export type PartLocator = {
+  /** Errors: NotFoundError when keepers answer and none knows the part; KeepersUnreachableError when none answers. */
+  locate(partId: Uint8Array, signal: AbortSignal | undefined): Promise<LocatedPart>
+  /** Asks all keepers: for when the holders that one named do not answer. */
+  widen(part: LocatedPart, signal: AbortSignal | undefined): Promise<LocatedPart>
+}
+
+export function createPartLocator(context: StorageContext): PartLocator {
+  const { clock } = context.ports
+  const known = new Map<string, { readonly untilMs: number; readonly part: LocatedPart }>()
+  const remember = (part: LocatedPart) => {
+    const key = hex32(part.placement.partId)
+    known.delete(key)
+    known.set(key, { untilMs: clock.nowMs() + PLACEMENT_MS, part })
+    const oldest = known.size > MAX_PLACEMENTS ? known.keys().next().value : undefined
+    if (oldest !== undefined) known.delete(oldest)
+    return part
+  }
+  return {
+    async locate(partId, signal) {
+      const hit = known.get(hex32(partId))
+      if (hit && hit.untilMs > clock.nowMs()) return hit.part
+      const faults: NodeFault[] = []
+      const placed = await findPart(context, partId, signal, faults)
+      if (placed) return remember(locatedPart(context, [placed], false))
+      const keepers = await context.directory.listKeepers()
+      const what = `where part ${hexFromBytes(partId)} is`
+      if (faults.length === keepers.length) throw new KeepersUnreachableError(what, faults)
+      throw new NotFoundError(`no keeper that answers knows ${what}`, {
+        blame: 'keeper',
+        retry: 'later',
+        details: { partId: hexFromBytes(partId), faults },
+      })
+    },
+    async widen(part, signal) {
+      const answers = await Promise.all(
+        (await context.directory.listKeepers()).map(async (keeper) => {
+          try {
+            return await keeper.findPart(part.placement.partId, { signal })
+          } catch (thrown) {
+            signal?.throwIfAborted()
+            if (!(thrown instanceof MemoError)) throw thrown
+            context.onFault(nodeFault('keeper', keeper.address, thrown))
+            return undefined
+          }
+        }),
+      )
+      const placed = answers.filter((answer) => answer !== undefined)
+      const wide = locatedPart(context, placed, true)
+      const holders = part.holders.map((some, index) => [...new Set([...some, ...(wide.holders[index] ?? [])])])
+      return remember({ placement: part.placement, holders, isWide: true })
+    },
+  }
+}
+
+/** Holders by piece: first those whose receipts are signed by them, and run longest. */
+function locatedPart(context: StorageContext, placed: readonly PlacedPart[], isWide: boolean): LocatedPart {
+  const { placement } = placed[0] ?? {}
+  const holders = (placement?.pieces ?? []).map((_, index) => {
+    const said = placed.flatMap((part) => {
+      const receipt = part.receipts[index]
+      const provider = part.placement.pieces[index]!.provider
+      if (provider === NOBODY) return []
+      const isSigned = receipt !== undefined && isReceipt(context.ports.network, receipt)
+      return [{ provider, rank: isSigned ? receipt.expiry : 0 }]
+    })
+    return [...new Set(said.sort((a, b) => b.rank - a.rank).map(({ provider }) => provider))]
+  })
+  return { placement: placement as Placement, holders, isWide }
+}

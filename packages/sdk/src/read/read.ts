@@ -1,0 +1,127 @@
+import {
+  type ByteStream,
+  blocksFromStream,
+  CID_PROFILES,
+  type CidBuilder,
+  type CidProfileName,
+  canonicalCid,
+  createCidBuilder,
+  DEFAULT_CID_PROFILE,
+  geometryOf,
+  type Manifest,
+  openChunks,
+  SEALED_CHUNK_BYTES,
+} from '@memo/core'
+import type { StorageContext } from '../context.ts'
+import { CidMismatchError } from '../errors.ts'
+import { CID_PROFILE_KEY } from '../put/put.ts'
+import type { PartLocator } from './locate.ts'
+import { createPieceReaders } from './pieces.ts'
+import { type ObjectPlan, planObject, planParts, planStripes } from './plan.ts'
+import { readStripe } from './stripe-reader.ts'
+
+/** Sealed chunks that are opened at once. */
+const CHUNKS_AT_ONCE = 16
+
+export type ReadOptions = {
+  /** Where to begin; 0 where nothing is said. */
+  readonly offset?: number | undefined
+  /** Plaintext bytes at the most; to the end where nothing is said. */
+  readonly length?: number | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * The plaintext of an object, or a stretch of it (`spec/sdk.md` 9 to 11). Every strip is checked against its piece's
+ * root before it is used, every chunk is authenticated, and a read of the whole object ends with a check of its CID.
+ *
+ * @throws NotEnoughPiecesError, SealBrokenError, CidMismatchError, KeepersUnreachableError, NotFoundError,
+ * BadInputError for a range or manifest that cannot be; the signal's reason
+ */
+export async function* readObject(
+  context: StorageContext,
+  locator: PartLocator,
+  manifest: Manifest,
+  options: ReadOptions = {},
+): AsyncGenerator<Uint8Array> {
+  const { offset = 0, length = Number.MAX_SAFE_INTEGER } = options
+  const plan = planObject(manifest, { offset, length })
+  const scope = new AbortController()
+  const signal = AbortSignal.any([scope.signal, context.closed, ...(options.signal ? [options.signal] : [])])
+  signal.throwIfAborted()
+  const cid = plan.length === manifest.sizeBytes ? builderOf(manifest) : undefined
+  try {
+    const stored = storedBytes(context, locator, manifest, plan, signal)
+    for await (const plaintext of manifest.contentKey ? opened(stored, plan, manifest.contentKey) : stored) {
+      if (plaintext.length === 0) continue
+      cid?.update(plaintext)
+      yield plaintext
+    }
+    if (cid) assertCid(manifest, cid)
+  } finally {
+    scope.abort()
+  }
+}
+
+/** The stored bytes of a plan in order, a few stripes ahead of whoever reads them. */
+async function* storedBytes(
+  context: StorageContext,
+  locator: PartLocator,
+  manifest: Manifest,
+  plan: ObjectPlan,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  const ahead: Promise<Uint8Array[]>[] = []
+  try {
+    for await (const read of stripeReads(context, locator, manifest, plan, signal)) {
+      const stripe = read()
+      stripe.catch(() => undefined) // awaited in its turn, unless an earlier one fails
+      ahead.push(stripe)
+      if (ahead.length >= context.limits.stripesReadAhead) yield* await ahead.shift()!
+    }
+    while (ahead.length > 0) yield* await ahead.shift()!
+  } finally {
+    await Promise.allSettled(ahead)
+  }
+}
+
+async function* stripeReads(
+  context: StorageContext,
+  locator: PartLocator,
+  manifest: Manifest,
+  plan: ObjectPlan,
+  signal: AbortSignal,
+): AsyncGenerator<() => Promise<Uint8Array[]>> {
+  for (const slice of planParts(manifest, plan.stored)) {
+    const part = await locator.locate(slice.partId, signal)
+    const geometry = geometryOf(part.placement)
+    const pieces = createPieceReaders(context, locator, part)
+    for (const stripe of planStripes(geometry, slice)) {
+      yield async () => await readStripe(context, pieces, geometry, stripe, signal)
+    }
+  }
+}
+
+/** The plaintext of the planned chunks, less what stands before and after the wanted bytes. */
+async function* opened(stored: ByteStream, plan: ObjectPlan, contentKey: Uint8Array): AsyncGenerator<Uint8Array> {
+  let { firstChunk, skip, length } = plan
+  for await (const { block, last } of blocksFromStream(stored, SEALED_CHUNK_BYTES * CHUNKS_AT_ONCE)) {
+    const plaintext = openChunks(contentKey, firstChunk, block, last && plan.endsObject)
+    const wanted = plaintext.subarray(skip, skip + length)
+    firstChunk += CHUNKS_AT_ONCE
+    skip = 0
+    length -= wanted.length
+    yield wanted
+  }
+}
+
+/** undefined when the CID was built in a way that is not known here. */
+function builderOf(manifest: Manifest): CidBuilder | undefined {
+  const profile = manifest.metadata[CID_PROFILE_KEY] ?? DEFAULT_CID_PROFILE
+  return Object.hasOwn(CID_PROFILES, profile) ? createCidBuilder(profile as CidProfileName) : undefined
+}
+
+function assertCid(manifest: Manifest, cid: CidBuilder): void {
+  const actual = cid.finish()
+  if (actual !== canonicalCid(manifest.cid)) throw new CidMismatchError(manifest.cid, actual)
+}

@@ -1,0 +1,106 @@
+import { type Address, type ByteSource, type ByteStream, type Chain, encodeStripe, type Manifest } from '@memo/core'
+import type { ReaderKeys, StorageContext, StoragePorts, StripeEncoder } from './context.ts'
+import { type NodeFault, StorageClosedError } from './errors.ts'
+import { findObject, type ListOptions, listObjects, type StoredObject } from './index/objects.ts'
+import { createOwnLogs } from './index/own-log.ts'
+import { listPublicObjects } from './index/public-objects.ts'
+import { type Removal, removeObject } from './index/remove.ts'
+import { DEFAULT_LIMITS, type StorageLimits } from './limits.ts'
+import { createDirectory } from './nodes/directory.ts'
+import { createSuspects } from './nodes/suspects.ts'
+import type { PutOptions, PutResult } from './put/options.ts'
+import { runPut } from './put/put.ts'
+import { createPartLocator } from './read/locate.ts'
+import { type ReadOptions, readObject } from './read/read.ts'
+import { type RestoredObject, restoreObjects } from './read/restore.ts'
+import { type PieceStatus, statusOf } from './read/status.ts'
+
+export type StorageOptions = {
+  readonly ports: StoragePorts
+  readonly chain: Chain
+  /** Where stripes are sealed, coded and hashed; in this thread where nothing is said. */
+  readonly encode?: StripeEncoder | undefined
+  readonly limits?: Partial<StorageLimits> | undefined
+  /** Key pair that opens the manifests that this account seals for itself: finds objects that are there already. */
+  readonly reader?: ReaderKeys | undefined
+  /** Told of every node that failed, also where somebody else stood in for it. */
+  readonly onFault?: ((fault: NodeFault) => void) | undefined
+}
+
+type CallOptions = { readonly signal?: AbortSignal | undefined }
+
+/** What an application calls (`spec/sdk.md`). */
+export type Storage = {
+  /** Stores a source; resolves when it is durable. */
+  put(source: ByteSource, options: PutOptions): Promise<PutResult>
+  /** Live objects of a DID, oldest first. */
+  list(did: string, options?: ListOptions): AsyncIterable<StoredObject>
+  /** The newest live object of a DID with this CID that `reader` can open. */
+  findObject(did: string, cid: string, reader?: ReaderKeys, options?: CallOptions): Promise<StoredObject | undefined>
+  /** The newest live public object with this CID, of any DID. */
+  findPublicObject(cid: string, options?: CallOptions): Promise<StoredObject | undefined>
+  /** The bytes of an object, or a stretch of them, checked. */
+  read(manifest: Manifest, options?: ReadOptions): ByteStream
+  /** Who holds which piece of an object, and whether it is there. */
+  status(manifest: Manifest, options?: CallOptions): Promise<readonly PieceStatus[]>
+  /** Deletes an object from the index, then its pieces as well as that goes. */
+  remove(
+    did: string,
+    object: { readonly writer: Address; readonly seq: number },
+    options?: CallOptions,
+  ): Promise<Removal>
+  /** All objects of a DID that `reader` can open, each with its bytes: from chain, keepers and providers alone. */
+  restore(did: string, options: { readonly reader: ReaderKeys } & CallOptions): AsyncIterable<RestoredObject>
+  /** Ends what still goes on in the background; calls under way reject. */
+  close(): Promise<void>
+}
+
+/**
+ * The storage engine of an application: it puts, finds and reads objects over the ports it is given.
+ *
+ * @example
+ * ```ts
+ * const storage = createStorage({ ports, chain })
+ * const { cid } = await storage.put(bytes, { did, name: 'a.txt', contentType: 'text/plain', isPublic: true, readers: [] })
+ * const object = await storage.findPublicObject(cid)
+ * for await (const block of storage.read(object.manifest)) consume(block)
+ * await storage.close()
+ * ```
+ */
+export function createStorage(options: StorageOptions): Storage {
+  const closing = new AbortController()
+  const background = new Set<Promise<unknown>>()
+  const limits = { ...DEFAULT_LIMITS, ...options.limits }
+  const context: StorageContext = {
+    ports: options.ports,
+    chain: options.chain,
+    encode: options.encode ?? encodeStripe,
+    limits,
+    directory: createDirectory(options.ports, options.chain),
+    suspects: createSuspects(options.ports.clock, limits.suspectMs),
+    reader: options.reader,
+    onFault: options.onFault ?? (() => undefined),
+    closed: closing.signal,
+    follow(work) {
+      const forget = () => void background.delete(ended)
+      const ended: Promise<void> = work.then(forget, forget) // whoever began the work has its error
+      background.add(ended)
+    },
+  }
+  const logs = createOwnLogs(context)
+  const locator = createPartLocator(context)
+  return {
+    put: async (source, put) => await runPut(context, logs, source, put),
+    list: (did, list) => listObjects(context, did, list),
+    findObject: async (did, cid, reader, call) => await findObject(context, did, cid, { reader, ...call }),
+    findPublicObject: async (cid, call) => (await listPublicObjects(context, cid, call?.signal))[0],
+    read: (manifest, read) => readObject(context, locator, manifest, read),
+    status: async (manifest, call) => await statusOf(context, locator, manifest, call?.signal),
+    remove: async (did, object, call) => await removeObject(context, logs, did, object, call?.signal),
+    restore: (did, restore) => restoreObjects(context, locator, did, restore),
+    async close() {
+      closing.abort(new StorageClosedError())
+      await Promise.allSettled(background)
+    },
+  }
+}

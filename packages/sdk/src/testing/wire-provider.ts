@@ -1,0 +1,143 @@
+import type { Clock } from '@memo/core'
+import {
+  BadInputError,
+  type ByteStream,
+  bytesResponse,
+  concatBytes,
+  createPieceHasher,
+  createRequestVerifier,
+  equalBytes,
+  errorResponse,
+  findBytesFromHex,
+  type Handler,
+  hashUnits,
+  hex32,
+  hexFromBytes,
+  jsonResponse,
+  type Network,
+  NotFoundError,
+  parseJson,
+  readBody,
+  receiptToJson,
+  type Signer,
+  signReceipt,
+  type WireRequest,
+  type WireResponse,
+} from '@memo/core'
+
+/** Ways in which a {@link WireProvider} misbehaves; all can be changed while it runs. */
+export type ProviderFaults = {
+  /** Says so when an upload begins. */
+  refuseUpload?: string | undefined
+  /** Says so when the whole piece has arrived. */
+  refuseStored?: string | undefined
+  /** Answers an upload with another root than it received. */
+  lieAboutRoot?: boolean
+  refuseCommit?: boolean
+  /** Signs receipts with this key. */
+  receiptSigner?: Signer | undefined
+  receiptSeconds?: number
+  /** Flips a bit of every stretch that is read. */
+  corruptReads?: boolean
+  refuseReads?: boolean
+  /** Called before each strip is taken. */
+  onBytes?: ((bytes: number) => Promise<void>) | undefined
+}
+
+/** The provider's side of `spec/wire.md` 4 with all pieces in memory: for tests of what clients do about faults. */
+export type WireProvider = {
+  readonly handler: Handler
+  readonly faults: ProviderFaults
+  /** By root, 64 hex digits. */
+  readonly pieces: ReadonlyMap<string, Uint8Array>
+  readonly uploads: ReadonlyMap<string, Uint8Array>
+  /** Paths of the requests so far. */
+  readonly requests: string[]
+  dropPiece(root: string): void
+}
+
+const DAY_SECONDS = 86_400
+const MAX_BODY_BYTES = 65_536
+
+export function createWireProvider(options: {
+  readonly network: Network
+  readonly signer: Signer
+  readonly clock: Clock
+}): WireProvider {
+  const { network, signer, clock } = options
+  const verifier = createRequestVerifier({ network, audience: signer.address, clock })
+  const pieces = new Map<string, Uint8Array>()
+  const uploads = new Map<string, Uint8Array>()
+  const requests: string[] = []
+  const faults: ProviderFaults = {}
+
+  const upload = async (request: WireRequest, query: URLSearchParams) => {
+    verifier.verify(request, 'stream')
+    if (faults.refuseUpload) throw new BadInputError(faults.refuseUpload, { blame: 'provider' })
+    const parts: Uint8Array[] = []
+    const hasher = createPieceHasher()
+    let length = 0
+    for await (const bytes of (request.body ?? []) as ByteStream) {
+      await faults.onBytes?.(bytes.length)
+      parts.push(bytes)
+      hasher.update(bytes)
+      length += bytes.length
+      if (length > Number(query.get('max'))) throw new BadInputError('more than was said')
+    }
+    if (faults.refuseStored) throw new BadInputError(faults.refuseStored, { blame: 'provider' })
+    uploads.set(query.get('id') ?? '', concatBytes(...parts))
+    const { root, sizeBytes } = hasher.finish()
+    if (faults.lieAboutRoot) root[0]! ^= 1
+    return jsonResponse(200, { root: hexFromBytes(root), sizeBytes })
+  }
+  const commit = async (request: WireRequest, id: string) => {
+    const body = await readBody(request, MAX_BODY_BYTES)
+    verifier.verify(request, body)
+    if (faults.refuseCommit) throw new BadInputError('not today', { blame: 'provider' })
+    const piece = uploads.get(id)
+    if (!piece) throw new NotFoundError('no such upload')
+    const said = parseJson(body) as { root: string; sizeBytes: number }
+    const hasher = createPieceHasher()
+    hasher.update(piece)
+    const { root, sizeBytes } = hasher.finish()
+    const isSame = said.sizeBytes === sizeBytes && equalBytes(findBytesFromHex(said.root) ?? root.slice(1), root)
+    if (!isSame) throw new BadInputError('another root')
+    uploads.delete(id)
+    pieces.set(hex32(root), piece)
+    const expiry = Math.floor(clock.nowMs() / 1000) + (faults.receiptSeconds ?? DAY_SECONDS)
+    const receipt = await signReceipt(network, { orderId: 0, root, sizeBytes, expiry }, faults.receiptSigner ?? signer)
+    return jsonResponse(200, { receipt: receiptToJson({ ...receipt, provider: signer.address }) })
+  }
+  const read = (request: WireRequest, root: string, what: string | undefined): WireResponse => {
+    const piece = pieces.get(root)
+    if (!piece) throw new NotFoundError('no such piece')
+    if (faults.refuseReads) throw new BadInputError('no reads today', { blame: 'provider' })
+    if (what === 'units') return bytesResponse(200, hashUnits(piece))
+    const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? []
+    const bytes = from === undefined ? piece.slice() : piece.slice(Number(from), Number(to) + 1)
+    if (faults.corruptReads && request.method === 'GET') bytes[0]! ^= 1
+    return bytesResponse(from === undefined ? 200 : 206, bytes)
+  }
+  const answer = async (request: WireRequest): Promise<WireResponse> => {
+    const { pathname, searchParams } = new URL(request.url, 'http://here')
+    requests.push(`${request.method} ${pathname}`)
+    const [, noun, id = '', what] = pathname.split('/')
+    if (request.method === 'POST' && noun === 'uploads') {
+      return what === 'commit' ? await commit(request, id) : await upload(request, searchParams)
+    }
+    if (noun === 'pieces' && request.method === 'DELETE') {
+      verifier.verify(request, new Uint8Array(0))
+      return jsonResponse(200, { deleted: pieces.delete(id) })
+    }
+    if (noun === 'pieces') return read(request, id, what)
+    throw new NotFoundError('no such path')
+  }
+  return {
+    handler: async (request) => await answer(request).catch(errorResponse),
+    faults,
+    pieces,
+    uploads,
+    requests,
+    dropPiece: (root) => void pieces.delete(root),
+  }
+}
