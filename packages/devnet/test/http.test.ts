@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict'
+import { request } from 'node:http'
+import { connect } from 'node:net'
+import { describe, type TestContext, test } from 'node:test'
+import { createPublicClient, http } from 'viem'
+import { ListenError } from '../src/index.ts'
+import { alice, chain, signTransfer, startDevnet } from './helpers.ts'
+
+async function serve(t: TestContext): Promise<string> {
+  const { devnet } = await startDevnet(t)
+  return (await devnet.listen({ port: 0 })).url
+}
+
+async function post(url: string, body: string): Promise<{ status: number; body: unknown }> {
+  const response = await fetch(url, { method: 'POST', body })
+  const text = await response.text()
+  return { status: response.status, body: text === '' ? undefined : JSON.parse(text) }
+}
+
+describe('over HTTP', () => {
+  test('a viem client works with batches', async (t) => {
+    const url = await serve(t)
+    const client = createPublicClient({ chain, transport: http(url, { batch: true }) })
+    const [id, height, balance] = await Promise.all([
+      client.getChainId(),
+      client.getBlockNumber(),
+      client.getBalance({ address: alice.address }),
+    ])
+    assert.deepEqual([id, height, balance], [985, 0n, 100n * 10n ** 18n])
+  })
+
+  test('a batch is answered in its order, errors among results, notifications not at all', async (t) => {
+    const url = await serve(t)
+    const raws = await Promise.all([0, 1, 2].map((nonce) => signTransfer(alice, nonce)))
+    const batch = [
+      ...raws.map((raw, id) => ({ jsonrpc: '2.0', id, method: 'eth_sendRawTransaction', params: [raw] })),
+      { jsonrpc: '2.0', method: 'eth_chainId' },
+      { jsonrpc: '2.0', id: 'x', method: 'eth_nothing' },
+      7,
+      { jsonrpc: '2.0', id: null, method: 'eth_chainId' },
+    ]
+    const { status, body } = await post(url, JSON.stringify(batch))
+    assert.equal(status, 200)
+    const answers = body as { id: unknown; result?: unknown; error?: { code: number } }[]
+    assert.deepEqual(
+      answers.map(({ id }) => id),
+      [0, 1, 2, 'x', null, null],
+    )
+    assert.deepEqual(
+      answers.map(({ error }) => error?.code),
+      [undefined, undefined, undefined, -32601, -32600, undefined],
+    )
+  })
+
+  test('what is no JSON-RPC is refused, and the server lives on', async (t) => {
+    const url = await serve(t)
+    const codeOf = async (body: string) => ((await post(url, body)).body as { error: { code: number } }).error.code
+    assert.equal(await codeOf('{'), -32700)
+    assert.equal(await codeOf(''), -32700)
+    assert.equal(await codeOf('[]'), -32600)
+    assert.equal(await codeOf('null'), -32600)
+    assert.equal(await codeOf('"eth_chainId"'), -32600)
+    assert.equal(await codeOf('{"id":1}'), -32600)
+    assert.equal(await codeOf('{"id":1,"method":7}'), -32600)
+    assert.equal(await codeOf('{"id":1,"method":"eth_chainId","params":{"a":1}}'), -32602)
+    assert.equal(await codeOf(JSON.stringify(Array(1001).fill({ id: 1, method: 'eth_chainId' }))), -32600)
+    assert.equal((await fetch(url)).status, 405)
+    assert.equal((await post(url, '{"method":"eth_chainId"}')).body, undefined)
+    assert.equal(((await post(url, '{"id":1,"method":"eth_chainId"}')).body as { result: string }).result, '0x3d9')
+  })
+
+  test('a body over the limit is refused before it is read to its end', async (t) => {
+    const url = new URL(await serve(t))
+    const status = await new Promise((resolve, reject) => {
+      const sent = request(url, { method: 'POST' }, (response) => {
+        response.resume()
+        resolve(response.statusCode)
+      })
+      sent.on('error', reject)
+      sent.write('x'.repeat(6 * 1024 * 1024))
+    })
+    assert.equal(status, 413)
+  })
+
+  test('a caller that hangs up in the middle harms nobody', async (t) => {
+    const url = new URL(await serve(t))
+    const socket = connect(Number(url.port), url.hostname)
+    await new Promise((resolve) =>
+      socket.write('POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{"id"', resolve),
+    )
+    socket.destroy()
+    assert.equal((await post(url.href, '{"id":1,"method":"net_version"}')).status, 200)
+  })
+
+  test('connections are kept, and closing does not wait for them', async (t) => {
+    const { devnet } = await startDevnet(t)
+    const { url } = await devnet.listen({ port: 0 })
+    for (let call = 0; call < 3; call += 1)
+      assert.equal((await post(url, '{"id":1,"method":"eth_chainId"}')).status, 200)
+    await devnet.close()
+    await assert.rejects(fetch(url, { method: 'POST', body: '{}' }))
+  })
+
+  test('a port that is taken is refused by name', async (t) => {
+    const { devnet } = await startDevnet(t)
+    const { url } = await devnet.listen({ port: 0 })
+    await assert.rejects(devnet.listen({ port: Number(new URL(url).port) }), (error) => {
+      assert.ok(error instanceof ListenError)
+      assert.match(error.message, /EADDRINUSE/)
+      return true
+    })
+  })
+})
