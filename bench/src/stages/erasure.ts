@@ -1,5 +1,7 @@
 import { type Coder, createCoder, type ErasurePolicy, type ErasureVariant, isErasureVariantSupported } from '@memo/core'
-import type { BenchRow } from '../row.ts'
+import type { Bench, BenchOptions, BenchRow } from '../row.ts'
+import { type Candidate, median, medianRatio, megabytesPerSecond, timeInTurns } from '../turns.ts'
+import { testBytes } from './bytes.ts'
 
 const STRIP_BYTES = 1_048_576
 const CODES: readonly ErasurePolicy[] = [
@@ -8,32 +10,19 @@ const CODES: readonly ErasurePolicy[] = [
 ]
 const VARIANTS: readonly ErasureVariant[] = ['relaxed', 'strict', 'scalar']
 
-// The machine's noise comes and goes over seconds, so candidates take turns and the median of the turns counts.
-const WARM_UP_TURNS = 3
-const TURNS = 15
-
 const BASELINE = 'Uint8Array.set of the same data strips'
 
-type Candidate = {
-  readonly name: string
-  readonly run: () => void
-}
-
 /**
- * Gigabytes of data per second of erasure coding on one core, with 1 MiB strips: encoding, and rebuilding m lost data
+ * Megabytes of data per second of erasure coding on one core, with 1 MiB strips: encoding, and rebuilding m lost data
  * strips; over strips anywhere, and over strips in the coder's own memory (`in place`).
  */
-export async function benchErasure(): Promise<BenchRow[]> {
+export const benchErasure: Bench = async (options) => {
   const rows: BenchRow[] = []
-  for (const code of CODES) {
-    rows.push(...benchCode(code))
-    // A breath between codes, so that a caller's signals and timers are served.
-    await new Promise((resolve) => setImmediate(resolve))
-  }
+  for (const code of CODES) rows.push(...(await benchCode(code, options)))
   return rows
 }
 
-function benchCode(code: ErasurePolicy): BenchRow[] {
+async function benchCode(code: ErasurePolicy, { isQuick, signal }: BenchOptions): Promise<BenchRow[]> {
   const name = `${code.dataShards}+${code.parityShards}`
   const source = filledStrips(code.dataShards)
   const target = source.map((strip) => new Uint8Array(strip.length))
@@ -49,17 +38,19 @@ function benchCode(code: ErasurePolicy): BenchRow[] {
     // Plain JavaScript has no memory of its own to work in.
     ...(coder.variant === 'scalar' ? [] : codings(`${name} ${coder.variant} in place`, coder, strips(coder))),
   ])
+  const turns = isQuick ? 7 : 15
+  const options = { turns, warmUpTurns: 3, isPrimed: true, signal }
+  const [copyTimes = [], ...times] = await timeInTurns([copy, ...candidates], options)
   const dataBytes = code.dataShards * STRIP_BYTES
-  const [copyMs = Number.NaN, ...medians] = medianMs([copy, ...candidates])
-  const gigabytesPerSecond = (ms: number): number => dataBytes / (ms * 1e6)
   return [
-    { name: copy.name, value: gigabytesPerSecond(copyMs), unit: 'GB/s' },
+    { name: copy.name, value: megabytesPerSecond(dataBytes, median(copyTimes)), unit: 'MB/s', runs: turns },
     ...candidates.map((candidate, index) => ({
       name: candidate.name,
-      value: gigabytesPerSecond(medians[index]!),
-      unit: 'GB/s',
-      ratio: copyMs / medians[index]!,
+      value: megabytesPerSecond(dataBytes, median(times[index]!)),
+      unit: 'MB/s',
+      ratio: medianRatio(copyTimes, times[index]!),
       baseline: BASELINE,
+      runs: turns,
     })),
   ]
 }
@@ -88,24 +79,5 @@ function strips(coder: Coder): readonly Uint8Array[] {
 }
 
 function filledStrips(count: number): Uint8Array[] {
-  return Array.from({ length: count }, (_, strip) => {
-    const bytes = new Uint8Array(STRIP_BYTES)
-    for (let i = 0; i < bytes.length; i++) bytes[i] = i * (2 * strip + 3) + (i >>> 8)
-    return bytes
-  })
-}
-
-/** The median time of each candidate, in milliseconds, over turns in which each runs once. */
-function medianMs(candidates: readonly Candidate[]): number[] {
-  const times = candidates.map((): number[] => [])
-  for (let turn = 0; turn < WARM_UP_TURNS + TURNS; turn++) {
-    for (const [index, candidate] of candidates.entries()) {
-      // Untimed: the candidate before has filled the caches with strips of its own.
-      candidate.run()
-      const start = performance.now()
-      candidate.run()
-      if (turn >= WARM_UP_TURNS) times[index]!.push(performance.now() - start)
-    }
-  }
-  return times.map((samples) => samples.sort((a, b) => a - b)[TURNS >> 1]!)
+  return Array.from({ length: count }, (_, strip) => testBytes(STRIP_BYTES, strip))
 }
