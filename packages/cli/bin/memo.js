@@ -1,1 +1,95 @@
 #!/usr/bin/env node
+/**
+ * Starts the memo command on a Node that can run it. Plain JavaScript for any Node from 18 on: this file is what a
+ * shell finds, whatever Node stands first on its path. Where the running Node is new enough it becomes the command
+ * itself; otherwise it runs the pinned one (optional dependency `node-<platform>-<arch>`) and passes on signals and
+ * exit code.
+ */
+import { spawn } from 'node:child_process'
+import { existsSync, realpathSync } from 'node:fs'
+import * as nodeModule from 'node:module'
+import { constants, homedir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+
+/** Type stripping without a flag, `module.registerHooks` and `node:sqlite`. */
+const MIN_NODE = [22, 18]
+const EXIT_US = 1
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP']
+
+const here = dirname(realpathSync(fileURLToPath(import.meta.url)))
+const source = join(here, '..', 'src', 'main.ts')
+const compiled = join(here, '..', 'dist', 'main.js')
+// Node strips types outside node_modules only, which is where a checkout lies and a published package does not.
+const isCheckout = existsSync(source) && !here.split(/[\\/]/).includes('node_modules')
+const main = isCheckout ? source : compiled
+
+keepCompiledCode()
+if (isNewEnough(process.versions.node)) await becomeCommand()
+else runPinned()
+
+/** Whether this Node can run the command by itself. */
+function isNewEnough(version) {
+  const [major, minor] = version.split('.').map(Number)
+  return major > MIN_NODE[0] || (major === MIN_NODE[0] && minor >= MIN_NODE[1])
+}
+
+/** Compiled code is kept between runs, also for the processes that this one starts. */
+function keepCompiledCode() {
+  const cache = process.env.XDG_CACHE_HOME || join(homedir(), '.cache')
+  process.env.NODE_COMPILE_CACHE ??= join(cache, 'memo', 'compiled')
+  nodeModule.enableCompileCache?.(process.env.NODE_COMPILE_CACHE)
+}
+
+async function becomeCommand() {
+  // node:sqlite calls itself experimental in some releases; that is for us to know.
+  process.removeAllListeners('warning')
+  process.on('warning', (warning) => {
+    if (warning.name !== 'ExperimentalWarning') process.stderr.write(`${warning.name}: ${warning.message}\n`)
+  })
+  if (isCheckout) {
+    nodeModule.registerHooks({
+      resolve: (specifier, context, next) =>
+        next(specifier, { ...context, conditions: ['source', ...context.conditions] }),
+    })
+  }
+  await import(pathToFileURL(main).href)
+}
+
+function runPinned() {
+  const node = findPinned()
+  if (node === undefined) {
+    process.stderr.write(
+      `memo needs Node ${MIN_NODE.join('.')} or newer and this is ${process.versions.node}.\n` +
+        'The pinned Node that comes with it is not installed.\n' +
+        'Fix: run npm install where memo is installed, without --omit=optional.\n',
+    )
+    process.exit(EXIT_US)
+  }
+  const flags = ['--disable-warning=ExperimentalWarning', ...(isCheckout ? ['--conditions=source'] : [])]
+  // The channel tells the command when this process is gone, in whatever way.
+  const child = spawn(node, [...flags, main, ...process.argv.slice(2)], {
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+    env: { ...process.env, MEMO_LAUNCHED: '1' },
+  })
+  for (const signal of SIGNALS) process.on(signal, () => child.kill(signal))
+  child.on('error', (error) => {
+    process.stderr.write(`memo cannot start ${node}: ${error.message}\n`)
+    process.exit(EXIT_US)
+  })
+  child.on('exit', (code, signal) => process.exit(code ?? 128 + (constants.signals[signal] ?? 0)))
+}
+
+/** The pinned Node nearest above this file. */
+function findPinned() {
+  const names = [
+    join(`node-${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}`, 'bin', 'node'),
+    join(`node-win-${process.arch}`, 'bin', 'node.exe'),
+    join('.bin', 'node'),
+  ]
+  for (let dir = here; ; dir = dirname(dir)) {
+    const found = names.map((name) => join(dir, 'node_modules', name)).find((path) => existsSync(path))
+    if (found !== undefined) return found
+    if (dir === dirname(dir)) return undefined
+  }
+}

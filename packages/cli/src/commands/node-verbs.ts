@@ -1,0 +1,90 @@
+import type { Command } from 'commander'
+import type { NodeKind } from '../nodes/node-config.ts'
+import type { AddVerb, Verb } from '../program.ts'
+import { type CommonOptions, dataDirOf, type NetworkOptions, sizeInBytes, wholeNumber } from '../settings.ts'
+
+export type NodeOptions = CommonOptions &
+  NetworkOptions & {
+    readonly host?: string
+    readonly port?: number
+    readonly endpoint?: string
+    readonly operator?: string
+    readonly region?: string
+    readonly capacity?: number
+    readonly passwordFile?: string
+    readonly init?: boolean
+    readonly policy?: string
+  }
+
+const KINDS: readonly { readonly kind: NodeKind; readonly what: string }[] = [
+  { kind: 'provider', what: 'keep pieces of files and be paid for it' },
+  { kind: 'keeper', what: 'match, witness and remember' },
+  { kind: 'gateway', what: 'serve files over HTTP for those who run nothing' },
+]
+
+export function addCommands(program: Command, addVerb: AddVerb): void {
+  for (const { kind, what } of KINDS) {
+    const parent = program.command(kind).description(what)
+    const init = parent.command('init').description(`make a key, fund it, pledge and register a ${kind}; again goes on`)
+    addVerb<NodeOptions>(nodeOptions(init, kind), async () => initVerb(kind))
+    const run = parent
+      .command('run')
+      .description(`serve as a ${kind} until stopped`)
+      .option('--init', 'set it up first where that is not done')
+    addVerb<NodeOptions>(nodeOptions(run, kind), async () => runVerb(kind))
+  }
+  const chain = program.command('chain').description('the embedded chain of local networks')
+  const run = chain
+    .command('run')
+    .description('serve it as JSON-RPC until stopped')
+    .option('--host <host>', 'where it listens', '127.0.0.1')
+    .option('--port <n>', 'where it listens; 0 takes a free port', wholeNumber('--port', 0, 65_535), 8_545)
+  addVerb<CommonOptions & { host: string; port: number }>(run, async () => chainVerb)
+}
+
+function nodeOptions(command: Command, kind: NodeKind): Command {
+  command
+    .option('--rpc <url>', 'JSON-RPC of the chain (or MEMO_RPC)')
+    .option('--registry <address>', 'registry of the network (or MEMO_REGISTRY)')
+    .option('--host <host>', 'where it listens (default 127.0.0.1)')
+    .option('--port <n>', 'where it listens (default: a free port, kept)', wholeNumber('--port', 1, 65_535))
+    .option('--password-file <file>', 'password of its key (or MEMO_PASSWORD)')
+  if (kind === 'gateway') return command.option('--policy <policy>', 'how files are spread, as rs:4+2 or replica:3')
+  command
+    .option('--endpoint <url>', 'how others reach it (default http://host:port)')
+    .option('--operator <label>', 'who runs it')
+    .option('--region <label>', 'where it stands')
+  if (kind === 'provider') command.option('--capacity <size>', 'what it offers, as 500GiB', sizeInBytes('--capacity'))
+  return command
+}
+
+function initVerb(kind: NodeKind): Verb<NodeOptions> {
+  return async (context, options) => {
+    const { runInit } = await import('../nodes/run-init.ts')
+    await runInit(context, kind, options, dataDirOf(options, kind))
+    return undefined
+  }
+}
+
+function runVerb(kind: NodeKind): Verb<NodeOptions> {
+  return async (context, options) => {
+    const { runNode } = await import('../nodes/run-node.ts')
+    await runNode(context, kind, options, dataDirOf(options, kind))
+    return undefined
+  }
+}
+
+const chainVerb: Verb<CommonOptions & { host: string; port: number }> = async ({ runtime, output }, options) => {
+  const { runChain } = await import('../nodes/run-chain.ts')
+  const dataDir = dataDirOf(options, 'chain')
+  await runChain(runtime, {
+    dataDir,
+    host: options.host,
+    port: options.port,
+    onReady(url) {
+      output.data(`chain 985 at ${url}`, { event: 'ready', role: 'chain', url, chainId: 985, dataDir })
+      runtime.supervisor?.send({ type: 'ready', url })
+    },
+  })
+  return undefined
+}

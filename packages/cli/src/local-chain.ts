@@ -1,0 +1,41 @@
+import { accountFromSecretKey, createChainClient, devnetParams, type NetworkParams, planDeploy } from '@memo/chain'
+import { type Address, findAddress, keccak256, utf8 } from '@memo/core'
+
+/** The chain of local networks. */
+export const LOCAL_CHAIN_ID = 985
+
+/**
+ * Test key, worth nothing: anybody can compute it. On local networks it deploys the contracts, holds all MEMO and all
+ * coins, and gives of both to whoever joins.
+ */
+export const LOCAL_BANK_KEY: Uint8Array = keccak256(utf8('the bank of local MEMO networks: a test key, worth nothing'))
+
+/** What the first block gives to the bank. */
+export const LOCAL_BANK_WEI: bigint = 10n ** 27n
+/** An account that holds so much with a public key can only be on a test network. */
+const SURELY_LOCAL_WEI: bigint = 10n ** 26n
+/** Coins for the gas of some thousand transactions. */
+export const LOCAL_GAS_WEI: bigint = 10n ** 18n
+
+export function localBankAddress(): Address {
+  return findAddress(accountFromSecretKey(LOCAL_BANK_KEY).address) as Address
+}
+
+/** What a local network of so many keepers is deployed with. */
+export function localParams(level: number): NetworkParams {
+  return { ...devnetParams, level }
+}
+
+/** Where the registry of a local network stands, before it is deployed. */
+export function localRegistry(level: number): Address {
+  return planDeploy({ deployer: localBankAddress(), firstNonce: 0, params: localParams(level) }).addresses.registry
+}
+
+/** Whether the chain at `rpcUrl` is one of this machine on which money is worth nothing. */
+export async function isLocalNetwork(rpcUrl: string): Promise<boolean> {
+  const host = URL.parse(rpcUrl)?.hostname
+  if (host !== '127.0.0.1' && host !== 'localhost' && host !== '[::1]') return false
+  const client = createChainClient({ rpcUrl })
+  const balance = await client.rpc.getBalance({ address: localBankAddress() }).catch(() => 0n)
+  return balance >= SURELY_LOCAL_WEI
+}

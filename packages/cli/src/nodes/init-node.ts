@@ -1,0 +1,176 @@
+import { randomBytes } from 'node:crypto'
+import {
+  ATTOMEMO_PER_MEMO,
+  accountFromSecretKey,
+  connectNetwork,
+  createChainClient,
+  devnetParams,
+  ensureFunds,
+  ensurePledge,
+  getMemoBalance,
+  getPledge,
+  getRequirementFor,
+  type MemoChain,
+  registerKeeper,
+  registerProvider,
+  registerUser,
+  setEndpoint,
+} from '@memo/chain'
+import { type Account, type Address, findAddress, type KeyStore } from '@memo/core'
+import { FundsMissingError } from '../errors.ts'
+import { isLocalNetwork, LOCAL_BANK_KEY, LOCAL_CHAIN_ID, LOCAL_GAS_WEI } from '../local-chain.ts'
+import { openKeys } from '../password.ts'
+import { findFreePort } from '../ports.ts'
+import type { Supervisor } from '../runtime.ts'
+import { findNodeConfig, NODE_KEY, type NodeConfig, type NodeKind, saveNodeConfig } from './node-config.ts'
+
+export type InitOptions = {
+  readonly kind: NodeKind
+  readonly dataDir: string
+  readonly rpcUrl: string
+  readonly registry: Address
+  readonly host?: string
+  readonly port?: number
+  /** How others reach this node; `http://host:port` when absent. */
+  readonly endpoint?: string
+  readonly operator?: string
+  readonly region?: string
+  readonly capacityBytes?: number
+  readonly passwordFile?: string
+  readonly supervisor?: Supervisor | undefined
+  readonly signal: AbortSignal
+  /** Told of each step that is done. */
+  readonly onStep?: (step: string) => void
+}
+
+export type InitResult = { readonly config: NodeConfig; readonly account: Account; readonly secretKey: Uint8Array }
+
+const DEFAULT_HOST = '127.0.0.1'
+const DEFAULT_CAPACITY_BYTES = 100 * 1024 ** 3
+/** One MEMO for a GiB and month, about. */
+const STORAGE_PRICE_ATTO: bigint = ATTOMEMO_PER_MEMO / 2_592_000n
+const RETRIEVAL_PRICE_ATTO: bigint = ATTOMEMO_PER_MEMO / 10n ** 11n
+/** Gas of registering and pledging at a busy hour, with room to spare. */
+const NEEDED_GAS_WEI: bigint = 10n ** 16n
+const POLLING_INTERVAL_MS = 100
+
+/**
+ * Sets a node up: key, funds, registration, pledge, endpoint. Every step is looked for before it is done, so that the
+ * same call again goes on where an earlier one ended. Errors: {@link FundsMissingError}; those of the chain and the
+ * key store.
+ */
+export async function initNode(options: InitOptions): Promise<InitResult> {
+  const { kind, dataDir, rpcUrl, registry, signal, onStep = () => undefined } = options
+  const isLocal = await isLocalNetwork(rpcUrl)
+  const keys = await openKeys(dataDir, { ...options, isLocal })
+  const secretKey = await loadOrCreateKey(keys)
+  const account = accountFromSecretKey(secretKey)
+  const chain = await connectNetwork({ rpcUrl, registry, account, pollingIntervalMs: POLLING_INTERVAL_MS })
+  const config = await configOf(options, findAddress(account.address) as Address)
+  await saveNodeConfig(dataDir, config)
+  onStep('key')
+  await fund(chain, options, isLocal, await expectedPledge(chain, options))
+  onStep('funds')
+  await register(chain, options, config)
+  onStep('registration')
+  if (kind !== 'gateway') {
+    const { requiredAtto } = await getPledge(chain.client, { addresses: chain.addresses, address: config.address })
+    await fund(chain, options, isLocal, requiredAtto)
+    await ensurePledge(chain.client, { addresses: chain.addresses, signal })
+    onStep('pledge')
+  }
+  return { config, account: await moveEndpoint(chain, config, signal), secretKey }
+}
+
+async function loadOrCreateKey(keys: KeyStore): Promise<Uint8Array> {
+  if ((await keys.list()).includes(NODE_KEY)) return await keys.load(NODE_KEY)
+  const secretKey = new Uint8Array(randomBytes(32))
+  await keys.save(NODE_KEY, secretKey)
+  return secretKey
+}
+
+/** What was decided before stays, unless this call says otherwise. */
+async function configOf(options: InitOptions, address: Address): Promise<NodeConfig> {
+  const { kind, dataDir, rpcUrl, registry } = options
+  const before = findNodeConfig(dataDir)
+  const host = options.host ?? before?.host ?? DEFAULT_HOST
+  const port = options.port ?? before?.port ?? (await findFreePort(host))
+  const isMoved = host !== before?.host || port !== before.port
+  const endpoint = options.endpoint ?? (isMoved ? `http://${host}:${port}` : before.endpoint)
+  return { kind, rpc: rpcUrl, registry, address, host, port, endpoint: endpoint.replace(/\/+$/, '') }
+}
+
+/** Has the account hold what it needs: from the supervisor, from the bank of a local network, or from its owner. */
+async function fund(chain: MemoChain, options: InitOptions, isLocal: boolean, requiredAtto: bigint): Promise<void> {
+  const { supervisor, signal } = options
+  const { client, addresses } = chain
+  const to = findAddress(client.account?.address) as Address
+  const [pledge, memoAtto, gasWei] = await Promise.all([
+    getPledge(client, { addresses, address: to }),
+    getMemoBalance(client, { addresses, address: to }),
+    client.rpc.getBalance({ address: to }),
+  ])
+  const missingAtto = requiredAtto - pledge.pledgedAtto
+  if (memoAtto >= missingAtto && gasWei >= NEEDED_GAS_WEI) return
+  const needed = { to, memoAtto: missingAtto > 0n ? missingAtto : 0n, gasWei: LOCAL_GAS_WEI }
+  if (supervisor) return await supervisor.requestFunds(needed)
+  if (!isLocal) throw fundsMissing(to, needed.memoAtto, memoAtto, gasWei)
+  const bank = createChainClient({
+    rpcUrl: options.rpcUrl,
+    account: accountFromSecretKey(LOCAL_BANK_KEY),
+    pollingIntervalMs: POLLING_INTERVAL_MS,
+  })
+  await ensureFunds(bank, { addresses, ...needed, signal })
+}
+
+/** What the account will have to pledge, as far as it can be known before it has registered. */
+async function expectedPledge(chain: MemoChain, { kind, capacityBytes }: InitOptions): Promise<bigint> {
+  const { client, addresses } = chain
+  if (kind !== 'provider') return kind === 'keeper' && isLocalChain(chain) ? devnetParams.pledge.keeperAtto : 0n
+  return await getRequirementFor(client, { addresses, capacityBytes: capacityBytes ?? DEFAULT_CAPACITY_BYTES })
+}
+
+/** There the sum is known, and one transfer does for all. */
+function isLocalChain(chain: MemoChain): boolean {
+  return chain.network.chainId === LOCAL_CHAIN_ID
+}
+
+function fundsMissing(to: Address, memoAtto: bigint, hasMemoAtto: bigint, hasWei: bigint): FundsMissingError {
+  const needs = [
+    ...(hasMemoAtto < memoAtto ? [`${formatMemo(memoAtto - hasMemoAtto)} MEMO for its pledge`] : []),
+    ...(hasWei < NEEDED_GAS_WEI ? ['some of the chain’s coin for gas'] : []),
+  ]
+  return new FundsMissingError(`${to} needs ${needs.join(' and ')}`, {
+    blame: 'user',
+    retry: 'later',
+    fix: `Send it to ${to}, then run the same command again.`,
+    details: { address: to, memoAtto: `${memoAtto}`, hasMemoAtto: `${hasMemoAtto}`, hasWei: `${hasWei}` },
+  })
+}
+
+function formatMemo(atto: bigint): string {
+  return (Number(atto / 10n ** 15n) / 1000).toLocaleString('en')
+}
+
+async function register(chain: MemoChain, options: InitOptions, config: NodeConfig): Promise<Account> {
+  const { kind, signal, operator = 'local', region = 'local', capacityBytes = DEFAULT_CAPACITY_BYTES } = options
+  const common = { addresses: chain.addresses, signal }
+  const contact = { endpoint: config.endpoint, operator, region }
+  if (kind === 'gateway') return await registerUser(chain.client, common)
+  if (kind === 'keeper') return await registerKeeper(chain.client, { ...common, contact })
+  const offer = {
+    capacityBytes,
+    storagePriceAttoPerGiBSecond: STORAGE_PRICE_ATTO,
+    retrievalPriceAttoPerByte: RETRIEVAL_PRICE_ATTO,
+  }
+  return await registerProvider(chain.client, { ...common, contact, offer })
+}
+
+/** Registered before under another address: says so on chain. */
+async function moveEndpoint(chain: MemoChain, config: NodeConfig, signal: AbortSignal): Promise<Account> {
+  const { client, addresses } = chain
+  const account = (await chain.findAccount(config.address)) as Account
+  if (config.kind === 'gateway' || account.endpoint === config.endpoint) return account
+  await setEndpoint(client, { addresses, endpoint: config.endpoint, signal })
+  return { ...account, endpoint: config.endpoint }
+}

@@ -1,0 +1,59 @@
+import type { NodeOptions } from '../commands/node-verbs.ts'
+import { openKeys } from '../password.ts'
+import type { Context } from '../program.ts'
+import { getNodeConfig, NODE_KEY, type NodeConfig, type NodeKind } from './node-config.ts'
+import { initFrom } from './run-init.ts'
+
+const LOADERS: Readonly<Record<NodeKind, () => Promise<Serve>>> = {
+  provider: async () => (await import('./serve-provider.ts')).serve,
+  keeper: async () => (await import('./serve-keeper.ts')).serve,
+  gateway: async () => (await import('./serve-gateway.ts')).serve,
+}
+
+/** `memo provider run` and its like: serves until the process shall stop. */
+export async function runNode(context: Context, kind: NodeKind, options: NodeOptions, dataDir: string): Promise<void> {
+  const { runtime, output } = context
+  // Loaded while the network comes up: this is where a process spends its first second.
+  const serve = await LOADERS[kind]()
+  if (runtime.supervisor) await runtime.supervisor.waitForGo(runtime.signal)
+  const { config, secretKey } = await settle(context, kind, options, dataDir)
+  await serve({
+    dataDir,
+    config,
+    secretKey,
+    policy: options.policy,
+    signal: runtime.signal,
+    onEvent: (event) => process.stderr.write(`${JSON.stringify({ at: new Date().toISOString(), ...event })}\n`),
+    onReady(url, details) {
+      const { address } = config
+      output.data(`${kind} ${address} serves at ${url}`, { event: 'ready', role: kind, address, url, dataDir })
+      runtime.supervisor?.send({ type: 'ready', url, address, details })
+    },
+  })
+}
+
+/** Serves until `signal` is aborted; resolves when all is closed. */
+export type Serve = (options: ServeNodeOptions) => Promise<void>
+
+export type ServeNodeOptions = {
+  readonly dataDir: string
+  readonly config: NodeConfig
+  readonly secretKey: Uint8Array
+  readonly policy: string | undefined
+  readonly signal: AbortSignal
+  readonly onEvent: (event: { readonly type: string; readonly message: string }) => void
+  readonly onReady: (url: string, details?: unknown) => void
+}
+
+async function settle(context: Context, kind: NodeKind, options: NodeOptions, dataDir: string) {
+  if (options.init) return await initFrom(context, kind, options, dataDir)
+  const kept = getNodeConfig(dataDir, kind)
+  const keys = await openKeys(dataDir, { ...options, isLocal: false })
+  const config: NodeConfig = {
+    ...kept,
+    rpc: options.rpc ?? kept.rpc,
+    host: options.host ?? kept.host,
+    port: options.port ?? kept.port,
+  }
+  return { config, secretKey: await keys.load(NODE_KEY) }
+}

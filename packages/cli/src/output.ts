@@ -1,0 +1,106 @@
+import { styleText } from 'node:util'
+import { envelopeFromError, MemoError } from '@memo/core'
+
+type Style = Parameters<typeof styleText>[0]
+
+/** Where a verb speaks: data on stdout, progress on stderr; with `--json` both as lines of JSON on stdout. */
+export type Output = {
+  readonly isJson: boolean
+  /** What the verb was asked for. */
+  data(text: string, json: Readonly<Record<string, unknown>>): void
+  /** What happens meanwhile; `json` carries `event`. Without `json` it is for people only. */
+  progress(text: string, json?: Readonly<Record<string, unknown>>): void
+  /** A line of JSON that people need not see. */
+  event(json: Readonly<Record<string, unknown>>): void
+  /** What went wrong, why, and what to do: on stderr, with `--json` as an error envelope. */
+  error(error: unknown): void
+  /** Styles text for stderr, where colour is wanted. */
+  style(style: Style, text: string): string
+}
+
+/** Colour is used on terminals only, and neither with NO_COLOR nor with `--no-color`. */
+export function createOutput(options: { readonly json?: boolean; readonly color?: boolean }): Output {
+  const isJson = options.json === true
+  const hasColor = options.color !== false && process.stderr.isTTY === true && !process.env.NO_COLOR
+  const style = (format: Style, text: string) => (hasColor ? styleText(format, text, { validateStream: false }) : text)
+  const line = (json: Readonly<Record<string, unknown>>) => process.stdout.write(`${toJson(json)}\n`)
+  return {
+    isJson,
+    style,
+    data(text, json) {
+      if (isJson) line(json)
+      else process.stdout.write(`${text}\n`)
+    },
+    progress(text, json) {
+      if (!isJson) process.stderr.write(`${text}\n`)
+      else if (json) line(json)
+    },
+    event(json) {
+      if (isJson) line(json)
+    },
+    error(error) {
+      if (isJson) process.stderr.write(`${toJson(envelopeFromError(error))}\n`)
+      else process.stderr.write(`${explain(error, style)}\n`)
+    },
+  }
+}
+
+/** What, why and fix, one line each. */
+function explain(error: unknown, style: (format: Style, text: string) => string): string {
+  const { message, causes = [] } = envelopeFromError(error).error
+  const lines = [`${style('red', 'error')}  ${message}`]
+  // Causes tell an operator why; what only repeats the message does not.
+  const why = causes
+    .map((cause) => cause.split('\n')[0] ?? '')
+    .find((cause) => !message.includes(cause.replace(/^\w+: /, '')))
+  if (why) lines.push(`${style('dim', 'why')}    ${why}`)
+  if (error instanceof MemoError && error.fix) lines.push(`${style('dim', 'fix')}    ${error.fix}`)
+  if (!(error instanceof MemoError) && error instanceof Error && error.stack) {
+    lines.push(`${style('dim', 'where')}  ${error.stack.split('\n').slice(1, 4).join('\n').trim()}`)
+  }
+  return lines.join('\n')
+}
+
+/** JSON in which amounts, which are bigints, are decimal strings. */
+export function toJson(value: unknown): string {
+  return JSON.stringify(value, (_, inner: unknown) => (typeof inner === 'bigint' ? inner.toString() : inner))
+}
+
+/** A size for people: `1.5 MiB`. */
+export function formatBytes(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB']
+  const power = bytes < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10))
+  const value = bytes / 2 ** (10 * power)
+  return `${power === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[power]}`
+}
+
+/** A duration for people: `350 ms`, `7.2 s`. */
+export function formatMs(ms: number): string {
+  return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`
+}
+
+/** Rows as aligned columns. */
+export function formatTable(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => widthOf(row[column] ?? '')))) ?? []
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => cell + ' '.repeat(Math.max(0, (widths[column] ?? 0) - widthOf(cell))))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')
+}
+
+/** Columns that a terminal needs: Chinese, Japanese and Korean characters take two. */
+function widthOf(text: string): number {
+  let width = 0
+  for (const character of text)
+    width +=
+      /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|[\u{20000}-\u{3fffd}]/u.test(
+        character,
+      )
+        ? 2
+        : 1
+  return width
+}

@@ -1,0 +1,92 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Command, CommanderError } from 'commander'
+import { UsageError } from './errors.ts'
+import { EXIT, exitCodeOf } from './exit-codes.ts'
+import { createOutput, type Output } from './output.ts'
+import { failureOf, type Runtime } from './runtime.ts'
+import type { CommonOptions } from './settings.ts'
+
+/** What a verb gets besides its own arguments. */
+export type Context = { readonly runtime: Runtime; readonly output: Output }
+
+/** Runs a verb with parsed options; gives the exit code where it is not 0. */
+export type Verb<O> = (context: Context, options: O, args: readonly string[]) => Promise<number | undefined>
+
+/** Adds the options that every verb has, and the verb itself, whose code is loaded when it is called. */
+export type AddVerb = <O extends CommonOptions>(command: Command, load: () => Promise<Verb<O>>) => Command
+
+/** Runs the command line; resolves with the exit code. Nothing is thrown: what went wrong is on stderr. */
+export async function runProgram(argv: readonly string[], runtime: Runtime): Promise<number> {
+  let code: number = EXIT.ok
+  const wantsJson = argv.includes('--json')
+  const addVerb: AddVerb = (command, load) =>
+    command
+      .option('--data <dir>', 'where keys and data are kept (or MEMO_DATA)')
+      .option('--json', 'lines of JSON on stdout')
+      .option('--no-color', 'no colour (or NO_COLOR)')
+      .option('-y, --yes', 'ask nothing')
+      .action(async (...passed: unknown[]) => {
+        const [options, ...args] = passed.slice(0, -1).reverse()
+        const output = createOutput(options as CommonOptions)
+        const verb = await load()
+        code = (await verb({ runtime, output }, options as never, args.reverse() as string[])) ?? EXIT.ok
+      })
+  try {
+    const program = await buildProgram(addVerb)
+    await program.parseAsync([...argv], { from: 'user' })
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok
+    if (runtime.wasInterrupted()) return EXIT.interrupted
+    runtime.supervisor?.send(failureOf(error))
+    const shown = error instanceof CommanderError ? usageFrom(error) : error
+    createOutput({ json: wantsJson, color: !argv.includes('--no-color') }).error(shown)
+    return exitCodeOf(shown)
+  }
+  return code
+}
+
+async function buildProgram(addVerb: AddVerb): Promise<Command> {
+  const program = new Command('memo')
+    .description('Store files on machines that nobody has to trust.')
+    .version(versionOf(), '-V, --version')
+    .configureOutput({ writeErr: () => undefined })
+    .showSuggestionAfterError(true)
+    .exitOverride()
+  const modules = await Promise.all([
+    import('./commands/up.ts'),
+    import('./commands/node-verbs.ts'),
+    import('./commands/user-verbs.ts'),
+  ])
+  for (const { addCommands } of modules) addCommands(program, addVerb)
+  program.addHelpText('after', HELP)
+  inherit(program)
+  return program
+}
+
+const HELP = `
+A network on this machine, then a file in it and out again:
+  memo up
+  memo put photo.jpg
+  memo get CID -o copy.jpg
+`
+
+/** Sub-commands take the settings of their parent, however deep. */
+function inherit(command: Command): void {
+  for (const child of command.commands) {
+    child.copyInheritedSettings(command)
+    inherit(child)
+  }
+}
+
+function usageFrom(error: CommanderError): UsageError {
+  const [first = '', ...more] = error.message.replace(/^error: /, '').split('\n')
+  const suggestion = more.map((line) => line.trim()).find((line) => line.startsWith('(Did you mean'))
+  const fix = suggestion?.replace(/^\(Did you mean (.*)\?\)$/, 'Did you mean: $1') ?? 'See: memo --help'
+  return new UsageError(first, fix)
+}
+
+function versionOf(): string {
+  const manifest = readFileSync(join(import.meta.dirname, '..', 'package.json'), 'utf8')
+  return (JSON.parse(manifest) as { version: string }).version
+}

@@ -1,0 +1,108 @@
+import { readFileSync } from 'node:fs'
+import { isAbsolute, join, resolve } from 'node:path'
+import { type Address, BadInputError, findAddress } from '@memo/core'
+import { writeFileDurably } from '@memo/platform'
+import envPaths from 'env-paths'
+import { NotSetUpError, UsageError } from './errors.ts'
+
+/** What every verb may be given. */
+export type CommonOptions = {
+  readonly data?: string
+  readonly json?: boolean
+  readonly color?: boolean
+  readonly yes?: boolean
+}
+
+/** What is kept in a data directory so that the next verb need not be told again (`spec/data-directory.md` 2). */
+export type Profile = {
+  readonly rpc: string
+  readonly registry: Address
+  readonly chainId: number
+  readonly gateway?: string
+  readonly did?: string
+  /** Name of the user's key in `keys/`. */
+  readonly key?: string
+  readonly policy?: string
+}
+
+const PROFILE_FILE = 'profile.json'
+
+/** The data directory: `--data`, MEMO_DATA, or `name` under the place where this system keeps data. */
+export function dataDirOf(options: CommonOptions, name = 'network'): string {
+  const given = options.data ?? process.env.MEMO_DATA
+  if (given !== undefined && given !== '') return isAbsolute(given) ? given : resolve(given)
+  const xdg = process.env.XDG_DATA_HOME
+  const base = xdg && isAbsolute(xdg) ? join(xdg, 'memo') : envPaths('memo', { suffix: '' }).data
+  return join(base, name)
+}
+
+export function findProfile(dataDir: string): Profile | undefined {
+  return readJson(join(dataDir, PROFILE_FILE)) as Profile | undefined
+}
+
+export async function saveProfile(dataDir: string, profile: Profile): Promise<void> {
+  await writeFileDurably(join(dataDir, PROFILE_FILE), `${JSON.stringify(profile, null, 2)}\n`)
+}
+
+/** What a JSON file holds; undefined when there is none. Errors: BadInputError when it is no JSON object. */
+export function readJson(path: string): unknown {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw new BadInputError(`${path} cannot be read`, { cause: error })
+  }
+  try {
+    const value: unknown = JSON.parse(text)
+    if (typeof value === 'object' && value !== null) return value
+  } catch (cause) {
+    throw new BadInputError(`${path} is not JSON`, { cause, fix: 'Restore it, or move it away and set up again.' })
+  }
+  throw new BadInputError(`${path} is not a JSON object`, { fix: 'Restore it, or move it away and set up again.' })
+}
+
+export type NetworkOptions = { readonly rpc?: string; readonly registry?: string }
+
+/**
+ * Where the network is: flags, then MEMO_RPC and MEMO_REGISTRY, then what `kept` says. Errors: {@link UsageError},
+ * {@link NotSetUpError}.
+ */
+export function networkOf(
+  options: NetworkOptions,
+  kept: { readonly rpc?: string; readonly registry?: string } | undefined,
+): { readonly rpcUrl: string; readonly registry: Address } {
+  const rpcUrl = options.rpc ?? process.env.MEMO_RPC ?? kept?.rpc
+  const registry = options.registry ?? process.env.MEMO_REGISTRY ?? kept?.registry
+  if (rpcUrl === undefined || registry === undefined) {
+    throw new NotSetUpError(
+      `no network is known here: ${rpcUrl === undefined ? '--rpc' : '--registry'} is missing`,
+      'Give --rpc URL and --registry ADDRESS, or start a network of your own with: memo up',
+    )
+  }
+  if (!/^https?:$/.test(URL.parse(rpcUrl)?.protocol ?? '')) throw new UsageError(`--rpc ${rpcUrl} is not an http URL`)
+  const address = findAddress(registry)
+  if (!address) throw new UsageError(`--registry ${registry} is not an address`)
+  return { rpcUrl, registry: address }
+}
+
+/** A whole number of an option. Errors: {@link UsageError}. */
+export function wholeNumber(flag: string, min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text)
+    if (/^\d{1,15}$/.test(text) && value >= min && value <= max) return value
+    throw new UsageError(`${flag} ${text} is not a whole number from ${min} to ${max}`)
+  }
+}
+
+const SIZE = /^(\d+(?:\.\d+)?) ?(B|KiB|MiB|GiB|TiB|PiB)?$/
+
+/** A size such as `10GiB`. Errors: {@link UsageError}. */
+export function sizeInBytes(flag: string): (text: string) => number {
+  return (text) => {
+    const [, value, unit = 'B'] = SIZE.exec(text) ?? []
+    const bytes = Number(value) * 1024 ** ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'].indexOf(unit)
+    if (value !== undefined && Number.isSafeInteger(Math.round(bytes))) return Math.round(bytes)
+    throw new UsageError(`${flag} ${text} is not a size`, 'Write it as 500MiB, 10GiB, 2TiB …')
+  }
+}

@@ -1,0 +1,220 @@
+import { join } from 'node:path'
+import { accountFromSecretKey, createChainClient, ensureFunds, planDeploy, runDeploy } from '@memo/chain'
+import { type Address, envelopeFromError } from '@memo/core'
+import { ListenError, lockDataDirectory } from '@memo/platform'
+import { LOCAL_BANK_KEY, LOCAL_CHAIN_ID, localBankAddress, localParams } from '../local-chain.ts'
+import { formatMs, type Output } from '../output.ts'
+import { findFreePort } from '../ports.ts'
+import { type ParentMessage, type Runtime, raceAbort, untilStopped } from '../runtime.ts'
+import { findProfile, saveProfile } from '../settings.ts'
+import { createIdentity, type Identity } from '../user/identity.ts'
+import { type Child, type ChildEvent, type ChildRole, createChild } from './child.ts'
+import { runDemo } from './demo.ts'
+import { type Layout, listTakenPorts, namesOf, openLayout, type RunningNode } from './layout.ts'
+
+export type UpOptions = {
+  readonly dataDir: string
+  readonly port: number | undefined
+  readonly providers: number
+  readonly keepers: number
+  readonly policy: string
+  readonly demo: boolean
+  readonly restart: boolean
+}
+
+const HOST = '127.0.0.1'
+const POLLING_INTERVAL_MS = 40
+const STOP_GRACE_MS = 8_000
+
+/** A network that runs: what the demo works on. */
+export type RunningNetwork = {
+  readonly dataDir: string
+  readonly rpcUrl: string
+  readonly registry: Address
+  readonly gateway: string
+  readonly policy: string
+  readonly identity: Identity
+  readonly children: readonly Child[]
+}
+
+/**
+ * A whole network on this machine until the process shall stop: chain, contracts, keepers, providers, gateway, each a
+ * process of its own started by the same verbs that a person would type (`spec/cli.md` 5).
+ */
+export async function runUp(runtime: Runtime, output: Output, options: UpOptions): Promise<void> {
+  const directory = await lockDataDirectory(options.dataDir, 'network')
+  const children: Child[] = []
+  runtime.onForce(() => {
+    for (const child of children) void child.kill()
+  })
+  try {
+    const layout = await settlePorts(options)
+    const network = await start(runtime, output, options, layout, children)
+    if (options.demo) await runDemo(runtime, output, network)
+    await untilStopped(runtime.signal)
+  } catch (error) {
+    if (!runtime.wasInterrupted()) throw error
+  } finally {
+    await stopAll(output, children)
+    directory.release()
+  }
+}
+
+/** Ports that something else took meanwhile are exchanged, but for the gateway's, which people know. */
+async function settlePorts(options: UpOptions): Promise<Layout> {
+  const layout = await openLayout(options.dataDir, options)
+  const { gatewayPort: port } = layout
+  const taken = await listTakenPorts([layout.rpcPort, port, ...Object.values(layout.ports)])
+  if (taken.includes(port)) {
+    throw new ListenError(`port ${port} is in use, so the gateway cannot listen there`, {
+      blame: 'user',
+      retry: 'later',
+      fix: `Stop what uses it, or take another: memo up --port ${await findFreePort()}`,
+      details: { port },
+    })
+  }
+  const exchanged = async (old: number) => (taken.includes(old) ? await findFreePort() : old)
+  const ports: Record<string, number> = {}
+  for (const [name, old] of Object.entries(layout.ports)) ports[name] = await exchanged(old)
+  return { ...layout, rpcPort: await exchanged(layout.rpcPort), ports }
+}
+
+async function start(
+  runtime: Runtime,
+  output: Output,
+  options: UpOptions,
+  layout: Layout,
+  children: Child[],
+): Promise<RunningNetwork> {
+  const { signal } = runtime
+  const startedMs = performance.now()
+  const say = createReporter(output, startedMs)
+  output.progress(`${output.style('bold', 'memo up')}  ${options.dataDir}\n`)
+  const rpcUrl = `http://${HOST}:${layout.rpcPort}`
+  const params = localParams(layout.level)
+  const { addresses } = planDeploy({ deployer: localBankAddress(), firstNonce: 0, params })
+  const { registry } = addresses
+  const account = accountFromSecretKey(LOCAL_BANK_KEY)
+  const bank = createChainClient({ rpcUrl, account, pollingIntervalMs: POLLING_INTERVAL_MS })
+  const fund = async (funds: { to: string; memoAtto: bigint; gasWei: bigint }): Promise<ParentMessage> => {
+    try {
+      await ensureFunds(bank, { addresses, ...funds, to: funds.to as Address, signal })
+      return { type: 'funded' }
+    } catch (error) {
+      return { type: 'funded', error: envelopeFromError(error) }
+    }
+  }
+  const make = (name: string, role: ChildRole, args: readonly string[]): Child => {
+    const child = createChild({
+      name,
+      role,
+      args,
+      logFile: join(options.dataDir, 'logs', `${name}.log`),
+      restarts: options.restart,
+      onFundsWanted: fund,
+      onEvent: (event) => reportChild(output, name, role, event),
+    })
+    children.push(child)
+    return child
+  }
+  const networkArgs = ['--rpc', rpcUrl, '--registry', registry]
+  const nodeArgs = (role: ChildRole, name: string, port: number) => [
+    ...[role, 'run', '--init', '--json', ...networkArgs],
+    ...['--data', join(options.dataDir, name), '--port', `${port}`],
+  ]
+  const chain = make('chain', 'chain', [
+    ...['chain', 'run', '--json', '--data', join(options.dataDir, 'chain'), '--port', `${layout.rpcPort}`],
+  ])
+  const group = (role: 'keeper' | 'provider', count: number) =>
+    namesOf(role, count).map((name) => make(name, role, nodeArgs(role, name, layout.ports[name] as number)))
+  const keepers = group('keeper', options.keepers)
+  const providers = group('provider', options.providers)
+  const gateway = make('gateway', 'gateway', [
+    ...nodeArgs('gateway', 'gateway', layout.gatewayPort),
+    ...['--policy', layout.policy],
+  ])
+
+  // The chain first, alone: everything waits for it. The others load their code while the contracts are deployed.
+  chain.start()
+  await raceAbort(chain.whenReady(), signal)
+  for (const child of children) child.start()
+  say('chain', rpcUrl, { chainId: LOCAL_CHAIN_ID, rpc: rpcUrl })
+  await raceAbort(runDeploy(bank, { params, signal }), signal)
+  say('contracts', registry, { registry })
+  for (const child of children) child.go()
+  const identifying = createIdentity({ dataDir: options.dataDir, rpcUrl, registry, signal })
+  const failed = identifying.then(() => undefined)
+  await raceAbort(Promise.all([...keepers, ...providers].map((child) => child.whenReady()).concat(failed)), signal)
+  say('keepers', `${keepers.length} serving`, { count: keepers.length })
+  say('providers', `${providers.length} serving`, { count: providers.length })
+  await raceAbort(gateway.whenReady(), signal)
+  say('gateway', gateway.url(), { gateway: gateway.url() })
+  const identity = await identifying
+  const { dataDir } = options
+  const profile = { ...findProfile(dataDir), rpc: rpcUrl, registry, chainId: LOCAL_CHAIN_ID }
+  await saveProfile(dataDir, { ...profile, gateway: gateway.url(), did: identity.did, policy: layout.policy })
+  const network = { dataDir, rpcUrl, registry, gateway: gateway.url(), policy: layout.policy, identity, children }
+  reportReady(output, network, performance.now() - startedMs)
+  return network
+}
+
+function createReporter(output: Output, startedMs: number) {
+  return (what: string, where: string, json: Readonly<Record<string, unknown>>): void => {
+    const ms = Math.round(performance.now() - startedMs)
+    const time = output.style('dim', formatMs(ms).padStart(8))
+    output.progress(`  ${what.padEnd(11)}${where.padEnd(44)}${time}`, { event: what, ms, ...json })
+  }
+}
+
+function reportChild(output: Output, name: string, role: ChildRole, event: ChildEvent): void {
+  if (event.type === 'ready') {
+    output.event({ event: 'node-up', name, role, url: event.url })
+    return
+  }
+  const { code, signal, restartInMs } = event
+  const how = signal === null ? `ended with code ${code}` : `was ended by ${signal}`
+  const json = { event: 'node-down', name, role, code, signal, ...(restartInMs === undefined ? {} : { restartInMs }) }
+  if (restartInMs === undefined) output.event(json)
+  else output.progress(`  ${name} ${how}; starting it again in ${formatMs(restartInMs)}`, json)
+}
+
+function reportReady(output: Output, network: RunningNetwork, ms: number): void {
+  const { gateway, rpcUrl, registry, identity, children, dataDir } = network
+  const nodes = children.map(
+    (child): RunningNode => ({
+      name: child.name,
+      role: child.role,
+      pid: child.pid() ?? 0,
+      url: child.url(),
+      ...(child.address() ? { address: child.address() as Address } : {}),
+    }),
+  )
+  const ready = { gateway, rpc: rpcUrl, chainId: LOCAL_CHAIN_ID, registry, did: identity.did }
+  output.progress('')
+  output.data(
+    [
+      `ready in ${formatMs(ms)}`,
+      '',
+      `  gateway   ${gateway}`,
+      `  chain     ${rpcUrl}  (chain id ${LOCAL_CHAIN_ID})`,
+      `  registry  ${registry}`,
+      `  you are   ${identity.did}`,
+      `  your key  ${identity.keyFile}`,
+      `  data      ${dataDir}`,
+      '',
+      'Ctrl-C stops everything and keeps the data.',
+    ].join('\n'),
+    { event: 'ready', ...ready, keyFile: identity.keyFile, dataDir, nodes, ms: Math.round(ms) },
+  )
+}
+
+/** What others lean on stops last: gateway, then nodes, then the chain. */
+async function stopAll(output: Output, children: readonly Child[]): Promise<void> {
+  if (children.length === 0) return
+  output.progress('\nstopping …', { event: 'stopping' })
+  const phases: readonly (readonly ChildRole[])[] = [['gateway'], ['keeper', 'provider'], ['chain']]
+  for (const roles of phases) {
+    await Promise.all(children.filter(({ role }) => roles.includes(role)).map((child) => child.stop(STOP_GRACE_MS)))
+  }
+  output.progress('stopped; the data is kept', { event: 'stopped' })
+}

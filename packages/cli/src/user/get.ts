@@ -1,0 +1,92 @@
+import { once } from 'node:events'
+import { open, rename, rm } from 'node:fs/promises'
+import { type ByteStream, type Manifest, NotFoundError } from '@memo/core'
+import type { Storage } from '@memo/sdk'
+import { UsageError } from '../errors.ts'
+import { formatBytes, formatMs } from '../output.ts'
+import type { Context, Verb } from '../program.ts'
+import { dataDirOf, findProfile, networkOf } from '../settings.ts'
+import { type UserOptions, withAnonymous, withSession } from './open-storage.ts'
+
+export type GetOptions = UserOptions & { readonly output?: string }
+
+/** `memo get CID [-o FILE]`: your own object with this CID, or a public one. Every byte is checked. */
+export const get: Verb<GetOptions> = async (context, options, [cid = '']) => {
+  const target = options.output ?? '-'
+  if (target === '-' && options.json) throw new UsageError('--json needs a file for the bytes', 'Give -o FILE.')
+  if (target === '-' && process.stdout.isTTY) {
+    throw new UsageError('the bytes of a file would go to the terminal', 'Give -o FILE, or -o - | program.')
+  }
+  await withObject(context, options, cid, async (storage, manifest) => {
+    const startedMs = performance.now()
+    const bytes = storage.read(manifest, { signal: context.runtime.signal })
+    const sizeBytes = target === '-' ? await writeToStdout(bytes) : await writeToFile(bytes, target)
+    const ms = performance.now() - startedMs
+    const { output } = context
+    if (target === '-') return
+    output.progress(`${output.style('green', 'checked')}  ${formatBytes(sizeBytes)}, ${formatMs(ms)}`)
+    output.data(target, { event: 'fetched', cid, path: target, sizeBytes, name: manifest.name, ms: Math.round(ms) })
+  })
+  return undefined
+}
+
+/** Finds an object by CID: among one's own, where there is an identity, then among public ones. */
+export async function withObject(
+  context: Context,
+  options: UserOptions,
+  cid: string,
+  use: (storage: Storage, manifest: Manifest) => Promise<void>,
+): Promise<void> {
+  const profile = findProfile(dataDirOf(options))
+  const { signal } = context.runtime
+  const usePublic = async (storage: Storage) => {
+    const object = await storage.findPublicObject(cid, { signal })
+    if (!object?.manifest) throw notFound(cid)
+    await use(storage, object.manifest)
+  }
+  if (profile?.did === undefined) return await withAnonymous(networkOf(options, profile), usePublic)
+  await withSession(context, options, async ({ identity, storage, reader }) => {
+    const own = await storage.findObject(identity.did, cid, reader, { signal })
+    if (own?.manifest) await use(storage, own.manifest)
+    else await usePublic(storage)
+  })
+}
+
+export function notFound(cid: string): NotFoundError {
+  return new NotFoundError(`no file of yours and no public file has the CID ${cid}`, {
+    fix: 'List your files with: memo ls',
+    details: { cid },
+  })
+}
+
+async function writeToStdout(bytes: ByteStream): Promise<number> {
+  let length = 0
+  for await (const part of bytes) {
+    length += part.length
+    if (!process.stdout.write(part)) await once(process.stdout, 'drain')
+  }
+  return length
+}
+
+/** The file appears whole and checked, or not at all. */
+export async function writeToFile(bytes: ByteStream, path: string): Promise<number> {
+  const partial = `${path}.part-${process.pid}`
+  let length = 0
+  try {
+    const file = await open(partial, 'w')
+    try {
+      for await (const part of bytes) {
+        await file.writeFile(part)
+        length += part.length
+      }
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(partial, path)
+  } catch (error) {
+    await rm(partial, { force: true })
+    throw error
+  }
+  return length
+}

@@ -1,0 +1,109 @@
+import { mkdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { accountFromSecretKey, connectNetwork, type MemoChain } from '@memo/chain'
+import { type Address, createKeySigner, findBytesFromHex, MemoError, NotFoundError } from '@memo/core'
+import { deriveMemoDid } from '@memo/did'
+import { decryptKeyFile } from '@memo/platform'
+import { UsageError } from '../errors.ts'
+import { EXIT } from '../exit-codes.ts'
+import { isLocalNetwork, localRegistry } from '../local-chain.ts'
+import { formatBytes } from '../output.ts'
+import { passwordFor } from '../password.ts'
+import type { Verb } from '../program.ts'
+import { networkOf } from '../settings.ts'
+import { writeToFile } from './get.ts'
+import { type UserOptions, withStorage } from './open-storage.ts'
+
+export type RestoreOptions = UserOptions & { readonly key: string; readonly output: string; readonly did?: string }
+
+const MAX_NAME_BYTES = 200
+/** Registries that a local network may have, by keepers in a group. */
+const LOCAL_LEVELS = [3, 2, 1]
+
+/** `memo restore`: every file of a DID, from its key and one RPC endpoint. No gateway is asked. */
+export const restore: Verb<RestoreOptions> = async (context, options) => {
+  const { output, runtime } = context
+  const secretKey = await readSecretKey(options.key, options)
+  const signer = createKeySigner(secretKey)
+  const chain = await connect(options, secretKey)
+  const did = options.did ?? deriveMemoDid(signer.address, 0)
+  if (!(await chain.findDid(did))) {
+    throw new NotFoundError(`there is no ${did} on this chain`, {
+      fix: 'Check the key and the RPC endpoint, or name the DID with --did.',
+    })
+  }
+  await mkdir(options.output, { recursive: true })
+  const names = new Set<string>()
+  let restored = 0
+  let failed = 0
+  await withStorage(chain, signer, secretKey, async (storage, reader) => {
+    for await (const { object, open } of storage.restore(did, { reader, signal: runtime.signal })) {
+      const { cid, name, sizeBytes } = object
+      const path = join(options.output, freshName(names, name ?? '', cid ?? ''))
+      try {
+        await writeToFile(open(), path)
+        restored++
+        output.progress(`  ${formatBytes(sizeBytes).padStart(9)}  ${path}`, { event: 'restored', cid, path, sizeBytes })
+      } catch (error) {
+        if (!(error instanceof MemoError) || runtime.wasInterrupted()) throw error
+        failed++
+        output.progress(`  cannot restore ${path}: ${error.message}`, { event: 'failed', cid, path, error: error.name })
+      }
+    }
+  })
+  const summary = `restored ${restored} file${restored === 1 ? '' : 's'} of ${did}${failed > 0 ? `, ${failed} failed` : ''}`
+  output.data(summary, { event: 'done', did, restored, failed, dir: options.output })
+  return failed > 0 ? EXIT.unreachable : EXIT.ok
+}
+
+/** A key file of a wallet, or 64 hex digits. */
+async function readSecretKey(path: string, options: RestoreOptions): Promise<Uint8Array> {
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+    throw new NotFoundError(`there is no key file ${path}`, { cause, fix: 'Check the path.' })
+  })
+  const hex = text.trim()
+  const plain = findBytesFromHex(hex.startsWith('0x') ? hex : `0x${hex}`, 32)
+  return plain ?? (await decryptKeyFile(text, await passwordFor(path, options), path))
+}
+
+async function connect(options: RestoreOptions, secretKey: Uint8Array): Promise<MemoChain> {
+  const account = accountFromSecretKey(secretKey)
+  if (options.registry !== undefined || process.env.MEMO_REGISTRY !== undefined) {
+    return await connectNetwork({ ...networkOf(options, undefined), account })
+  }
+  const rpcUrl = options.rpc ?? process.env.MEMO_RPC
+  if (rpcUrl === undefined) throw new UsageError('--rpc is missing', 'Give the JSON-RPC URL of the chain.')
+  if (!(await isLocalNetwork(rpcUrl))) {
+    throw new UsageError('--registry is missing', 'Give the address of the network’s registry.')
+  }
+  return await findLocal(rpcUrl, account, LOCAL_LEVELS.map(localRegistry))
+}
+
+/** The first of `candidates` that is a registry. */
+async function findLocal(
+  rpcUrl: string,
+  account: ReturnType<typeof accountFromSecretKey>,
+  candidates: readonly Address[],
+): Promise<MemoChain> {
+  const [registry, ...others] = candidates
+  try {
+    return await connectNetwork({ rpcUrl, registry: registry as Address, account })
+  } catch (error) {
+    if (others.length === 0 || !(error instanceof MemoError) || error.name !== 'NotAMemoRegistry') throw error
+    return await findLocal(rpcUrl, account, others)
+  }
+}
+
+/** A file name that stays in its directory and is not taken: names come from whoever stored the object. */
+function freshName(taken: Set<string>, name: string, cid: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not get into a file name
+  const safe = name.replace(/[/\\\x00-\x1f\x7f:*?"<>|]/g, '_').replace(/^\.+/, '_')
+  const base = Buffer.from(safe || cid, 'utf8')
+    .subarray(0, MAX_NAME_BYTES)
+    .toString('utf8')
+    .replace(/\ufffd$/, '')
+  let fresh = base
+  for (let i = 2; taken.has(fresh.toLowerCase()); i++) fresh = `${i}-${base}`
+  taken.add(fresh.toLowerCase())
+  return fresh
+}
