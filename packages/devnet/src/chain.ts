@@ -7,6 +7,7 @@ import { type BlockTime, nextBlockTime, type TimeJournal } from './chain-time.ts
 import { ChainStoppedError } from './errors.ts'
 import { createStateManager } from './genesis.ts'
 import { bytesFromHex, type Hex, hexFromBytes } from './hex.ts'
+import { selectLiveNodes } from './live-nodes.ts'
 import { logKeys } from './log-index.ts'
 import { LruMap } from './lru.ts'
 import { Mempool } from './mempool.ts'
@@ -182,7 +183,7 @@ export class Chain {
     const { db, store } = this.#parts
     const rlp = built.block.serialize()
     const stored = storedBlockFrom(built.block, built.receipts, rlp.length)
-    const nodes = [...db.added()]
+    const nodes = selectLiveNodes(db.added(), built.block.header.stateRoot)
     store.putBlock({
       number: stored.number,
       hash: built.block.hash(),

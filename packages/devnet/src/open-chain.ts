@@ -4,6 +4,7 @@ import { createCommon } from './common.ts'
 import { BadOptionError, type ChainStoppedError, StoreMismatchError } from './errors.ts'
 import { buildGenesis, DEFAULT_BLOCK_GAS_LIMIT, type GenesisAlloc, normalizeAlloc } from './genesis.ts'
 import type { Hex } from './hex.ts'
+import { selectLiveNodes } from './live-nodes.ts'
 import { encodeReceipts } from './receipts.ts'
 import { StateDb } from './state-db.ts'
 import { openStore, type Store } from './store.ts'
@@ -82,7 +83,7 @@ async function writeGenesis(
   const timestamp = options.genesisTimestamp ?? Math.floor(options.clock.nowMs() / 1000)
   const gasLimit = options.blockGasLimit ?? DEFAULT_BLOCK_GAS_LIMIT
   const block = await buildGenesis(db, common, alloc, timestamp, gasLimit)
-  const nodes = [...db.added()]
+  const nodes = selectLiveNodes(db.added(), block.header.stateRoot)
   store.putGenesis(
     {
       number: 0,
