@@ -43,17 +43,21 @@ test('a deployment that is killed at any request goes on and ends at the same ad
   let deaths = 0
   for (let requests = 3; ; requests += 4) {
     let left = requests
+    const death = new AbortController()
     const mortal = {
       request: async (call: { method: string; params?: unknown }) => {
         left -= 1
         // Dies after the chain took the request: the worst moment, since the answer is lost.
         const answer = await devnet.request(call)
-        if (left < 0) throw new Killed()
+        if (left < 0) {
+          death.abort(new Killed())
+          throw new Killed()
+        }
         return answer
       },
     }
     try {
-      const result = await runDeploy(clientOf(mortal, deployer), { params })
+      const result = await runDeploy(clientOf(mortal, deployer), { params, signal: death.signal })
       assert.deepEqual(result.addresses, wanted.addresses)
       break
     } catch (error) {

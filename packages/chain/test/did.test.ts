@@ -116,6 +116,30 @@ describe('a DID on the chain', () => {
   })
 })
 
+test('a deactivated DID still answers, and nobody may log in for it', async () => {
+  const network = await startNetwork()
+  const { client, addresses } = await network.join(0x31)
+  await send(network.owner, 0)
+  const hash = hashTypedData({
+    domain: { name: 'MEMO', version: '1', chainId: 985, verifyingContract: addresses.didProxy },
+    types: {
+      DeactivateDID: [
+        { name: 'did', type: 'string' },
+        { name: 'nonce', type: 'uint64' },
+      ],
+    },
+    primaryType: 'DeactivateDID',
+    message: { did: vectors.did, nonce: 1n },
+  })
+  const signature = bytes(await sign({ hash, privateKey: masterSecret, to: 'hex' }))
+  await deactivateDid(client, { addresses, did, signature })
+  const record = await findDid(client, { addresses, did })
+  assert.equal(record?.deactivated, true)
+  assert.deepEqual(record?.authenticationKeys, [])
+  await assert.rejects(send(network.owner, 2), refusedFor('DidDeactivated'))
+  await network.devnet.close()
+})
+
 function refusedFor(reason: string): (error: unknown) => boolean {
   return (error) => {
     assert.ok(error instanceof ContractRefused, String(error))

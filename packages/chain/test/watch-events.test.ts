@@ -3,9 +3,11 @@ import { test } from 'node:test'
 import { memoTokenAbi } from '@memo/contracts'
 import type { Devnet } from '@memo/devnet'
 import { type AbiEvent, decodeEventLog } from 'viem'
+import { MAX_REWIND_BLOCKS } from '../src/events/watch-events.ts'
 import {
   type Addresses,
   devnetParams,
+  RewindTooDeep,
   runDeploy,
   transferMemo,
   type WatchEventsOptions,
@@ -27,7 +29,7 @@ function exchangeable(first: Devnet): Pick<Devnet, 'request'> & { current: Pick<
 }
 
 async function deployed(genesisTimestamp: number): Promise<{ devnet: Devnet; addresses: Addresses }> {
-  const devnet = await startDevnet(genesisTimestamp)
+  const devnet = await startDevnet({ genesisTimestamp })
   const { addresses } = await runDeploy(clientOf(devnet, deployer), { params: devnetParams })
   return { devnet, addresses }
 }
@@ -113,6 +115,23 @@ test('a chain that does not answer for a while is waited for', async () => {
   assert.equal(troubles, 3)
   await events.return()
   await devnet.close()
+})
+
+test('a rewind below what is remembered is an error, not a gap', async () => {
+  const old = await deployed(1_700_000_000)
+  const { addresses } = old
+  const chain = exchangeable(old.devnet)
+  await old.devnet.mine(1)
+  const events = watch(chain, { addresses })
+  await take(events, 1)
+  // The first stretch is forgotten once enough blocks stand above it.
+  await old.devnet.mine(Number(MAX_REWIND_BLOCKS) + 1)
+  await transferMemo(clientOf(old.devnet, deployer), { addresses, to, amountAtto: 1n })
+  await take(events, 1)
+  const fresh = await deployed(1_700_000_010)
+  chain.current = fresh.devnet
+  await assert.rejects(take(events, 2), RewindTooDeep)
+  await Promise.all([old.devnet.close(), fresh.devnet.close()])
 })
 
 function watch(

@@ -22,6 +22,8 @@ export type ChainClientOptions = {
   /** How often a receipt is asked for. Default 250 ms. */
   readonly pollingIntervalMs?: number | undefined
   readonly timeoutMs?: number | undefined
+  /** How many blocks must stand above a transaction before a write resolves. Default 0. */
+  readonly confirmations?: number | undefined
   /**
    * Makes transactions of this client differ from those of another process with the same key, which would otherwise
    * be taken for its own. Random by default; simulations fix it.
@@ -54,8 +56,8 @@ export function createChainClient(options: ChainClientOptions): ChainClient {
     pollingInterval: pollingIntervalMs,
     cacheTime: 0,
   }) as PublicClient
-  const sender =
-    account && createSender({ rpc, rpcUrl, account, pollingIntervalMs, salt: options.senderSalt ?? randomSalt() })
+  const { confirmations = 0, senderSalt: salt = randomSalt() } = options
+  const sender = account && createSender({ rpc, rpcUrl, account, pollingIntervalMs, confirmations, salt })
   return { rpcUrl, rpc, account, sender }
 }
 

@@ -71,14 +71,20 @@ export function asMemoError(error: unknown, context: { rpcUrl: string; doing: st
   if (error instanceof MemoError || !(error instanceof BaseError)) return error
   const refusal = decodeRevert(error)
   if (refusal !== undefined) return refusal
-  if (error.walk(isTransportFault) !== null) return new RpcUnreachable(context.rpcUrl, error)
+  if (isTransportFault(error)) return new RpcUnreachable(context.rpcUrl, error)
   return new RpcRefused(context.doing, error)
 }
 
 /** No answer at all: over HTTP, or from a provider that failed with something that is no RPC error. */
-function isTransportFault(error: unknown): boolean {
-  if (error instanceof HttpRequestError || error instanceof TimeoutError) return true
-  return error instanceof UnknownRpcError && typeof (error.cause as { code?: unknown } | undefined)?.code !== 'number'
+export function isTransportFault(error: unknown): boolean {
+  if (!(error instanceof BaseError)) return false
+  const fault = error.walk(
+    (inner) =>
+      inner instanceof HttpRequestError ||
+      inner instanceof TimeoutError ||
+      (inner instanceof UnknownRpcError && typeof (inner.cause as { code?: unknown } | undefined)?.code !== 'number'),
+  )
+  return fault !== null
 }
 
 function explain(reason: string): Explanation {

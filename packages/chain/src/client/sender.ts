@@ -9,7 +9,7 @@ import {
 } from 'viem'
 import { delay } from './delay.ts'
 import { GasMoneyMissing, ReceiptTimeout, TransactionReverted } from './errors.ts'
-import { asMemoError, decodeRevert } from './revert.ts'
+import { asMemoError, decodeRevert, isTransportFault } from './revert.ts'
 
 /** How long a receipt may take; a stopped chain is reported, not waited for. */
 export const RECEIPT_TIMEOUT_MS = 60_000
@@ -54,6 +54,8 @@ type SenderOptions = {
   readonly rpcUrl: string
   readonly account: LocalAccount
   readonly pollingIntervalMs: number
+  /** How many blocks must stand above a transaction before it counts. */
+  readonly confirmations: number
   /** Added to each gas limit, from 0 to {@link MAX_SALT}. */
   readonly salt: number
 }
@@ -147,25 +149,47 @@ async function isKnown(rpc: PublicClient, hash: Hex): Promise<boolean> {
   return known !== null
 }
 
-async function findReceipt(rpc: PublicClient, hash: Hex): Promise<TransactionReceipt | undefined> {
-  const raw = await rpc.request({ method: 'eth_getTransactionReceipt', params: [hash] })
-  return raw === null ? undefined : formatTransactionReceipt(raw)
+/** The receipt, once enough blocks stand above it; undefined as well while nobody answers, for it may be there. */
+async function findFinalReceipt(
+  rpc: PublicClient,
+  hash: Hex,
+  confirmations: number,
+): Promise<TransactionReceipt | undefined> {
+  try {
+    const raw = await rpc.request({ method: 'eth_getTransactionReceipt', params: [hash] })
+    if (raw === null) return undefined
+    const receipt = formatTransactionReceipt(raw)
+    if (confirmations === 0) return receipt
+    const above = (await rpc.getBlockNumber()) - receipt.blockNumber
+    return above >= BigInt(confirmations) ? receipt : undefined
+  } catch (error) {
+    if (isTransportFault(error)) return undefined
+    throw error
+  }
+}
+
+async function sendAgain(rpc: PublicClient, { raw, hash }: Signed): Promise<void> {
+  try {
+    if (!(await isKnown(rpc, hash))) await broadcast(rpc, raw)
+  } catch (error) {
+    if (!isTransportFault(error)) throw error
+  }
 }
 
 async function waitForReceipt(
-  { rpc, pollingIntervalMs }: SenderOptions,
+  { rpc, pollingIntervalMs, confirmations }: SenderOptions,
   { raw, hash }: Signed,
   { signal, timeoutMs = RECEIPT_TIMEOUT_MS }: TransactionRequest,
 ): Promise<TransactionReceipt> {
   const startedMs = performance.now()
   for (let poll = 1; ; poll++) {
-    const receipt = await findReceipt(rpc, hash)
+    const receipt = await findFinalReceipt(rpc, hash, confirmations)
     if (receipt !== undefined) return receipt
     const waitedMs = Math.round(performance.now() - startedMs)
     if (waitedMs > timeoutMs) throw new ReceiptTimeout(hash, waitedMs)
     await delay(pollingIntervalMs, signal)
     // A chain that lost its pool or rewound forgets transactions; the same bytes again do no harm.
-    if (poll % POLLS_PER_RESEND === 0 && !(await isKnown(rpc, hash))) await broadcast(rpc, raw)
+    if (poll % POLLS_PER_RESEND === 0) await sendAgain(rpc, { raw, hash })
   }
 }
 

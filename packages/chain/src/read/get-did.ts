@@ -64,12 +64,13 @@ export async function getDidDocumentData(client: ChainClient, options: DidOption
 
 /**
  * What a login needs: who may authenticate for a DID. The master key always may; another key while it is in the
- * authentication relation and not deactivated. `spec/did.md` 8
+ * authentication relation and not deactivated. Nobody may for a deactivated DID. `spec/did.md` 8
  */
 export async function findDid(client: ChainClient, { addresses, did }: DidOptions): Promise<DidRecord | undefined> {
   const id = idFromDid(did)
   const state = await readState(client, addresses, id)
   if (state === undefined) return undefined
+  if (state.deactivated) return { did: didFromId(id), ...state, authenticationKeys: [] }
   const methods = await readMethods(client, addresses, id)
   const flags = await Promise.all(
     methods.map((method) => method.index === 0 || isInAuthentication(client, addresses, id, method)),

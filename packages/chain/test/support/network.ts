@@ -1,4 +1,4 @@
-import { createDevnet, type Devnet } from '@memo/devnet'
+import { createDevnet, type Devnet, type DevnetOptions } from '@memo/devnet'
 import type { LocalAccount } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import {
@@ -22,11 +22,8 @@ export function testAccount(number: number): LocalAccount {
 
 export const deployer: LocalAccount = testAccount(0xd0)
 
-export async function startDevnet(genesisTimestamp?: number): Promise<Devnet> {
-  return createDevnet({
-    genesisAlloc: { [deployer.address]: 1_000_000n * coin },
-    ...(genesisTimestamp === undefined ? {} : { genesisTimestamp }),
-  })
+export async function startDevnet(options: Partial<DevnetOptions> = {}): Promise<Devnet> {
+  return createDevnet({ genesisAlloc: { [deployer.address]: 1_000_000n * coin }, ...options })
 }
 
 export function clientOf(devnet: Pick<Devnet, 'request'>, account?: LocalAccount): ChainClient {

@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Devnet } from '@memo/devnet'
+import { createChainClient, devnetParams, ReceiptTimeout, runDeploy, transferGas } from '../src/index.ts'
+import { clientOf, deployer, pollingIntervalMs, startDevnet, testAccount } from './support/network.ts'
+
+const to = testAccount(1).address
+/** Blocks come only when the test asks for them. */
+const mining = { mode: 'interval', ms: 3_600_000 } as const
+
+async function until(devnet: Devnet, holds: () => Promise<boolean>): Promise<void> {
+  for (let rounds = 0; !(await holds()); rounds += 1) {
+    assert.ok(rounds < 400, 'it comes to pass in time')
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+  await devnet.mine(1)
+}
+
+function pendingCount(devnet: Devnet): Promise<number> {
+  return clientOf(devnet).rpc.getTransactionCount({ address: deployer.address, blockTag: 'pending' })
+}
+
+test('a chain that makes no blocks is reported, not waited for', async () => {
+  const devnet = await startDevnet({ mining })
+  const client = clientOf(devnet, deployer)
+  await assert.rejects(client.sender!.send({ to, data: '0x', value: 1n, timeoutMs: 50 }), ReceiptTimeout)
+  await devnet.mine(1)
+  assert.equal(await client.rpc.getBalance({ address: to }), 1n, 'and what was sent still arrives')
+  await devnet.close()
+})
+
+test('a write resolves under its confirmations and not before', async () => {
+  const devnet = await startDevnet({ mining })
+  const client = createChainClient({
+    rpcUrl: 'in-process',
+    provider: devnet,
+    account: deployer,
+    pollingIntervalMs,
+    confirmations: 2,
+  })
+  let resolved = false
+  const sent = transferGas(client, { to, amountWei: 1n }).then((result) => {
+    resolved = true
+    return result
+  })
+  await until(devnet, async () => (await pendingCount(devnet)) === 1)
+  await devnet.mine(1)
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  assert.equal(resolved, false, 'one block above is not two')
+  await devnet.mine(1)
+  assert.equal((await sent).blockNumber, 1)
+  await devnet.close()
+})
+
+test('an endpoint that fails while a receipt is awaited does not lose the transaction', async () => {
+  const devnet = await startDevnet()
+  let failures = 3
+  const flaky = {
+    request: async (call: { method: string; params?: unknown }) => {
+      if (call.method === 'eth_getTransactionReceipt' && failures-- > 0) throw new TypeError('connection reset')
+      return devnet.request(call)
+    },
+  }
+  await transferGas(clientOf(flaky, deployer), { to, amountWei: 1n })
+  assert.equal(failures < 0, true)
+  await devnet.close()
+})
+
+test('a deployment that was killed with a step on its way waits for that step', async () => {
+  const devnet = await startDevnet({ mining })
+  const stop = new AbortController()
+  const first = runDeploy(clientOf(devnet, deployer), { params: devnetParams, signal: stop.signal })
+  await until(devnet, async () => (await pendingCount(devnet)) === 1)
+  await until(devnet, async () => (await pendingCount(devnet)) === 2).catch((error) => assert.ifError(error))
+  stop.abort(new DOMException('killed', 'AbortError'))
+  await assert.rejects(first, { name: 'AbortError' })
+  const outcomes: string[] = []
+  let done = false
+  const second = runDeploy(clientOf(devnet, deployer), {
+    params: devnetParams,
+    onStep: (step, outcome) => outcomes.push(`${step.key} ${outcome}`),
+  }).finally(() => {
+    done = true
+  })
+  while (!done) {
+    await devnet.mine(1)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+  await second
+  assert.deepEqual(outcomes.slice(0, 2), ['governance found', 'memoToken found'])
+  assert.equal(outcomes.length, 7)
+  await devnet.close()
+})
