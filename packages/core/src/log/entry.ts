@@ -1,6 +1,6 @@
-import { decode, encode } from '@ipld/dag-cbor'
+import { decode } from '@ipld/dag-cbor'
 import { primitives } from '#primitives'
-import { type Address, concatBytes, findBytesFromHex, hexFromBytes, utf8 } from '../bytes/index.ts'
+import { type Address, concatBytes, encodeCbor, findBytesFromHex, hexFromBytes, utf8 } from '../bytes/index.ts'
 import { BadInputError } from '../errors/index.ts'
 import {
   findSignerAddress,
@@ -77,7 +77,7 @@ const ENTRY_STRUCT: TypedStruct = {
 
 /** Encodes and signs an entry. */
 export async function signEntry(network: Network, entry: LogEntry, signer: Signer): Promise<SignedEntry> {
-  const bytes = encode(entryToPlain(entry))
+  const bytes = encodeCbor(entryToPlain(entry))
   const hash = hashEntry(bytes)
   return { entry, bytes, hash, signature: await signer.signDigest(entryDigest(network, entry, hash)) }
 }

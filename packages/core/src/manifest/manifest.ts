@@ -1,5 +1,5 @@
-import { decode, encode } from '@ipld/dag-cbor'
-import { equalBytes } from '../bytes/index.ts'
+import { decode } from '@ipld/dag-cbor'
+import { encodeCbor, equalBytes, utf8 } from '../bytes/index.ts'
 import { BadInputError } from '../errors/index.ts'
 import { compressPublicKey, unwrapKey, wrapKey } from '../keys/index.ts'
 import { CONTENT_KEY_BYTES, openBox, sealBox } from '../seal/index.ts'
@@ -70,7 +70,7 @@ export function decodeManifest(bytes: Uint8Array): Manifest {
   const plain = decodeRecord(bytes, 'manifest')
   const { v, name, type, cid, size, time, key, parts, meta } = plain
   if (v !== 1) throw new BadInputError('a manifest of an unknown version')
-  if (typeof name !== 'string' || new TextEncoder().encode(name).length > MAX_NAME_BYTES) {
+  if (typeof name !== 'string' || utf8(name).length > MAX_NAME_BYTES) {
     throw new BadInputError(`an object name is at most ${MAX_NAME_BYTES} bytes of UTF-8`)
   }
   if (typeof type !== 'string' || type.length > MAX_TYPE_CHARS) throw new BadInputError('a bad content type')
@@ -179,7 +179,7 @@ function isSize(value: unknown): value is number {
 
 function encodeRecord(record: unknown): Uint8Array {
   try {
-    return encode(record)
+    return encodeCbor(record)
   } catch (cause) {
     throw new BadInputError('a manifest with a field that cannot be stored', { cause })
   }

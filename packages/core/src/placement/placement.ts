@@ -1,6 +1,15 @@
-import { decode, encode } from '@ipld/dag-cbor'
+import { decode } from '@ipld/dag-cbor'
 import { primitives } from '#primitives'
-import { type Address, concatBytes, equalBytes, findBytesFromHex, hex32, hexFromBytes, utf8 } from '../bytes/index.ts'
+import {
+  type Address,
+  concatBytes,
+  encodeCbor,
+  equalBytes,
+  findBytesFromHex,
+  hex32,
+  hexFromBytes,
+  utf8,
+} from '../bytes/index.ts'
 import { MAX_TOTAL_SHARDS, MIN_PARITY_SHARDS } from '../erasure/index.ts'
 import { BadInputError } from '../errors/index.ts'
 import { HASH_BYTES } from '../piece/index.ts'
@@ -34,7 +43,7 @@ export function partIdOf(
   part: Pick<Placement, 'dataShards' | 'parityShards' | 'sizeBytes'>,
   roots: readonly Uint8Array[],
 ): Uint8Array {
-  const body = encode([part.dataShards, part.parityShards, part.sizeBytes, roots])
+  const body = encodeCbor([part.dataShards, part.parityShards, part.sizeBytes, roots])
   return primitives.sha256(concatBytes(PART_DOMAIN, body))
 }
 
@@ -45,7 +54,7 @@ export function geometryOf(placement: Placement): PartGeometry {
 
 /** dag-cbor of a placement. */
 export function encodePlacement(placement: Placement): Uint8Array {
-  return encode(placementToPlain(placement))
+  return encodeCbor(placementToPlain(placement))
 }
 
 /** The IPLD form that stands inside other records. */

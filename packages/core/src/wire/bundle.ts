@@ -1,4 +1,5 @@
-import { decode, encode } from '@ipld/dag-cbor'
+import { decode } from '@ipld/dag-cbor'
+import { encodeCbor } from '../bytes/index.ts'
 import { BadInputError } from '../errors/index.ts'
 import type { Network } from '../keys/index.ts'
 import { decodeSignedEntry, type SignedEntry } from '../log/index.ts'
@@ -22,7 +23,7 @@ export type IndexBundle = {
 export const MAX_BUNDLE_BYTES = 67_108_864
 
 export function encodeBundle(bundle: IndexBundle): Uint8Array {
-  return encode({
+  return encodeCbor({
     v: 1,
     entry: bundle.signed.bytes,
     signature: bundle.signed.signature,
@@ -42,7 +43,7 @@ export function decodeBundle(network: Network, bytes: Uint8Array): IndexBundle {
 }
 
 export function encodePlacedPart(part: PlacedPart): Uint8Array {
-  return encode(placedPartToPlain(part))
+  return encodeCbor(placedPartToPlain(part))
 }
 
 /** Parses {@link encodePlacedPart}. Errors: {@link BadInputError}. */

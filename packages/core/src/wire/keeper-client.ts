@@ -1,6 +1,7 @@
-import { decode, encode } from '@ipld/dag-cbor'
+import { decode } from '@ipld/dag-cbor'
 import {
   type Address,
+  encodeCbor,
   equalBytes,
   findAddress,
   findBytesFromHex,
@@ -177,17 +178,17 @@ export function createKeeperClient(ports: ClientPorts, peer: Omit<Peer, 'role'>)
 
 /** Body of an answer that lists entries: dag-cbor `{entries: [[bytes, signature], …]}`. */
 export function encodeEntries(entries: readonly Pick<SignedEntry, 'bytes' | 'signature'>[]): Uint8Array {
-  return encode({ entries: entries.map((entry) => [entry.bytes, entry.signature]) })
+  return encodeCbor({ entries: entries.map((entry) => [entry.bytes, entry.signature]) })
 }
 
 /** Body of an answer with a part, or with none: dag-cbor `{part: bytes | null}`. */
 export function encodePartAnswer(part: Uint8Array | undefined): Uint8Array {
-  return encode({ part: part ?? null })
+  return encodeCbor({ part: part ?? null })
 }
 
 /** Body of a feed answer: dag-cbor `{next, bundles: [bytes, …]}`. */
 export function encodeFeed(next: number, bundles: readonly Uint8Array[]): Uint8Array {
-  return encode({ next, bundles })
+  return encodeCbor({ next, bundles })
 }
 
 function entryOf(ports: ClientPorts, plain: unknown): SignedEntry {
