@@ -1,7 +1,11 @@
-import type { Address, Chain, Clock, Randomness } from '@memo/core'
+import type { Address, Chain } from '@memo/core'
+import type { MemoDid } from '@memo/did'
 import type { Storage } from '@memo/sdk'
 import type { Sessions } from './auth/sessions.ts'
+import type { GatewayEventSink } from './events.ts'
+import type { Readiness } from './readiness.ts'
 import type { ObjectTable } from './store/objects.ts'
+import type { Turnstile } from './turnstile.ts'
 
 /** What the routes answer from. */
 export type GatewayContext = {
@@ -9,8 +13,9 @@ export type GatewayContext = {
   readonly objects: ObjectTable
   readonly storage: Storage
   readonly chain: Chain
-  readonly clock: Clock
-  readonly random: Randomness
+  readonly readiness: Readiness
+  /** Lets uploads in, a few at a time. */
+  readonly uploads: Turnstile
   /** The gateway's own account and key pair, a reader of every manifest it writes. */
   readonly account: Address
   readonly publicKey: Uint8Array
@@ -18,4 +23,7 @@ export type GatewayContext = {
   readonly policy: string
   /** Extra facts for `GET /info`. */
   readonly about: Readonly<Record<string, unknown>>
+  readonly log: GatewayEventSink
+  /** Throws while the table may not say all of this DID (`spec/gateway.md` 10). */
+  assertRestored(did: MemoDid): void
 }

@@ -1,5 +1,8 @@
 import { MemoError } from '@memo/core'
 
+/** How long a client waits before it tries again what cannot be served now. */
+export const RETRY_AFTER_SECONDS = '10'
+
 /** Codes and base texts of the original's HTTP errors (`spec/gateway.md` 8). */
 const BASES = {
   401: ['Authentication', 'Authentication Failed'],
@@ -39,6 +42,9 @@ export class ApiError extends MemoError {
     return { Code: BASES[this.status][0], Description: this.message, HTTPStatusCode: this.status }
   }
 }
+
+/** A call lacks what it must carry, or carries something else in its place. */
+export const MISSING = 'Missing parameters, please refer to the API documentation for details'
 
 /** A refused login or restricted call; its text is the original's (`spec/login.md` 8). */
 export class LoginRefusedError extends MemoError {

@@ -2,12 +2,15 @@ import contentDisposition from 'content-disposition'
 import mime from 'mime'
 
 const MAX_NAME_BYTES = 1_024
+const MAX_TYPE_CHARS = 128
 const DEFAULT_TYPE = 'application/octet-stream'
 /** A client that does not know says these; the name knows better. */
 const VAGUE_TYPES: ReadonlySet<string> = new Set(['', DEFAULT_TYPE, 'text/plain'])
 /** Control characters, and the marks that make a name read in another direction than it is. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is taken out
 const UNSAFE = /[\u0000-\u001f\u007f\u202a-\u202e\u2066-\u2069]/g
+
+const NOT_ASCII = /[^\u0020-\u007e]/gu
 
 /**
  * The name that an object gets for the name that a client sent: its last path segment without control characters,
@@ -23,12 +26,13 @@ export function objectNameOf(sent: string): string {
 export function contentTypeOf(name: string, said: string): string {
   const byName = mime.getType(name)
   if (byName) return byName
-  return VAGUE_TYPES.has(said) || !/^[\w.+-]+\/[\w.+-]+$/.test(said) ? DEFAULT_TYPE : said
+  const isType = said.length <= MAX_TYPE_CHARS && /^[\w.+-]+\/[\w.+-]+$/.test(said)
+  return isType && !VAGUE_TYPES.has(said) ? said : DEFAULT_TYPE
 }
 
-/** `Content-Disposition` that carries the name in UTF-8 and in plain ASCII. */
+/** `Content-Disposition` with the name in ASCII, and beside it in UTF-8 where that is another one. */
 export function dispositionOf(name: string): string {
-  return contentDisposition(name)
+  return contentDisposition(name, { fallback: name.replace(NOT_ASCII, '?') })
 }
 
 function shorten(name: string): string {

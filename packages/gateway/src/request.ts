@@ -3,23 +3,27 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type AuthFields, authFieldsFrom, type FieldSource } from './auth/fields.ts'
 import type { Caller } from './auth/sessions.ts'
 import type { GatewayContext } from './context.ts'
-import { ApiError } from './errors.ts'
+import { ApiError, LoginRefusedError, MISSING } from './errors.ts'
 
 const MAX_JSON_BYTES = 65_536
 
 /**
- * The fields of a call's body: JSON in whatever content type, or nothing. A form is left alone for the route that
- * reads it.
+ * The fields of a call's body: JSON in whatever content type, a url-encoded form, or nothing. A multipart form is left
+ * alone for the route that reads it. Errors: {@link LoginRefusedError} for a body that is neither.
  */
-export async function readBodyFields(request: FastifyRequest): Promise<FieldSource> {
-  if (isForm(request)) return {}
+async function readBodyFields(request: FastifyRequest): Promise<FieldSource> {
+  const type = request.headers['content-type']?.toLowerCase() ?? ''
+  if (type.startsWith('multipart/form-data')) return {}
   const bytes = await readSmall(request)
   if (bytes.length === 0) return {}
   try {
-    const plain: unknown = JSON.parse(textFromUtf8(bytes))
+    const text = textFromUtf8(bytes)
+    if (type.startsWith('application/x-www-form-urlencoded')) return Object.fromEntries(new URLSearchParams(text))
+    const plain: unknown = JSON.parse(text)
     return typeof plain === 'object' && plain !== null ? (plain as FieldSource) : {}
   } catch (cause) {
-    throw new ApiError(516, 'the body is not JSON', cause)
+    if (cause instanceof SyntaxError || cause instanceof TypeError) throw new LoginRefusedError(MISSING)
+    throw cause
   }
 }
 
@@ -44,10 +48,6 @@ export function disconnectSignal(reply: FastifyReply): AbortSignal {
     if (!reply.raw.writableFinished) controller.abort(new ApiError(500, 'the client went away'))
   })
   return controller.signal
-}
-
-function isForm(request: FastifyRequest): boolean {
-  return request.headers['content-type']?.toLowerCase().startsWith('multipart/form-data') ?? false
 }
 
 async function readSmall(request: FastifyRequest): Promise<Uint8Array> {

@@ -1,12 +1,15 @@
-import Fastify, { type FastifyInstance } from 'fastify'
+import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import type { GatewayContext } from './context.ts'
-import { ApiError, apiErrorFrom, LoginRefusedError } from './errors.ts'
+import { ApiError, apiErrorFrom, LoginRefusedError, RETRY_AFTER_SECONDS } from './errors.ts'
 import { downloadRoutes } from './routes/download.ts'
+import { healthRoutes } from './routes/health.ts'
 import { loginRoutes } from './routes/login.ts'
 import { objectRoutes } from './routes/objects.ts'
 import { uploadRoutes } from './routes/upload.ts'
 
-const RETRY_AFTER_SECONDS = '10'
+/** A path of some storage: `/mefs/`, `/ipfs/<cid>`. */
+const STORAGE_PATH = /^\/[a-z0-9]+\/[^/]*$/
+const MAX_QUOTED_CHARS = 200
 const ALLOWED_HEADERS = [
   'Content-Type,AccessToken,X-CSRF-Token,Authorization,Token,Range,If-None-Match',
   'X-Memo-Did,X-Memo-Token,X-Memo-Request-Id,X-Memo-Payload,X-Memo-Payload-Hash,X-Memo-Signature',
@@ -26,10 +29,8 @@ export function createServer(context: GatewayContext): FastifyInstance {
   app.addContentTypeParser('*', (_request, _payload, done) => done(null))
 
   allowOrigins(app)
-  answerErrors(app)
-  app.get('/', async (_request, reply) => await reply.type('text/plain; charset=utf-8').send('Welcome Server'))
-  app.get('/livez', async () => ({ status: 'ok' }))
-  app.get('/info', async () => ({ account: context.account, policy: context.policy, ...context.about }))
+  answerErrors(app, context)
+  healthRoutes(app, context)
   loginRoutes(app, context)
   objectRoutes(app, context)
   uploadRoutes(app, context)
@@ -51,24 +52,30 @@ function allowOrigins(app: FastifyInstance): void {
   app.options('/*', async (_request, reply) => await reply.code(204).send())
 }
 
-function answerErrors(app: FastifyInstance): void {
+function answerErrors(app: FastifyInstance, { log }: GatewayContext): void {
   app.setErrorHandler(async (thrown, request, reply) => {
     const error = apiErrorFrom(isHttpFault(thrown) ? new ApiError(516, thrown.message, thrown) : thrown)
     for (const header of ['content-length', 'content-disposition', 'etag', 'accept-ranges', 'last-modified']) {
       reply.removeHeader(header)
     }
     reply.header('cache-control', 'no-store').type('application/json; charset=utf-8')
-    if (error instanceof LoginRefusedError) return await reply.code(401).send({ error: error.message })
-    if (error.status === 503) reply.header('retry-after', RETRY_AFTER_SECONDS)
     const extra = request.url.startsWith('/mefs/delete') ? { Status: 'Failure' } : {}
+    if (error instanceof LoginRefusedError) return await reply.code(401).send({ error: error.message, ...extra })
+    if (error.status === 503) reply.header('retry-after', RETRY_AFTER_SECONDS)
+    if (error.status === 500) log({ type: 'request-failed', level: 'error', message: faultText(request, thrown) })
     return await reply.code(error.status).send({ ...error.toBody(), ...extra })
   })
   app.setNotFoundHandler((request) => {
-    const isStorage = /^\/[a-z]+\/?$/.test(request.url.split('?')[0] ?? '')
-    throw isStorage && request.method === 'POST'
-      ? new ApiError(518, 'storage not support')
-      : new ApiError(404, `nothing answers ${request.method} ${request.url.slice(0, 200)}`)
+    const [path = ''] = request.url.split('?')
+    if (STORAGE_PATH.test(path)) throw new ApiError(518, 'storage not support')
+    throw new ApiError(404, `nothing answers ${request.method} ${path.slice(0, MAX_QUOTED_CHARS)}`)
   })
+}
+
+/** Without the query, in which signatures may stand. */
+function faultText(request: FastifyRequest, thrown: unknown): string {
+  const text = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown)
+  return `${request.method} ${request.url.split('?')[0]?.slice(0, MAX_QUOTED_CHARS)} failed: ${text}`
 }
 
 /** A fault that fastify found in the request itself, such as a bad URL. */

@@ -6,6 +6,10 @@ import { ApiError } from './errors.ts'
 const MAX_FIELD_BYTES = 4_096
 const MAX_FIELDS = 32
 const MAX_HEADER_PAIRS = 64
+const MAX_QUOTED_CHARS = 100
+const BUFFER_BYTES = 1_048_576
+/** What changes how the file is stored, and so must be known when it begins. */
+const EARLY_FIELDS: ReadonlySet<string> = new Set(['public', 'name'])
 
 /** A multipart upload at the moment its file begins. */
 export type UploadForm = {
@@ -24,7 +28,7 @@ export type UploadForm = {
  */
 export async function readUploadForm(request: IncomingMessage): Promise<UploadForm> {
   return await new Promise<UploadForm>((resolve, reject) => {
-    const fields: Record<string, string> = {}
+    const fields: Record<string, string> = Object.create(null)
     const { promise: ended, resolve: end, reject: fail } = Promise.withResolvers<void>()
     let file: Readable | undefined
     const fault = (detail: string, cause?: unknown) => {
@@ -38,8 +42,9 @@ export async function readUploadForm(request: IncomingMessage): Promise<UploadFo
     const form = createForm(request.headers, fault)
     if (!form) return
     form.on('field', (name, value, _nameCut, valueCut) => {
-      if (valueCut) fault(`form field ${name} is longer than ${MAX_FIELD_BYTES} bytes`)
-      else fields[name] = value
+      if (valueCut) fault(`form field ${name.slice(0, MAX_QUOTED_CHARS)} is longer than ${MAX_FIELD_BYTES} bytes`)
+      else if (!file) fields[name] = value
+      else if (EARLY_FIELDS.has(name)) fault(`the form field ${name} stands before the file`)
     })
     form.on('file', (name, stream, fileName, _encoding, contentType) => {
       if (name !== 'file' || file) {
@@ -47,6 +52,7 @@ export async function readUploadForm(request: IncomingMessage): Promise<UploadFo
         return
       }
       file = stream
+      stream.on('error', () => undefined) // told to whoever reads it; a refused upload has no reader
       resolve({ fields: { ...fields }, fileName: fileName ?? '', contentType, file: stream, ended })
     })
     form.on('error', (cause) => fault('malformed multipart form', cause))
@@ -70,8 +76,8 @@ function createForm(headers: IncomingHttpHeaders, fault: (detail: string, cause?
     return new Busboy({
       headers: { ...headers, 'content-type': type },
       limits: { fieldSize: MAX_FIELD_BYTES, fields: MAX_FIELDS, headerPairs: MAX_HEADER_PAIRS, files: 1 },
-      highWaterMark: 1_048_576,
-      fileHwm: 1_048_576,
+      highWaterMark: BUFFER_BYTES,
+      fileHwm: BUFFER_BYTES,
     })
   } catch (cause) {
     fault('malformed multipart form', cause)

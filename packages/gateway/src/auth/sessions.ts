@@ -15,10 +15,9 @@ import {
 } from '@memo/core'
 import { findMemoDid, type MemoDid } from '@memo/did'
 import { restrictedDigest } from '@memo/sdk'
-import { LoginRefusedError } from '../errors.ts'
+import { LoginRefusedError, MISSING } from '../errors.ts'
 import { type AuthFields, findCount, findToken } from './fields.ts'
 
-const MISSING = 'Missing parameters, please refer to the API documentation for details'
 const TIMED_OUT = 'the request has timed out, please log in within one minute'
 const NOT_NEWER = 'the current request is later than the latest request'
 const NO_SESSION = 'cannot find session, please log in first'
@@ -97,7 +96,7 @@ export function createSessions(ports: {
       const isComplete = did === text && token && timestamp !== undefined && signature
       if (!did || !isComplete) throw new LoginRefusedError(MISSING)
       const now = Math.floor(clock.nowMs() / 1000)
-      if (Math.abs(now - timestamp) >= LOGIN_WINDOW_SECONDS || timestamp < FIRST_TIMESTAMP) {
+      if (Math.abs(now - timestamp) > LOGIN_WINDOW_SECONDS || timestamp < FIRST_TIMESTAMP) {
         throw new LoginRefusedError(TIMED_OUT)
       }
       const publicKey = await signerOf(did, loginDigest(text, token, timestamp), signature, `can't log in as ${text}`)

@@ -54,6 +54,7 @@ export async function findReadable(
   const fields = await readAuthFields(request)
   if (fields.did !== undefined) {
     const caller = await context.sessions.authenticate(fields)
+    context.assertRestored(caller.did)
     const own = await context.objects.findOwned(caller.did, cid)
     if (own) return own
   }

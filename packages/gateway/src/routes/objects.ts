@@ -1,3 +1,4 @@
+import { NotFoundError } from '@memo/core'
 import type { FastifyInstance } from 'fastify'
 import { findCount } from '../auth/fields.ts'
 import type { GatewayContext } from '../context.ts'
@@ -10,6 +11,7 @@ import { findReadable } from './download.ts'
 export function objectRoutes(app: FastifyInstance, context: GatewayContext): void {
   app.get('/mefs/listobjects', async (request) => {
     const caller = await authenticate(context, request)
+    context.assertRestored(caller.did)
     const objects: unknown[] = []
     for await (const object of context.objects.list(caller.did)) objects.push(listed(object))
     return { Address: await masterAddressOf(context, caller.did), Storage: 'mefs', Object: objects, Objects: objects }
@@ -17,11 +19,14 @@ export function objectRoutes(app: FastifyInstance, context: GatewayContext): voi
 
   app.get<{ Querystring: { id?: string } }>('/mefs/delete', async (request) => {
     const caller = await authenticate(context, request)
+    context.assertRestored(caller.did)
     const id = findCount(request.query.id)
     if (id === undefined) throw new ApiError(516, 'delete names an object by its id')
-    const object = await context.objects.findById(caller.did, id)
+    const object = await context.objects.findById(id)
     if (!object) throw new ApiError(404, `no object ${id}`)
-    await context.storage.remove(caller.did, { writer: context.account, seq: id })
+    if (object.did !== caller.did) throw new ApiError(403, `object ${id} is not yours`)
+    await context.objects.mark(object)
+    await removeFromLog(context, object)
     await context.objects.remove(object)
     return { Status: 'Success', state: 'success' }
   })
@@ -34,6 +39,16 @@ export function objectRoutes(app: FastifyInstance, context: GatewayContext): voi
       parts: await context.storage.status(object.manifest),
     }
   })
+}
+
+/** What its owner has deleted by other ways already needs no second deletion. */
+async function removeFromLog(context: GatewayContext, { did, seq }: StoredObject): Promise<void> {
+  try {
+    await context.storage.remove(did, { writer: context.account, seq })
+  } catch (thrown) {
+    if (!(thrown instanceof NotFoundError)) throw thrown
+    context.log({ type: 'deleted-before', level: 'info', message: `object ${seq} of ${did} was deleted before` })
+  }
 }
 
 async function masterAddressOf(context: GatewayContext, did: string): Promise<string> {

@@ -1,24 +1,31 @@
+import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { authFieldsFrom, type FieldSource } from '../auth/fields.ts'
 import { type Caller, evidenceOf } from '../auth/sessions.ts'
 import type { GatewayContext } from '../context.ts'
 import { ApiError } from '../errors.ts'
 import { contentTypeOf, objectNameOf } from '../names.ts'
-import { createPayloadCheck } from '../payload.ts'
+import { createPayloadCheck, type PayloadCheck } from '../payload.ts'
 import { disconnectSignal } from '../request.ts'
+import { ID_KEY, type StoredObject } from '../store/objects.ts'
 import { readUploadForm, type UploadForm } from '../upload-form.ts'
+
+/** A refused upload is read so far and so long, that the client gets to see the answer; then it is cut off. */
+const MAX_DRAINED_BYTES = 67_108_864
+const MAX_DRAIN_MS = 10_000
 
 /** `POST /mefs/`: stores a file and answers once it is durable (`spec/gateway.md` 3). */
 export function uploadRoutes(app: FastifyInstance, context: GatewayContext): void {
   const upload = async (request: FastifyRequest, reply: FastifyReply) => {
-    const signal = disconnectSignal(reply)
-    const form = await readUploadForm(request.raw)
+    const gone = disconnectSignal(reply)
+    let form: UploadForm | undefined
     try {
-      return await storeForm(context, request, form, signal)
+      form = await readUploadForm(request.raw)
+      const { manifest } = await storeForm(context, request, form, gone)
+      return { cid: manifest.cid, Mid: manifest.cid }
     } catch (thrown) {
-      form.file.destroy()
-      request.raw.unpipe()
-      request.raw.resume() // the rest is read and dropped, so that the client gets to see the answer
+      form?.file.destroy()
+      drain(request.raw, reply)
       throw thrown
     }
   }
@@ -30,36 +37,79 @@ async function storeForm(
   context: GatewayContext,
   request: FastifyRequest,
   form: UploadForm,
-  signal: AbortSignal,
-): Promise<{ cid: string; Mid: string }> {
+  gone: AbortSignal,
+): Promise<StoredObject> {
   const fields = authFieldsFrom([form.fields, request.query as FieldSource], request.headers)
   const caller = await context.sessions.authenticate(fields)
+  context.assertRestored(caller.did)
   if (!caller.payload) throw new ApiError(516, 'an upload signs the hash of its file as payload')
   const check = await createPayloadCheck(caller.payload, fields.payloadHash)
-  const name = objectNameOf(form.fields.name ?? form.fileName)
-  const isPublic = isTrue(form.fields.public ?? (request.query as FieldSource).public)
-
-  const stored = await context.storage.put(check.watch(form.file), {
-    did: caller.did,
-    name,
-    contentType: contentTypeOf(name, form.contentType),
-    isPublic,
-    policy: context.policy,
-    readers: readersOf(context, caller),
-    evidence: evidenceOf(caller.session),
-    signal,
-    beforeCommit: async ({ cid }) => {
-      await form.ended
-      check.assertMatches(cid)
-    },
-  })
-  await context.objects.add({ did: caller.did, id: stored.seq, manifest: stored.manifest })
-  return { cid: stored.cid, Mid: stored.cid }
+  return await context.uploads.pass(gone, async () => await put(context, request, { form, caller, check, gone }))
 }
 
-/** The owner, by the key that logged in, and the gateway itself. */
-function readersOf(context: GatewayContext, caller: Caller): Uint8Array[] {
-  return [caller.session.publicKey, context.publicKey]
+type Upload = {
+  readonly form: UploadForm
+  readonly caller: Caller
+  readonly check: PayloadCheck
+  /** Aborted when the client goes away. */
+  readonly gone: AbortSignal
+}
+
+async function put(context: GatewayContext, request: FastifyRequest, upload: Upload): Promise<StoredObject> {
+  const { form, caller, check, gone } = upload
+  const { did, session } = caller
+  const name = objectNameOf(form.fields.name ?? form.fileName)
+  const id = await context.objects.reserve(did)
+  const scope = new AbortController()
+  const leave = () => scope.abort(gone.reason)
+  gone.addEventListener('abort', leave, { once: true })
+  let isCommitting = false
+  try {
+    gone.throwIfAborted()
+    const stored = await context.storage.put(check.watch(form.file), {
+      did,
+      name,
+      contentType: contentTypeOf(name, form.contentType),
+      isPublic: isTrue(form.fields.public ?? (request.query as FieldSource).public),
+      policy: context.policy,
+      // The owner, by the key that logged in, and the gateway itself.
+      readers: [session.publicKey, context.publicKey],
+      evidence: evidenceOf(session),
+      metadata: { [ID_KEY]: String(id) },
+      signal: scope.signal,
+      beforeCommit: async ({ cid }) => {
+        await form.ended
+        check.assertMatches(cid)
+        gone.throwIfAborted()
+        // From here on keepers may know the object: what is begun is brought to its end, whoever still listens.
+        gone.removeEventListener('abort', leave)
+        isCommitting = true
+      },
+    })
+    return await context.objects.add(did, stored, id)
+  } catch (thrown) {
+    // An entry that was handed over may become durable later: its mark stays for the next start.
+    if (!isCommitting) await context.objects.release(id)
+    throw thrown
+  } finally {
+    gone.removeEventListener('abort', leave)
+  }
+}
+
+/** Reads and drops what the client still sends. */
+function drain(request: IncomingMessage, reply: FastifyReply): void {
+  request.unpipe()
+  if (request.readableEnded || request.destroyed) return
+  reply.header('connection', 'close')
+  let bytes = 0
+  const cut = () => request.destroy()
+  const timer = setTimeout(cut, MAX_DRAIN_MS).unref()
+  request.once('close', () => clearTimeout(timer))
+  request.on('data', (block: Uint8Array) => {
+    bytes += block.length
+    if (bytes > MAX_DRAINED_BYTES) cut()
+  })
+  request.resume()
 }
 
 function isTrue(value: unknown): boolean {

@@ -3,12 +3,15 @@ import {
   decodeManifest,
   encodeManifest,
   hex32,
+  type IndexChange,
   type IndexStore,
   keccak256,
   type Manifest,
   openBox,
   type Randomness,
   sealBox,
+  textFromUtf8,
+  uint64be,
   utf8,
 } from '@memo/core'
 import type { MemoDid } from '@memo/did'
@@ -16,84 +19,152 @@ import type { MemoDid } from '@memo/did'
 /** An object that this gateway wrote for a DID. */
 export type StoredObject = {
   readonly did: MemoDid
-  /** Number of its entry in the gateway's log for the DID: its ID in the HTTP API, for its whole life. */
+  /** Its ID in the HTTP API, for its whole life; no two objects of this gateway have the same. */
   readonly id: number
+  /** Number of its entry in the gateway's log for the DID. */
+  readonly seq: number
   readonly manifest: Manifest
 }
 
+/** An object as the gateway's log has it. */
+export type LoggedObject = Pick<StoredObject, 'seq' | 'manifest'>
+
 /**
  * What the gateway knows of its objects, sealed under a key of its own, so that a stolen disk shows neither names nor
- * content keys. All of it can be read again from the keepers.
+ * content keys. All of it can be read again from the keepers (`spec/gateway.md` 10).
  */
 export type ObjectTable = {
-  add(object: StoredObject): Promise<void>
+  /** Takes a new ID, and notes that the log of `did` is about to change. */
+  reserve(did: MemoDid): Promise<number>
+  /** The change did not come about: the ID is given up. */
+  release(id: number): Promise<void>
+  /** Notes that an object is about to be deleted. */
+  mark(object: StoredObject): Promise<void>
+  /** Adds an object under `id`, or under the one that its manifest has had since it was first put. */
+  add(did: MemoDid, object: LoggedObject, id: number): Promise<StoredObject>
   remove(object: StoredObject): Promise<void>
-  findById(did: MemoDid, id: number): Promise<StoredObject | undefined>
+  /** Whoever's it is. */
+  findById(id: number): Promise<StoredObject | undefined>
   /** The newest of a DID's objects with this CID. */
   findOwned(did: MemoDid, cid: string): Promise<StoredObject | undefined>
   /** The newest public object with this CID. */
   findPublic(cid: string): Promise<StoredObject | undefined>
   list(did: MemoDid): AsyncIterable<StoredObject>
+  /** Makes the table say of a DID what its log says. */
+  reconcile(did: MemoDid, logged: readonly LoggedObject[]): Promise<void>
+  /** DIDs whose log may have changed without the table. */
+  listUnsettled(): Promise<readonly MemoDid[]>
+  /** Whether the table has been filled from the keepers once. */
+  isComplete(): Promise<boolean>
+  setComplete(): Promise<void>
 }
+
+/** Where a manifest keeps the object's ID, so that it survives the loss of the table. */
+export const ID_KEY = 'gateway-id'
 
 const PAGE = 200
 const ID_DIGITS = 12
+const MAX_ID = 10 ** ID_DIGITS - 1
 const BOX_CONTEXT = 'memo-gateway-object-v1'
+const NEXT = 'next-id'
+const COMPLETE = 'complete'
+const SEQ_BYTES = 8
+const NONCE_BYTES = 12
 
 /** An {@link ObjectTable} in `store`, sealed under a key derived from the gateway's secret key. */
-export function createObjectTable(store: IndexStore, secretKey: Uint8Array, random: Randomness): ObjectTable {
+export async function openObjectTable(
+  store: IndexStore,
+  secretKey: Uint8Array,
+  random: Randomness,
+): Promise<ObjectTable> {
   const key = keccak256(concatBytes(utf8('memo-gateway-table-v1'), secretKey))
+  const stored = await store.get(NEXT)
+  let next = stored ? Number(textFromUtf8(stored)) : 1
+
   const label = (...parts: string[]) => hex32(keccak256(concatBytes(key, utf8(parts.join('\n')))))
-  const objectKey = (did: MemoDid, id: number) => `object/${label(did)}/${padded(id)}`
+  const objectPrefix = (did: MemoDid) => `object/${label(did)}/`
   const ownedPrefix = (did: MemoDid, cid: string) => `owned/${label(did, cid)}/`
   const publicPrefix = (cid: string) => `public/${label(cid)}/`
-
-  const decode = (did: MemoDid, id: number, box: Uint8Array): StoredObject => {
-    return { did, id, manifest: decodeManifest(openBox(key, box, BOX_CONTEXT)) }
+  const keysOf = ({ did, id, manifest }: StoredObject) => [
+    `owner/${padded(id)}`,
+    `${ownedPrefix(did, manifest.cid)}${padded(id)}`,
+    ...(manifest.isPublic ? [`${publicPrefix(manifest.cid)}${padded(id)}`] : []),
+  ]
+  const takeId = (): IndexChange & { readonly id: number } => {
+    const id = next++
+    return { id, key: NEXT, value: utf8(String(next)) }
   }
-  const findById = async (did: MemoDid, id: number) => {
-    const box = await store.get(objectKey(did, id))
-    return box && decode(did, id, box)
+  const decode = (did: MemoDid, id: number, record: Uint8Array): StoredObject => {
+    const seq = Number(new DataView(record.buffer, record.byteOffset).getBigUint64(0))
+    return { did, id, seq, manifest: decodeManifest(openBox(key, record.subarray(SEQ_BYTES), BOX_CONTEXT)) }
   }
-  const newest = async (prefix: string, limit = PAGE) => {
+  const findOf = async (did: MemoDid, id: number) => {
+    const record = await store.get(`${objectPrefix(did)}${padded(id)}`)
+    return record && decode(did, id, record)
+  }
+  const ownerOf = async (id: number): Promise<MemoDid | undefined> => {
+    const owner = await store.get(`owner/${padded(id)}`)
+    return owner && (textFromUtf8(owner) as MemoDid)
+  }
+  const newest = async (prefix: string) => {
     let last: { readonly key: string; readonly value: Uint8Array } | undefined
     for (;;) {
-      const page = await store.list({ prefix, limit, ...(last ? { after: last.key } : {}) })
+      const page = await store.list({ prefix, limit: PAGE, ...(last ? { after: last.key } : {}) })
       last = page.at(-1) ?? last
-      if (page.length < limit) return last
+      if (page.length < PAGE) return last
     }
   }
-  const keysOf = ({ did, id, manifest }: StoredObject) => [
-    `${ownedPrefix(did, manifest.cid)}${padded(id)}`,
-    ...(manifest.isPublic ? [`${publicPrefix(manifest.cid)}${label(did)}/${padded(id)}`] : []),
+  const removalOf = (object: StoredObject): IndexChange[] => [
+    { key: `${objectPrefix(object.did)}${padded(object.id)}` },
+    { key: `mark/${padded(object.id)}` },
+    ...keysOf(object).map((marker) => ({ key: marker })),
   ]
 
-  return {
-    findById,
-    async add(object) {
-      const box = sealBox(key, random.bytes(12), encodeManifest(object.manifest), BOX_CONTEXT)
-      const where = utf8(JSON.stringify({ did: object.did, id: object.id }))
-      const markers = keysOf(object).map((marker) => ({ key: marker, value: where }))
-      await store.apply([{ key: objectKey(object.did, object.id), value: box }, ...markers])
+  const table: ObjectTable = {
+    async reserve(did) {
+      const { id, ...change } = takeId()
+      await store.apply([change, { key: `mark/${padded(id)}`, value: utf8(did) }])
+      return id
+    },
+    async release(id) {
+      await store.apply([{ key: `mark/${padded(id)}` }])
+    },
+    async mark({ did, id }) {
+      await store.apply([{ key: `mark/${padded(id)}`, value: utf8(did) }])
+    },
+    async add(did, { seq, manifest }, reserved) {
+      const original = findId(manifest.metadata[ID_KEY]) ?? reserved
+      const owner = await ownerOf(original)
+      const known = owner === did ? await findOf(did, original) : undefined
+      const id = owner === undefined || known?.seq === seq ? original : reserved
+      next = Math.max(next, id + 1)
+      const object = { did, id, seq, manifest }
+      const box = sealBox(key, random.bytes(NONCE_BYTES), encodeManifest(manifest), BOX_CONTEXT)
+      await store.apply([
+        { key: NEXT, value: utf8(String(next)) },
+        { key: `mark/${padded(reserved)}` },
+        { key: `${objectPrefix(did)}${padded(id)}`, value: concatBytes(uint64be(seq), box) },
+        ...keysOf(object).map((marker) => ({ key: marker, value: utf8(did) })),
+      ])
+      return object
     },
     async remove(object) {
-      await store.apply([
-        { key: objectKey(object.did, object.id) },
-        ...keysOf(object).map((marker) => ({ key: marker })),
-      ])
+      await store.apply(removalOf(object))
+    },
+    async findById(id) {
+      const did = await ownerOf(id)
+      return did && (await findOf(did, id))
     },
     async findOwned(did, cid) {
       const marker = await newest(ownedPrefix(did, cid))
-      return marker && (await findById(did, idOf(marker.key)))
+      return marker && (await findOf(did, idOf(marker.key)))
     },
     async findPublic(cid) {
       const marker = await newest(publicPrefix(cid))
-      if (!marker) return undefined
-      const { did, id } = JSON.parse(new TextDecoder().decode(marker.value)) as { did: MemoDid; id: number }
-      return await findById(did, id)
+      return marker && (await findOf(textFromUtf8(marker.value) as MemoDid, idOf(marker.key)))
     },
     async *list(did) {
-      const prefix = `object/${label(did)}/`
+      const prefix = objectPrefix(did)
       let after: string | undefined
       for (;;) {
         const page = await store.list({ prefix, limit: PAGE, ...(after === undefined ? {} : { after }) })
@@ -102,7 +173,43 @@ export function createObjectTable(store: IndexStore, secretKey: Uint8Array, rand
         after = page.at(-1)?.key
       }
     },
+    async reconcile(did, logged) {
+      const known = new Map<number, StoredObject>()
+      for await (const object of table.list(did)) known.set(object.seq, object)
+      const wanted = new Set(logged.map(({ seq }) => seq))
+      for (const object of known.values()) if (!wanted.has(object.seq)) await table.remove(object)
+      for (const object of logged.filter(({ seq }) => !known.has(seq))) {
+        await table.add(did, object, await table.reserve(did))
+      }
+      const marks = await listAll(store, 'mark/')
+      const settled = marks.filter(({ value }) => textFromUtf8(value) === did)
+      await store.apply(settled.map((mark) => ({ key: mark.key })))
+    },
+    async listUnsettled() {
+      const marks = await listAll(store, 'mark/')
+      return [...new Set(marks.map(({ value }) => textFromUtf8(value) as MemoDid))]
+    },
+    isComplete: async () => (await store.get(COMPLETE)) !== undefined,
+    async setComplete() {
+      await store.apply([{ key: COMPLETE, value: utf8('1') }])
+    },
   }
+  return table
+}
+
+async function listAll(store: IndexStore, prefix: string) {
+  const records: { readonly key: string; readonly value: Uint8Array }[] = []
+  for (;;) {
+    const after = records.at(-1)?.key
+    const page = await store.list({ prefix, limit: PAGE, ...(after === undefined ? {} : { after }) })
+    records.push(...page)
+    if (page.length < PAGE) return records
+  }
+}
+
+function findId(text: string | undefined): number | undefined {
+  if (text === undefined || !/^[1-9][0-9]*$/.test(text)) return undefined
+  return Number(text) <= MAX_ID ? Number(text) : undefined
 }
 
 function padded(id: number): string {

@@ -1,0 +1,134 @@
+import { join } from 'node:path'
+import { assertServes, connectNetwork, createCachedChain, type RpcProvider } from '@memo/chain'
+import { type Address, createKeySigner } from '@memo/core'
+import {
+  createHttpTransport,
+  createSystemClock,
+  createSystemRandomness,
+  createSystemTimers,
+  ListenError,
+  lockDataDirectory,
+  openSqliteIndexStore,
+} from '@memo/platform'
+import type { StripeEncoder } from '@memo/sdk'
+import type { GatewayEventSink } from './events.ts'
+import { createGateway } from './gateway.ts'
+import { type Listener, listenAt } from './listen.ts'
+
+/** How long what the chain said is believed. */
+const CHAIN_CACHE_MS = 3_000
+/** Requests under way get so long to end when the gateway stops. */
+const DRAIN_MS = 30_000
+const STORE_FILE = 'gateway.sqlite'
+
+export type GatewayDaemonOptions = {
+  /** Sessions and the table of objects; used by one process at a time. */
+  readonly dataDir: string
+  readonly rpcUrl: string
+  /** Asked instead of the address: a chain in this process. */
+  readonly rpcProvider?: RpcProvider | undefined
+  readonly registry: Address
+  /** Of the gateway's account, an active User. */
+  readonly secretKey: Uint8Array
+  readonly host: string
+  /** 0 takes any free one. */
+  readonly port: number
+  /** Listened on as well, where it is free. */
+  readonly extraPort?: number | undefined
+  /** Redundancy of new objects, such as `rs:4+2`. */
+  readonly policy: string
+  /** Extra facts for `GET /info`. */
+  readonly about?: Readonly<Record<string, unknown>> | undefined
+  /** Where stripes are sealed, coded and hashed; in this thread where nothing is said. */
+  readonly encode?: StripeEncoder | undefined
+  readonly onEvent?: GatewayEventSink | undefined
+  /** Aborted to stop the gateway. */
+  readonly signal: AbortSignal
+  /** Requests under way get so long to end. Default 30 s. */
+  readonly drainMs?: number | undefined
+}
+
+/**
+ * Runs a gateway until `signal` is aborted; then it takes no more requests, ends those under way, and resolves. Tells
+ * `ready` once it listens. Errors: those of connecting, of the role gate, of the data directory; {@link ListenError}.
+ */
+export async function runGatewayDaemon(options: GatewayDaemonOptions): Promise<void> {
+  const { dataDir, rpcUrl, rpcProvider, registry, secretKey, host, port, signal } = options
+  const log = options.onEvent ?? (() => undefined)
+  const undo: (() => Promise<void> | void)[] = []
+  try {
+    const directory = await lockDataDirectory(dataDir, 'gateway')
+    undo.push(() => directory.release())
+    const clock = createSystemClock()
+    const network = await connectNetwork({ rpcUrl, registry, provider: rpcProvider })
+    const { address } = createKeySigner(secretKey)
+    await assertServes(network, address, 'user')
+    const store = openSqliteIndexStore(join(dataDir, STORE_FILE))
+    undo.push(async () => await store.close())
+    const { transport, close } = createHttpTransport()
+    undo.push(close)
+    const gateway = await createGateway({
+      ...options,
+      chain: createCachedChain(network, clock, CHAIN_CACHE_MS),
+      transport,
+      clock,
+      timers: createSystemTimers(),
+      random: createSystemRandomness(),
+      store,
+    })
+    undo.push(async () => await gateway.stop())
+    await gateway.start()
+    const main = await listenAt(gateway.server, host, port)
+    const listeners = [main, ...(await listenAlso(gateway.server, options, log))]
+    const drainMs = options.drainMs ?? DRAIN_MS
+    undo.push(async () => void (await Promise.all(listeners.map(async (listener) => await listener.close(drainMs)))))
+    const urls = listeners.map((listener) => listener.url)
+    log({
+      type: 'ready',
+      level: 'info',
+      message: `the gateway serves at ${urls.join(' and ')}`,
+      url: main.url,
+      urls,
+      address,
+    })
+    await aborted(signal)
+    log({ type: 'stopping', level: 'info', message: 'the gateway ends what is under way' })
+  } finally {
+    await undoAll(undo.reverse())
+  }
+  log({ type: 'stopped', level: 'info', message: 'the gateway has stopped' })
+}
+
+/** Takes every step, whatever becomes of the others; then throws what the first failure was. */
+async function undoAll(steps: readonly (() => Promise<void> | void)[]): Promise<void> {
+  const failures: unknown[] = []
+  for (const step of steps) {
+    try {
+      await step()
+    } catch (thrown) {
+      failures.push(thrown)
+    }
+  }
+  if (failures.length > 0) throw failures[0]
+}
+
+/** The second listener, where its port is free. */
+async function listenAlso(
+  server: Parameters<typeof listenAt>[0],
+  { host, port, extraPort }: GatewayDaemonOptions,
+  log: GatewayEventSink,
+): Promise<Listener[]> {
+  if (extraPort === undefined || extraPort === port) return []
+  try {
+    return [await listenAt(server, host, extraPort)]
+  } catch (thrown) {
+    if (!(thrown instanceof ListenError)) throw thrown
+    log({ type: 'extra-port-taken', level: 'warn', message: `the second port is left alone: ${thrown.message}` })
+    return []
+  }
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return
+  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+}

@@ -1,0 +1,137 @@
+import {
+  type Chain,
+  type Clock,
+  createKeySigner,
+  type IndexStore,
+  MemoError,
+  type Randomness,
+  type Timers,
+  type Transport,
+} from '@memo/core'
+import type { MemoDid } from '@memo/did'
+import { createStorage, type StorageLimits, type StripeEncoder } from '@memo/sdk'
+import type { FastifyInstance } from 'fastify'
+import { createSessions } from './auth/sessions.ts'
+import type { GatewayContext } from './context.ts'
+import { ApiError } from './errors.ts'
+import type { GatewayEventSink } from './events.ts'
+import { createReadiness } from './readiness.ts'
+import { restoreTable } from './restore.ts'
+import { createServer } from './server.ts'
+import { openObjectTable } from './store/objects.ts'
+import { createTurnstile } from './turnstile.ts'
+
+/** Each holds a few stripes in memory. */
+const MAX_UPLOADS = 16
+const MAX_WAITING_UPLOADS = 256
+const RESTORE_RETRY_MS = 3_000
+const READING = 'the gateway is still reading its records from the keepers'
+
+export type GatewayOptions = {
+  readonly chain: Chain
+  readonly transport: Transport
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly random: Randomness
+  /** Sessions and the table of objects; opened and closed by the caller, and used by one gateway at a time. */
+  readonly store: IndexStore
+  /** Of the gateway's account, an active User. */
+  readonly secretKey: Uint8Array
+  /** Redundancy of new objects, such as `rs:4+2`. */
+  readonly policy: string
+  /** Where stripes are sealed, coded and hashed; in this thread where nothing is said. */
+  readonly encode?: StripeEncoder | undefined
+  readonly limits?: Partial<StorageLimits> | undefined
+  /** Extra facts for `GET /info`. */
+  readonly about?: Readonly<Record<string, unknown>> | undefined
+  readonly onEvent?: GatewayEventSink | undefined
+}
+
+/** The middleware over ports (`spec/gateway.md`). */
+export type Gateway = {
+  /** Routes requests; listens nowhere by itself. */
+  readonly server: FastifyInstance
+  /** Begins to read what keepers know of this gateway's objects; until that is done, objects answer 503. */
+  start(): Promise<void>
+  /** Ends what goes on beside the requests; those under way are the caller's to wait for. */
+  stop(): Promise<void>
+}
+
+/** Makes a gateway; it asks nobody for anything before `start`. */
+export async function createGateway(options: GatewayOptions): Promise<Gateway> {
+  const { chain, transport, clock, timers, random, store, secretKey, policy, onEvent: log = () => undefined } = options
+  const signer = createKeySigner(secretKey)
+  const ports = { network: chain.network, transport, clock, timers, random, signer }
+  const reader = { publicKey: signer.publicKey, secretKey }
+  const objects = await openObjectTable(store, secretKey, random)
+  const storage = createStorage({
+    ports,
+    chain,
+    reader,
+    encode: options.encode,
+    limits: options.limits,
+    onFault: (fault) => log({ type: 'node-fault', level: 'warn', ...fault }),
+  })
+  const stopping = new AbortController()
+  let isComplete = false
+  let unsettled: ReadonlySet<MemoDid> = new Set()
+  let restoring: Promise<void> | undefined
+
+  const restore = async () => {
+    for (;;) {
+      try {
+        const logs = await restoreTable({ ports, chain, storage, objects, account: signer.address }, stopping.signal)
+        isComplete = true
+        unsettled = new Set()
+        log({ type: 'table-restored', level: 'info', message: `the table of objects is complete (${logs} logs read)` })
+        return
+      } catch (thrown) {
+        if (stopping.signal.aborted) return
+        if (!(thrown instanceof MemoError)) throw thrown
+        const message = `the table of objects cannot be completed yet: ${thrown.message}`
+        log({ type: 'restore-waits', level: 'warn', message, error: thrown.name })
+      }
+      try {
+        await timers.sleep(RESTORE_RETRY_MS, stopping.signal)
+      } catch {
+        return // stopped while it waited
+      }
+    }
+  }
+  const findOwnFault = () => (isComplete ? undefined : `gateway: ${READING}`)
+  const context: GatewayContext = {
+    sessions: createSessions({ chain, clock, store }),
+    objects,
+    storage,
+    chain,
+    readiness: createReadiness(ports, chain, policy, findOwnFault),
+    uploads: createTurnstile({ running: MAX_UPLOADS, waiting: MAX_WAITING_UPLOADS }),
+    account: signer.address,
+    publicKey: signer.publicKey,
+    policy,
+    about: { network: chain.network, ...options.about },
+    log,
+    assertRestored(did) {
+      if (!isComplete || unsettled.has(did)) throw new ApiError(503, READING)
+    },
+  }
+  const server = createServer(context)
+  await server.ready()
+  return {
+    server,
+    async start() {
+      // A table that was complete is still so, but for the few logs that were written to when the gateway ended.
+      isComplete = await objects.isComplete()
+      unsettled = new Set(isComplete ? await objects.listUnsettled() : [])
+      restoring ??= restore().catch((error: unknown) => {
+        log({ type: 'restore-failed', level: 'error', message: `the table of objects is incomplete: ${error}` })
+      })
+    },
+    async stop() {
+      stopping.abort()
+      await storage.close()
+      await restoring
+      await server.close()
+    },
+  }
+}
