@@ -4,8 +4,11 @@ import type { StorageLimits } from './limits.ts'
 import type { Directory } from './nodes/directory.ts'
 import type { Suspects } from './nodes/suspects.ts'
 
+/** A stripe as an encoder returns it; one that took the memory of the plaintext elsewhere gives it back. */
+export type StripeOutput = EncodedStripe & { readonly plaintext?: Uint8Array }
+
 /** Seals, codes and hashes one stripe, here or in another thread. */
-export type StripeEncoder = (stripe: StripeInput) => EncodedStripe | Promise<EncodedStripe>
+export type StripeEncoder = (stripe: StripeInput) => StripeOutput | Promise<StripeOutput>
 
 /** The key pair that opens manifests. */
 export type ReaderKeys = { readonly publicKey: Uint8Array; readonly secretKey: Uint8Array }

@@ -1,4 +1,4 @@
-export type { ReaderKeys, StoragePorts, StripeEncoder } from './context.ts'
+export type { ReaderKeys, StoragePorts, StripeEncoder, StripeOutput } from './context.ts'
 export {
   BrokenLogError,
   CidMismatchError,

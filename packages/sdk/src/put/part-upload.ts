@@ -12,6 +12,7 @@ import {
 import type { StorageContext } from '../context.ts'
 import { type NodeFault, nodeFault, UploadFailedError } from '../errors.ts'
 import { createNotifier } from '../flow/notifier.ts'
+import { createTurns } from '../flow/turns.ts'
 import type { Chooser } from './chooser.ts'
 import { leastPiecesOf, planDrops } from './lag.ts'
 import { sendPiece, TooSlowError } from './piece-sender.ts'
@@ -91,6 +92,7 @@ class PartLanes implements PartUpload {
   readonly #units: Pick<EncodedStripe, 'units' | 'stripBytes'>[] = []
   readonly #faults: NodeFault[] = []
   readonly #tried = new Set<Address>()
+  readonly #turns = createTurns()
   #digests: readonly PieceDigest[] = []
   #isEnded = false
   #isAborted = false
@@ -272,14 +274,20 @@ class PartLanes implements PartUpload {
     lane.phase = 'sending'
     lane.busySinceMs = this.#context.ports.clock.nowMs()
     try {
-      const [provider] = await this.#options.chooser.propose(1, [...this.#tried], this.#options.signal)
-      if (provider) this.#tried.add(provider.address)
+      const provider = await this.#turns('', async () => await this.#proposeOne())
       return canRestart() ? provider : undefined
     } catch (thrown) {
       if (this.#options.signal.aborted) return undefined
       this.#faults.push(nodeFault('keeper', '0x', thrown))
       return undefined
     }
+  }
+
+  /** One at a time, so that two lanes never get the same provider. */
+  async #proposeOne(): Promise<ProviderClient | undefined> {
+    const [provider] = await this.#options.chooser.propose(1, [...this.#tried], this.#options.signal)
+    if (provider) this.#tried.add(provider.address)
+    return provider
   }
 
   #blame(provider: ProviderClient, thrown: unknown): void {

@@ -85,8 +85,8 @@ function createEncoding(options: StripesOptions): {
       firstChunk += Math.ceil(plainBytes / CHUNK_BYTES)
       try {
         const stripe = await encode(input)
-        const isHere = !endsObject && plaintext.buffer.byteLength > 0 // not so when it went to another thread
-        if (isHere) blocks.push(plaintext)
+        const memory = stripe.plaintext ?? plaintext
+        if (!endsObject && memory.length === plainBytes) blocks.push(memory)
         let isOut = true
         const recycle = () => {
           if (!isOut) return

@@ -83,9 +83,17 @@ export function createWorld(
   })
   const faults: NodeFault[] = []
   const transport = network.transport()
+  let clients = 0
   const open: World['open'] = (more = {}, key = owner) =>
     createStorage({
-      ports: { network: TEST_NETWORK, transport, clock, timers, random: random.fork('client'), signer: key.signer },
+      ports: {
+        network: TEST_NETWORK,
+        transport,
+        clock,
+        timers,
+        random: random.fork(`client ${clients++}`),
+        signer: key.signer,
+      },
       chain,
       reader: key,
       limits: options.limits,
