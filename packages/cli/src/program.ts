@@ -19,6 +19,7 @@ export type AddVerb = <O extends CommonOptions>(command: Command, load: () => Pr
 /** Runs the command line; resolves with the exit code. Nothing is thrown: what went wrong is on stderr. */
 export async function runProgram(argv: readonly string[], runtime: Runtime): Promise<number> {
   let code: number = EXIT.ok
+  let help = ''
   const wantsJson = argv.includes('--json')
   const addVerb: AddVerb = (command, load) =>
     command
@@ -33,10 +34,16 @@ export async function runProgram(argv: readonly string[], runtime: Runtime): Pro
         code = (await verb({ runtime, output }, options as never, args.reverse() as string[])) ?? EXIT.ok
       })
   try {
-    const program = await buildProgram(addVerb)
+    const program = await buildProgram(addVerb, (text) => {
+      help += text
+    })
     await program.parseAsync([...argv], { from: 'user' })
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok
+    if (error instanceof CommanderError && error.code === 'commander.help') {
+      process.stderr.write(help)
+      return EXIT.usage
+    }
     if (runtime.wasInterrupted()) return EXIT.interrupted
     runtime.supervisor?.send(failureOf(error))
     const shown = error instanceof CommanderError ? usageFrom(error) : error
@@ -46,11 +53,11 @@ export async function runProgram(argv: readonly string[], runtime: Runtime): Pro
   return code
 }
 
-async function buildProgram(addVerb: AddVerb): Promise<Command> {
+async function buildProgram(addVerb: AddVerb, writeHelp: (text: string) => void): Promise<Command> {
   const program = new Command('memo')
     .description('Store files on machines that nobody has to trust.')
     .version(versionOf(), '-V, --version')
-    .configureOutput({ writeErr: () => undefined })
+    .configureOutput({ writeErr: writeHelp, outputError: () => undefined })
     .showSuggestionAfterError(true)
     .exitOverride()
   const modules = await Promise.all([

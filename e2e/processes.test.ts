@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import {
+  eventually,
+  findOldNode,
+  freePort,
+  freshDir,
+  isRunning,
+  killHard,
+  memo,
+  type Ready,
+  start,
+  startNetwork,
+} from './support/memo.ts'
+
+const TINY = ['--keepers', '1', '--providers', '2', '--policy', 'rs:1+1']
+const GONE_MS = 15_000
+const OLD_NODE = findOldNode()
+
+const pidsOf = (ready: Ready) => ready.nodes.map((node) => node.pid)
+
+async function assertAllGone(pids: readonly number[]): Promise<void> {
+  await eventually(`processes ${pids.join(', ')} have ended`, GONE_MS, () => !pids.some(isRunning))
+}
+
+describe('processes of a local network', () => {
+  test('each node is a process of its own; one that is killed comes back where it was', async () => {
+    const { server, ready } = await startNetwork(await freshDir(), TINY)
+    assert.deepEqual(ready.nodes.map((node) => node.name).sort(), [
+      'chain',
+      'gateway',
+      'keeper-1',
+      'provider-1',
+      'provider-2',
+    ])
+    assert.equal(new Set(pidsOf(ready)).size, 5)
+    const victim = ready.nodes.find((node) => node.name === 'provider-2')
+    killHard(victim?.pid ?? 0)
+    const down = await server.event('node-down', (event) => event.name === 'provider-2')
+    assert.equal(down.signal, 'SIGKILL')
+    assert.ok(typeof down.restartInMs === 'number')
+    await eventually(
+      'provider-2 is up again',
+      20_000,
+      () => server.seen('node-up').filter((event) => event.name === 'provider-2').length === 2,
+    )
+    const again = server.seen('node-up').findLast((event) => event.name === 'provider-2')
+    assert.equal(again?.url, victim?.url)
+    assert.equal(await server.stop(), 0)
+    await assertAllGone(pidsOf(ready))
+  })
+
+  test('Ctrl-C ends all in order, and the directory is free again at once', async () => {
+    const dir = await freshDir()
+    const { server, ready } = await startNetwork(dir, TINY)
+    assert.equal(await server.stop(), 0)
+    assert.deepEqual(pidsOf(ready).filter(isRunning), [])
+    const order = server.seen('node-down').map((event) => event.name)
+    assert.equal(order[0], 'gateway')
+    assert.equal(order.at(-1), 'chain')
+    assert.ok(
+      server.seen('node-down').every((event) => event.code === 0),
+      JSON.stringify(server.seen('node-down')),
+    )
+    assert.equal(server.seen('stopped').length, 1)
+    const next = await startNetwork(dir, TINY)
+    assert.equal(next.ready.registry, ready.registry)
+    assert.equal(next.ready.did, ready.did)
+    const addresses = (of: Ready) => of.nodes.map(({ name, address }) => `${name} ${address}`)
+    assert.deepEqual(addresses(next.ready), addresses(ready))
+    await next.server.stop()
+  })
+
+  test('kill -9 of the supervisor leaves no orphan and no lock', async () => {
+    const dir = await freshDir()
+    const { server, ready } = await startNetwork(dir, TINY)
+    killHard(server.pid)
+    await server.ended()
+    await assertAllGone(pidsOf(ready))
+    const next = await startNetwork(dir, TINY)
+    assert.equal(next.ready.registry, ready.registry)
+    await next.server.stop()
+  })
+
+  test('Ctrl-C in the middle of the start leaves nothing either', async () => {
+    const server = start(['up', '--data', await freshDir(), '--port', `${await freePort()}`, ...TINY])
+    await server.event('chain')
+    assert.ok([0, 130].includes((await server.stop()) as number))
+    assert.equal(server.seen('ready').length, 0)
+    assert.equal(server.seen('stopped').length, 1)
+  })
+
+  test('a second network in the same directory is refused, and a taken gateway port named', async () => {
+    const dir = await freshDir()
+    const { server, ready } = await startNetwork(dir, TINY)
+    const second = await memo(['up', '--data', dir, ...TINY, '--json'])
+    assert.equal(second.code, 5)
+    assert.equal(JSON.parse(second.stderr).error.name, 'DataDirectoryInUseError')
+    const port = new URL(ready.gateway).port
+    const third = await memo(['up', '--data', await freshDir(), '--port', port, ...TINY])
+    assert.equal(third.code, 5)
+    assert.match(third.stderr, new RegExp(`port ${port} is in use.*\n(why.*\n)?fix +.*memo up --port \\d+`))
+    assert.equal(await server.stop(), 0)
+  })
+
+  test('an old Node goes on in the pinned one, passes Ctrl-C on, and dying takes all with it', {
+    skip: OLD_NODE === undefined && 'this machine has no Node that is too old',
+  }, async () => {
+    assert.equal((await memo(['--version'], { node: OLD_NODE as string })).stdout, '0.1.0\n')
+    assert.equal((await memo(['nonsense'], { node: OLD_NODE as string })).code, 2)
+    const args = async () => ['up', '--data', await freshDir(), '--port', `${await freePort()}`, ...TINY]
+    const first = start(await args(), { node: OLD_NODE as string })
+    const ready = (await first.event('ready')) as unknown as Ready
+    assert.equal(await first.stop(), 0)
+    await assertAllGone(pidsOf(ready))
+    const second = start(await args(), { node: OLD_NODE as string })
+    const again = (await second.event('ready')) as unknown as Ready
+    killHard(second.pid)
+    await assertAllGone(pidsOf(again))
+  })
+})
