@@ -102,13 +102,13 @@ async function runCandidates(vm: VM, headerData: HeaderData, candidates: Candida
     const gasLeft = header.gasLimit - run.gasUsed
     if (gasLeft < MIN_TX_GAS) break
     if (next.gasLimit > gasLeft) {
-      candidates.skip()
+      candidates.pass()
       continue
     }
     const result = await execute(vm, block, next, run.gasUsed)
     if (result === undefined) {
       run.rejected.push(next)
-      candidates.skip()
+      candidates.pass()
     } else {
       append(run, next, result, header.baseFeePerGas ?? 0n)
       candidates.take()

@@ -167,6 +167,7 @@ export class Chain {
       this.assertRunning()
       return work()
     })
+    // The caller of `work` is told; who comes next only waits for the end.
     this.#writing = done.catch(() => undefined)
     return done
   }

@@ -61,8 +61,8 @@ export class Miner {
     this.#isDraining = false
   }
 
-  /** A block that cannot be stored stops the chain, which tells its owner; here it only ends the loop. */
   async #mineWaiting(): Promise<boolean> {
+    // A block that cannot be stored stops the chain, which tells its owner; here it only ends the loop.
     const mined = await this.#chain.mineWaiting().catch(() => undefined)
     if (mined !== undefined) this.#armHeartbeat()
     return mined !== undefined
@@ -71,6 +71,7 @@ export class Miner {
   #armInterval(ms: number, empty: boolean, delayMs: number = ms): void {
     const dueAt = performance.now() + delayMs
     const tick = async (): Promise<void> => {
+      // As above: the chain tells its owner.
       if (empty) await this.#chain.mine().catch(() => undefined)
       else await this.#mineWaiting()
       if (!this.#isStopped) this.#armInterval(ms, empty, Math.max(0, ms - (performance.now() - dueAt)))
@@ -82,6 +83,7 @@ export class Miner {
     clearTimeout(this.#heartbeat)
     if (this.#heartbeatMs === undefined || this.#isStopped) return
     const beat = async (): Promise<void> => {
+      // As above: the chain tells its owner.
       await this.#chain.mine().catch(() => undefined)
       this.#armHeartbeat()
       this.poke()

@@ -31,7 +31,7 @@ export class Candidates {
   }
 
   /** The next transaction did not go into the block, so none of its sender can. */
-  skip(): void {
+  pass(): void {
     this.#pop()
   }
 

@@ -92,6 +92,7 @@ export class StateReader {
 
   #exclusive<T>(work: () => Promise<T>): Promise<T> {
     const done = this.#busy.then(work)
+    // The caller of `work` is told; who comes next only waits for the end.
     this.#busy = done.catch(() => undefined)
     return done
   }

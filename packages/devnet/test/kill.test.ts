@@ -12,6 +12,8 @@ const LOAD_MS = 400
 /** Transactions that are under way at the same time, so that blocks hold one or several. */
 const WINDOW = 8
 
+const delay = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
 type Receipt = { transactionHash: Hex; blockHash: Hex; blockNumber: Hex; status: Hex }
 
 /** One call, or undefined when the process is gone. */
@@ -73,7 +75,9 @@ describe('kill -9 under load', () => {
         assert.ok(nonce >= acked.size, 'the account has done at least what was acknowledged')
         const before = acked.size
         const loading = load(child, nonce, acked)
-        await new Promise((resolve) => setTimeout(resolve, 20 + Math.random() * LOAD_MS))
+        // Every other round dies at any moment, be it before the first block; the rest have acknowledged something.
+        while (round % 2 === 0 && acked.size === before) await delay(2)
+        await delay(Math.random() * LOAD_MS)
         assert.equal((await child.end('SIGKILL')).signal, 'SIGKILL')
         await loading
         unchecked = [...acked.values()].slice(before)
@@ -82,7 +86,7 @@ describe('kill -9 under load', () => {
         await child.end('SIGKILL')
       }
     }
-    assert.ok(acked.size >= ROUNDS, `${acked.size} acknowledged`)
+    assert.ok(acked.size >= ROUNDS / 2, `${acked.size} acknowledged`)
     const mean = starts.reduce((sum, ms) => sum + ms, 0) / starts.length
     t.diagnostic(
       `${acked.size} acknowledged transactions, 0 lost; process start ${mean.toFixed(0)} ms; per round ${loads.join(' ')}`,

@@ -42,7 +42,7 @@ function drain(
   const taken: PoolTx[] = []
   for (let next = candidates.peek(); next !== undefined; next = candidates.peek()) {
     if (!fits(next)) {
-      candidates.skip()
+      candidates.pass()
       continue
     }
     taken.push(next)
