@@ -55,16 +55,18 @@ interface SolcContract {
   }
 }
 
-const settings = {
+/** What forge must use as well, so that it tests what is deployed. */
+export const settings = {
   evmVersion: 'prague',
   viaIR: true,
   optimizer: { enabled: true, runs: 200 },
   // Without the metadata hash the bytes depend on the code alone, not on comments or paths.
   metadata: { bytecodeHash: 'none', appendCBOR: false },
-  outputSelection: {
-    '*': {
-      '*': ['abi', 'evm.bytecode.object', 'evm.deployedBytecode.object', 'evm.deployedBytecode.immutableReferences'],
-    },
+} as const
+
+const outputSelection = {
+  '*': {
+    '*': ['abi', 'evm.bytecode.object', 'evm.deployedBytecode.object', 'evm.deployedBytecode.immutableReferences'],
   },
 }
 
@@ -79,7 +81,11 @@ export function compileContracts(): CompiledContract[] {
   const solc = require('solc') as {
     compile(input: string, callbacks: { import(path: string): { contents?: string; error?: string } }): string
   }
-  const input = JSON.stringify({ language: 'Solidity', sources: readSources(), settings })
+  const input = JSON.stringify({
+    language: 'Solidity',
+    sources: readSources(),
+    settings: { ...settings, outputSelection },
+  })
   const output = JSON.parse(solc.compile(input, { import: findImport(require) })) as SolcOutput
   const messages = output.errors ?? []
   if (messages.length > 0) throw new CompileFailed(messages.map((m) => m.formattedMessage).join('\n'))
