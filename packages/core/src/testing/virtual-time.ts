@@ -37,7 +37,8 @@ const DEFAULT_START_MS = 1_767_225_600_000
 /** Real milliseconds that {@link VirtualTime.run} waits for work that waits for no sleep, such as a real disk. */
 const MAX_IDLE_MS = 10_000
 
-export function createVirtualTime(startMs: number = DEFAULT_START_MS): VirtualTime {
+/** `maxIdleMs`: see {@link StalledError}; longer where work waits for a slow real disk. */
+export function createVirtualTime(startMs: number = DEFAULT_START_MS, maxIdleMs: number = MAX_IDLE_MS): VirtualTime {
   const sleeps: Sleep[] = [] // by time, then by the order in which they began
   let nowMs = startMs
   let order = 0
@@ -93,7 +94,7 @@ export function createVirtualTime(startMs: number = DEFAULT_START_MS): VirtualTi
           idleMs = 0
           wakeNext()
         } else {
-          if (idleMs++ > MAX_IDLE_MS) throw new StalledError(nowMs)
+          if (idleMs++ > maxIdleMs) throw new StalledError(nowMs)
           await turn(1)
         }
         await settle()

@@ -42,6 +42,8 @@ export type ExchangeRequest = {
   readonly timeoutMs: number
   readonly signal?: AbortSignal | undefined
   readonly signed?: boolean
+  /** The body is signed as one that streams, also where it is in memory: the other side checks it so. */
+  readonly streams?: boolean
 }
 
 /**
@@ -60,7 +62,7 @@ export async function exchange<T>(
     request.signed && ports.signer
       ? await signRequest(
           { ...ports, signer: ports.signer },
-          { method, path, body: body instanceof Uint8Array ? body : body ? 'stream' : new Uint8Array(0) },
+          { method, path, body: signedBodyOf(request) },
           peer.address,
         )
       : {}
@@ -109,6 +111,11 @@ export async function withDeadline<T>(
     signal?.removeEventListener('abort', forward)
     aborted.catch(() => undefined)
   }
+}
+
+function signedBodyOf({ body, streams }: ExchangeRequest): Uint8Array | 'stream' {
+  if (body === undefined) return new Uint8Array(0)
+  return body instanceof Uint8Array && !streams ? body : 'stream'
 }
 
 function deadlineError(peer: Peer, request: ExchangeRequest): DeadlineError {

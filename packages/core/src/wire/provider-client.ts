@@ -89,7 +89,7 @@ export function createProviderClient(ports: ClientPorts, peer: Omit<Peer, 'role'
     },
     async upload(uploadId, body, terms, options = {}) {
       const path = `/uploads?id=${hex32(uploadId)}&order=${terms.orderId}&max=${terms.maxBytes}`
-      const request = { method: 'POST', path, body, signed: true }
+      const request = { method: 'POST', path, body, signed: true, streams: true }
       const { root, sizeBytes } = await callJson(request, options, PIECE_TIMEOUT_MS)
       const received = findBytesFromHex(root, 32)
       if (!received || !isCount(sizeBytes)) throw bad('an upload without root or size')
