@@ -1,12 +1,10 @@
 import {
   type Account,
   type Address,
-  BadAnswerError,
   type Chain,
   type ClientPorts,
   createProviderClient,
   envelopeFromError,
-  findAddress,
 } from '@memo/core'
 import type { EventSink } from '../events.ts'
 
@@ -50,21 +48,9 @@ export function createProber(options: ProberOptions): Prober {
     try {
       const client = createProviderClient(ports, account)
       const info = await client.info({ timeoutMs: options.probeTimeoutMs, signal })
-      const freeBytes = Number.isSafeInteger(info?.freeBytes) ? Math.max(0, info.freeBytes) : 0
-      const isAlive = findAddress(info?.address) === account.address
-      if (!isAlive) {
-        throw new BadAnswerError(`${account.endpoint} answers as another account`, {
-          blame: 'provider',
-          retry: 'later',
-        })
-      }
       if (before?.isAlive === false) tell('provider-back', 'info', account, 'answers again')
-      return {
-        account,
-        isAlive,
-        lastSeenMs: ports.clock.nowMs(),
-        freeBytes: Math.min(freeBytes, account.capacityBytes),
-      }
+      const freeBytes = Math.min(info.freeBytes, account.capacityBytes)
+      return { account, isAlive: true, lastSeenMs: ports.clock.nowMs(), freeBytes }
     } catch (thrown) {
       signal?.throwIfAborted()
       if (before?.isAlive !== false)

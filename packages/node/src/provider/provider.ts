@@ -2,6 +2,7 @@ import {
   type Chain,
   type Clock,
   createRequestVerifier,
+  envelopeFromError,
   type Handler,
   type IndexStore,
   type Network,
@@ -60,14 +61,23 @@ export function createProvider(options: ProviderOptions): Provider {
   const recovery = { pieces, custody, clock, log, orphanGraceMs: limits.orphanGraceMs }
   let background: Background | undefined
 
-  /** Rest first: a restart is when the disk is busiest. */
-  const scrubAgainAndAgain = async (signal: AbortSignal) => {
-    for (;;) {
-      await timers.sleep(limits.scrubRestMs, signal)
+  const scrubOnce = async (signal: AbortSignal) => {
+    try {
       await sweepOrphans(recovery)
       const result = await scrubPieces({ pieces, custody, timers, log, ...limits }, signal)
       const message = `scrub: ${result.checked} pieces checked, ${result.bad} bad`
       log({ type: 'scrub-done', level: result.bad > 0 ? 'error' : 'info', message, ...result })
+    } catch (thrown) {
+      signal.throwIfAborted()
+      const message = 'the scrub broke off; it begins again after its rest'
+      log({ type: 'scrub-failed', level: 'error', message, ...envelopeFromError(thrown) })
+    }
+  }
+  /** Rest first: a restart is when the disk is busiest. */
+  const scrubAgainAndAgain = async (signal: AbortSignal) => {
+    for (;;) {
+      await timers.sleep(limits.scrubRestMs, signal)
+      await scrubOnce(signal)
     }
   }
   return {
