@@ -1,10 +1,27 @@
-import { jsonResponse } from '@memo/core'
-import { serveHandler } from '@memo/platform'
-import { untilStopped } from '../runtime.ts'
+import { runGatewayDaemon } from '@memo/gateway'
 import type { Serve } from './run-node.ts'
-export const serve: Serve = async ({ config, signal, onReady }) => {
-  const server = await serveHandler(async () => jsonResponse(200, {}), { host: config.host, port: config.port })
-  onReady(server.url)
-  await untilStopped(signal)
-  await server.close()
+
+/** The seeds' clients know two ports; the second is served where the first one is the usual one. */
+const USUAL_PORT = 8_080
+const SECOND_PORT = 8_081
+const DEFAULT_POLICY = 'rs:4+2'
+const DRAIN_MS = 5_000
+
+export const serve: Serve = async ({ dataDir, config, secretKey, policy, signal, onEvent, onReady }) => {
+  await runGatewayDaemon({
+    dataDir,
+    rpcUrl: config.rpc,
+    registry: config.registry,
+    secretKey,
+    host: config.host,
+    port: config.port,
+    extraPort: config.port === USUAL_PORT ? SECOND_PORT : undefined,
+    policy: policy ?? DEFAULT_POLICY,
+    drainMs: DRAIN_MS,
+    signal,
+    onEvent(event) {
+      onEvent(event)
+      if (event.type === 'ready') onReady(`${event.url}`, { urls: event.urls })
+    },
+  })
 }
