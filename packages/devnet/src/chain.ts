@@ -4,7 +4,7 @@ import type { EVMMockBlockchainInterface } from '@ethereumjs/evm'
 import { createVM, type VM } from '@ethereumjs/vm'
 import { type BuiltBlock, buildBlock } from './block-builder.ts'
 import { type BlockTime, nextBlockTime, type TimeJournal } from './chain-time.ts'
-import { ChainStoppedError } from './errors.ts'
+import { ChainClosedError, ChainStoppedError } from './errors.ts'
 import { createStateManager } from './genesis.ts'
 import { bytesFromHex, type Hex, hexFromBytes } from './hex.ts'
 import { selectLiveNodes } from './live-nodes.ts'
@@ -48,7 +48,7 @@ export class Chain {
   readonly #vm: VM
   #head: StoredBlock
   #time: TimeJournal
-  #stopped: ChainStoppedError | undefined
+  #stopped: ChainStoppedError | ChainClosedError | undefined
   #writing: Promise<unknown> = Promise.resolve()
   #arrivals = 0
 
@@ -79,7 +79,7 @@ export class Chain {
     return nextBlockTime(this.#head.timestamp, this.#parts.clock.nowMs(), this.#time)
   }
 
-  /** @throws {ChainStoppedError} once a block could not be stored. */
+  /** @throws {ChainStoppedError} once a block could not be stored; {@link ChainClosedError} once it was closed. */
   assertRunning(): void {
     if (this.#stopped !== undefined) throw this.#stopped
   }
@@ -156,9 +156,11 @@ export class Chain {
     return waiting
   }
 
-  /** Resolves when no block is under construction. */
-  async settled(): Promise<void> {
+  /** Finishes the block under construction and lets go of the store. */
+  async close(): Promise<void> {
+    this.#stopped ??= new ChainClosedError()
     await this.#writing
+    this.#parts.store.close()
   }
 
   /** Whatever writes does so alone, in the order of the calls. */
@@ -224,7 +226,7 @@ export class Chain {
   }
 
   #stop(cause: unknown): ChainStoppedError {
-    if (this.#stopped !== undefined) return this.#stopped
+    if (this.#stopped instanceof ChainStoppedError) return this.#stopped
     const stopped = new ChainStoppedError(cause)
     this.#stopped = stopped
     this.#parts.onStopped(stopped)

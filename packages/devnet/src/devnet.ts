@@ -66,7 +66,7 @@ export async function createDevnet(options: DevnetOptions): Promise<Devnet> {
   const mining = options.mining ?? { mode: 'auto' }
   assertTiming(mining, options.heartbeatMs)
   const chainId = options.chainId ?? DEFAULT_CHAIN_ID
-  const opened = await openChain({
+  const chain = await openChain({
     dataDir: options.dataDir,
     chainId,
     genesisAlloc: options.genesisAlloc,
@@ -75,8 +75,8 @@ export async function createDevnet(options: DevnetOptions): Promise<Devnet> {
     clock: options.clock ?? { nowMs: () => Date.now() },
     onStopped: options.onStopped ?? (() => undefined),
   })
-  const miner = new Miner(opened.chain, mining, options.heartbeatMs)
-  const context = { chain: opened.chain, miner, filters: new Filters() }
+  const miner = new Miner(chain, mining, options.heartbeatMs)
+  const context = { chain, miner, filters: new Filters() }
   const call = (method: string, params: unknown): Promise<unknown> => dispatch(context, method, params)
   const servers = new Set<HttpServer>()
   let closing: Promise<void> | undefined
@@ -100,7 +100,7 @@ export async function createDevnet(options: DevnetOptions): Promise<Devnet> {
       closing ??= (async () => {
         await Promise.all([...servers].map((server) => server.close()))
         await miner.stop()
-        opened.close()
+        await chain.close()
       })()
       return closing
     },

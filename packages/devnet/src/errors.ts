@@ -75,6 +75,15 @@ export class ChainStoppedError extends DevnetError {
   }
 }
 
+/** The chain was closed by its owner. */
+export class ChainClosedError extends DevnetError {
+  override readonly name = 'ChainClosedError'
+
+  constructor() {
+    super('the chain has closed', { blame: 'user', retry: 'never', fix: 'open it again' })
+  }
+}
+
 /** The address to listen on is taken or not ours. */
 export class ListenError extends DevnetError {
   override readonly name = 'ListenError'

@@ -11,6 +11,9 @@ const MAX_BATCH = 1_000
 const KEEP_ALIVE_MS = 60_000
 const REQUEST_TIMEOUT_MS = 30_000
 
+/** Calls that are under way when the server closes may take this long. */
+const CLOSE_GRACE_MS = 2_000
+
 /** Answers one call. */
 export type CallHandler = (method: string, params: unknown) => Promise<unknown>
 
@@ -23,7 +26,12 @@ export type HttpServer = { readonly url: string; close(): Promise<void> }
  * @throws {ListenError} when the address is taken.
  */
 export async function listenHttp(handle: CallHandler, host: string, port: number): Promise<HttpServer> {
-  const server = createServer((request, response) => void serve(handle, request, response))
+  const server = createServer((request, response) => {
+    // The answer to a call that was under way when the server closed is the connection's last.
+    const finish = (): void => void (server.listening ? undefined : request.socket.end())
+    response.once('finish', finish)
+    void serve(handle, request, response)
+  })
   server.keepAliveTimeout = KEEP_ALIVE_MS
   server.requestTimeout = REQUEST_TIMEOUT_MS
   await startListening(server, host, port)
@@ -42,10 +50,14 @@ function startListening(server: Server, host: string, port: number): Promise<voi
   })
 }
 
-/** Calls under way are answered; connections that wait for another call are cut. */
+/** Calls under way are answered if that is soon; connections that wait for another call are cut. */
 function closeServer(server: Server): Promise<void> {
   return new Promise((resolve) => {
-    server.close(() => resolve())
+    const cut = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS)
+    server.close(() => {
+      clearTimeout(cut)
+      resolve()
+    })
     server.closeIdleConnections()
   })
 }

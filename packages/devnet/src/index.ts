@@ -12,6 +12,7 @@ export { createDevnet, type Devnet, type DevnetOptions } from './devnet.ts'
 export {
   BadOptionError,
   type Blame,
+  ChainClosedError,
   ChainStoppedError,
   DevnetError,
   type DevnetErrorOptions,

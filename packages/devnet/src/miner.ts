@@ -39,13 +39,12 @@ export class Miner {
     this.#draining = this.#drain()
   }
 
-  /** No block is begun after this; resolves when the last one is stored. */
+  /** Begins no block after this; resolves when the loop has ended. */
   async stop(): Promise<void> {
     this.#isStopped = true
     clearTimeout(this.#interval)
     clearTimeout(this.#heartbeat)
     await this.#draining
-    await this.#chain.settled()
   }
 
   /**

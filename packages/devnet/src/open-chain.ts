@@ -28,15 +28,12 @@ export type OpenOptions = {
   readonly onStopped: (error: ChainStoppedError) => void
 }
 
-/** A chain and what closes it. */
-export type OpenedChain = { readonly chain: Chain; close(): void }
-
 /**
- * Opens the chain of a data directory, or begins it.
+ * Opens the chain of a data directory, or begins it. The chain owns the store and closes it.
  *
  * @throws {BadOptionError} {@link DirectoryInUseError} {@link StoreMismatchError}
  */
-export async function openChain(options: OpenOptions): Promise<OpenedChain> {
+export async function openChain(options: OpenOptions): Promise<Chain> {
   assertOptions(options)
   const alloc = normalizeAlloc(options.genesisAlloc)
   const common = createCommon(options.chainId)
@@ -47,8 +44,7 @@ export async function openChain(options: OpenOptions): Promise<OpenedChain> {
     else assertSameChain(store, alloc, options)
     const number = store.headNumber() ?? 0
     const head = decodeStoredBlock(store.findBlock(number)!, common)
-    const chain = await Chain.create({ store, db, common, clock: options.clock, head, onStopped: options.onStopped })
-    return { chain, close: () => store.close() }
+    return await Chain.create({ store, db, common, clock: options.clock, head, onStopped: options.onStopped })
   } catch (error) {
     store.close()
     throw error

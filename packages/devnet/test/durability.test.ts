@@ -239,6 +239,23 @@ describe('a block that cannot be stored', () => {
   })
 })
 
+describe('a chain that was closed', () => {
+  test('finishes its block first, and then refuses in clear words', async (t) => {
+    const dir = tempDir(t)
+    const devnet = await open(dir)
+    const mined = devnet.mine()
+    const refused = mined.then(() => devnet.mine())
+    await Promise.all([mined, devnet.close()])
+    await assert.rejects(refused, { code: -32603, message: 'the chain has closed' })
+    for (const method of ['eth_blockNumber', 'evm_mine', 'eth_call']) {
+      await assert.rejects(devnet.request({ method, params: [{}] }), { message: 'the chain has closed' })
+    }
+    const again = await open(dir)
+    t.after(() => again.close())
+    assert.equal(await again.request({ method: 'eth_blockNumber' }), '0x1')
+  })
+})
+
 describe('the directory of a chain', () => {
   test('is for its owner only', async (t) => {
     const parent = tempDir(t)

@@ -101,6 +101,34 @@ describe('over HTTP', () => {
     await assert.rejects(fetch(url, { method: 'POST', body: '{}' }))
   })
 
+  test('a call that is under way when the server closes is answered', async (t) => {
+    const { devnet } = await startDevnet(t)
+    const { url } = await devnet.listen({ port: 0 })
+    const answer = post(
+      url,
+      JSON.stringify({ id: 1, method: 'eth_call', params: [{ data: '0x5b600056', gas: '0x20000' }] }),
+    )
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    await devnet.close()
+    const { body } = await answer
+    assert.match((body as { error: { message: string } }).error.message, /out of gas|the chain has closed/)
+  })
+
+  test('a caller that never finishes its request does not keep the server from closing', async (t) => {
+    const { devnet } = await startDevnet(t)
+    const url = new URL((await devnet.listen({ port: 0 })).url)
+    const socket = connect(Number(url.port), url.hostname)
+    t.after(() => socket.destroy())
+    const cut = new Promise((resolve) => socket.once('close', resolve))
+    socket.on('error', () => undefined)
+    await new Promise((resolve) =>
+      socket.write('POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{"id"', resolve),
+    )
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    await devnet.close()
+    await cut
+  })
+
   test('a port that is taken is refused by name', async (t) => {
     const { devnet } = await startDevnet(t)
     const { url } = await devnet.listen({ port: 0 })

@@ -8,6 +8,7 @@ import {
   encodeFunctionData,
   getContract,
   type Hex,
+  keccak256,
   parseEventLogs,
 } from 'viem'
 import { counterAbi, counterCode } from './counter.ts'
@@ -67,7 +68,11 @@ describe('a viem client', () => {
     const tx = await reader.getTransaction({ hash })
     assert.equal(tx.from.toLowerCase(), alice.address.toLowerCase())
     assert.equal(tx.gasPrice, receipt.effectiveGasPrice)
-    assert.deepEqual((await reader.getBlock({ includeTransactions: true })).transactions[0], tx)
+    const block = await reader.getBlock({ includeTransactions: true })
+    assert.deepEqual(block.transactions[0], tx)
+    assert.deepEqual(await reader.getTransaction({ blockHash: block.hash, index: 0 }), tx)
+    assert.deepEqual(await reader.getTransaction({ blockNumber: 1n, index: 0 }), tx)
+    await assert.rejects(reader.getTransaction({ blockNumber: 1n, index: 1 }), /could not be found/)
   })
 
   test('deploys a contract, calls it and reads its events', async (t) => {
@@ -335,11 +340,20 @@ describe('fees', () => {
 })
 
 describe('proofs', () => {
-  test('of an account lead to the state root', async (t) => {
-    const { reader } = await startDevnet(t)
-    const proof = await reader.getProof({ address: alice.address, storageKeys: [] })
-    assert.equal(proof.balance, 100n * WEI)
-    assert.ok(proof.accountProof.length > 0)
+  test('of an account and its slots lead to the state root, at every block', async (t) => {
+    const clients = await startDevnet(t)
+    const { reader } = clients
+    const address = await deployCounter(clients)
+    const blocks = [await add(clients, address, 5n), await add(clients, address, 6n)]
+    const slots = []
+    for (const blockNumber of blocks) {
+      const { stateRoot } = await reader.getBlock({ blockNumber })
+      const proof = await reader.getProof({ address, storageKeys: [`0x${'0'.repeat(64)}`], blockNumber })
+      assert.equal(keccak256(proof.accountProof[0]!), stateRoot)
+      assert.equal(keccak256(proof.storageProof[0]!.proof[0]!), proof.storageHash)
+      slots.push(proof.storageProof[0]!.value)
+    }
+    assert.deepEqual(slots, [5n, 11n])
   })
 })
 

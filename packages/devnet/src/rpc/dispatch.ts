@@ -1,4 +1,4 @@
-import { ChainStoppedError } from '../errors.ts'
+import { DevnetError } from '../errors.ts'
 import { quantity } from '../hex.ts'
 import { accountMethods } from './accounts.ts'
 import { blockMethods } from './blocks.ts'
@@ -11,7 +11,7 @@ import { filterMethods } from './filters.ts'
 import { logMethods } from './logs.ts'
 import { transactionMethods } from './transactions.ts'
 
-const CLIENT_VERSION = 'memo-devnet/0.1.0'
+const CLIENT_VERSION = 'devnet/0.1.0'
 
 const METHODS: ReadonlyMap<string, RpcMethod> = new Map(
   Object.entries({
@@ -55,6 +55,6 @@ export async function dispatch(context: RpcContext, method: string, params: unkn
 function rpcErrorFrom(error: unknown): RpcError {
   if (error instanceof RpcError) return error
   const reason = error instanceof Error ? error.message : String(error)
-  const message = error instanceof ChainStoppedError ? reason : `internal error: ${reason}`
+  const message = error instanceof DevnetError ? reason : `internal error: ${reason}`
   return new RpcError(RPC_CODES.internal, message, { cause: error })
 }

@@ -3,10 +3,10 @@ import type { Chain } from '../chain.ts'
 import { bytesFromHex } from '../hex.ts'
 import { type PoolTx, poolTxFrom } from '../pool-tx.ts'
 import { isDelegation } from '../state-reader.ts'
-import type { RpcMethod } from './context.ts'
+import { type BlockRef, findBlockRef, type RpcMethod } from './context.ts'
 import { invalidParams, RPC_CODES, RpcError, serverError } from './errors.ts'
 import { formatMinedTx, formatPendingTx, formatReceipt } from './format.ts'
-import { parseData, parseHash } from './params.ts'
+import { parseCount, parseData, parseHash } from './params.ts'
 
 /** The largest transaction, as in geth's pool. */
 const MAX_TX_BYTES = 128 * 1024
@@ -36,12 +36,23 @@ export const transactionMethods: Readonly<Record<string, RpcMethod>> = {
       : formatMinedTx({ stored: chain.findBlock(place.block)!, position: place.position })
   },
 
+  eth_getTransactionByBlockHashAndIndex: ({ chain }, [hash, index]) =>
+    transactionAt(chain.findBlockByHash(parseHash(hash, 'hash')), parseCount(index, 'index')),
+
+  eth_getTransactionByBlockNumberAndIndex: ({ chain }, [block, index]) =>
+    transactionAt(findBlockRef(chain, block), parseCount(index, 'index')),
+
   eth_getTransactionReceipt: ({ chain }, [value]) => {
     const place = chain.findTxPlace(parseHash(value, 'hash'))
     return place === undefined
       ? null
       : formatReceipt({ stored: chain.findBlock(place.block)!, position: place.position })
   },
+}
+
+function transactionAt(ref: BlockRef, position: number): unknown {
+  if (ref === undefined || ref === 'pending' || ref.receipts[position] === undefined) return null
+  return formatMinedTx({ stored: ref, position })
 }
 
 function decode(chain: Chain, raw: Uint8Array): PoolTx {
