@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import parseRange from 'range-parser'
 import type { GatewayContext } from '../context.ts'
 import { ApiError } from '../errors.ts'
-import { dispositionOf } from '../names.ts'
+import { contentTypeOf, dispositionOf, objectNameOf } from '../names.ts'
 import { disconnectSignal, readAuthFields } from '../request.ts'
 
 const FOREVER = 'public, max-age=29030400, immutable'
@@ -65,9 +65,10 @@ export async function findReadable(
 }
 
 function describe(reply: FastifyReply, manifest: Manifest, etag: string): void {
+  const name = objectNameOf(manifest.name) // other writers may have named it otherwise than this gateway would
   reply.headers({
-    'content-type': manifest.contentType,
-    'content-disposition': dispositionOf(manifest.name),
+    'content-type': contentTypeOf(name, manifest.contentType),
+    'content-disposition': dispositionOf(name),
     'cache-control': manifest.isPublic ? FOREVER : PRIVATE,
     etag,
     'last-modified': new Date(manifest.createdAt * 1000).toUTCString(),
