@@ -11,8 +11,6 @@ export type ProviderLimits = {
   readonly uploadLifeMs: number
   /** An upload that brings no byte for so long is dropped; checked at this interval. */
   readonly uploadStallMs: number
-  /** Disk space that uploads never touch: for the index, and for the rest of the machine. */
-  readonly diskReserveBytes: number
   /** Pace of the scrub. */
   readonly scrubBytesPerSecond: number
   /** Rest between two passes of the scrub. */
@@ -31,7 +29,6 @@ export const PROVIDER_LIMITS: ProviderLimits = {
   maxRunningRequests: 1_024,
   uploadLifeMs: 10 * MINUTE_MS, // spec/wire.md 4
   uploadStallMs: 2 * MINUTE_MS,
-  diskReserveBytes: 256 * 1_048_576,
   scrubBytesPerSecond: 8 * 1_048_576,
   scrubRestMs: 6 * HOUR_MS,
   orphanGraceMs: 24 * HOUR_MS,

@@ -51,7 +51,7 @@ export type Provider = {
 export function createProvider(options: ProviderOptions): Provider {
   const { network, chain, clock, timers, signer, pieces, index, log = silent } = options
   const limits: ProviderLimits = { ...PROVIDER_LIMITS, ...options.limits }
-  const space = createSpaceLedger(limits)
+  const space = createSpaceLedger()
   const uploads = createUploads({ pieces, space, timers, limits, log })
   const custody = createCustody({ pieces, index, space, clock, log })
   const reads = createPieceReads({ pieces, custody })

@@ -1,4 +1,4 @@
-import type { Clock, PieceStore } from '@memo/core'
+import type { Clock, PieceInfo, PieceStore } from '@memo/core'
 import type { EventSink } from '../events.ts'
 import { type Custody, listRecords } from './custody.ts'
 
@@ -20,13 +20,23 @@ export async function recoverPieces(options: RecoveryOptions): Promise<void> {
   if (removed > 0)
     log({ type: 'half-written-removed', level: 'info', message: `${removed} half-written pieces removed` })
   for await (const record of listRecords(custody.book)) {
-    const found = await pieces.find(record.root)
-    if (!found) await custody.mark(record.root, 'lost', 'a receipt was given for it and its bytes are gone')
+    const found = await findPiece(pieces, record.root)
+    if (found === 'unreadable') await custody.mark(record.root, 'corrupt', 'its file cannot be read')
+    else if (!found) await custody.mark(record.root, 'lost', 'a receipt was given for it and its bytes are gone')
     else if (found.sizeBytes !== record.sizeBytes) {
       await custody.mark(record.root, 'corrupt', `it has ${found.sizeBytes} bytes instead of ${record.sizeBytes}`)
     } else if (record.state === 'lost') await custody.mark(record.root, 'held', 'its bytes are there again')
   }
   await sweepOrphans(options)
+}
+
+/** One damaged file must not keep the provider from serving all others. */
+async function findPiece(pieces: PieceStore, root: string): Promise<PieceInfo | 'unreadable' | undefined> {
+  try {
+    return await pieces.find(root)
+  } catch {
+    return 'unreadable' // the caller marks the piece, which says so aloud; the scrub looks again
+  }
 }
 
 /**

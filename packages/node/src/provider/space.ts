@@ -17,6 +17,7 @@ export class NoSpaceError extends MemoError {
 export type SpaceFacts = {
   /** What the provider has pledged for. */
   readonly capacityBytes: number
+  /** What the piece store still offers. */
   readonly diskFreeBytes: number
 }
 
@@ -41,7 +42,7 @@ export type SpaceLedger = {
   reserve(bytes: number, facts: SpaceFacts): Reservation
 }
 
-export function createSpaceLedger(options: { readonly diskReserveBytes: number }): SpaceLedger {
+export function createSpaceLedger(): SpaceLedger {
   let heldBytes = 0
   let reservedBytes = 0
   /** Reserved, and not on the disk yet. */
@@ -49,7 +50,7 @@ export function createSpaceLedger(options: { readonly diskReserveBytes: number }
 
   const freeBytes = ({ capacityBytes, diskFreeBytes }: SpaceFacts) => {
     const byPledge = capacityBytes - heldBytes - reservedBytes
-    const byDisk = diskFreeBytes - unwrittenBytes - options.diskReserveBytes
+    const byDisk = diskFreeBytes - unwrittenBytes
     return Math.max(0, Math.min(byPledge, byDisk))
   }
   return {

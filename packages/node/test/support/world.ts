@@ -151,7 +151,7 @@ export function createWorld(seed = 'node-tests'): World {
           log,
           pieces: disk.openPieceStore(),
           index: disk.openIndexStore(),
-          limits: { diskReserveBytes: 0, ...options.limits },
+          limits: options.limits,
         })
       const node = createNode('provider', name, start, options.diskBytes)
       const { endpoint, signer } = node
