@@ -109,7 +109,7 @@ export async function withDeadline<T>(
   } finally {
     finished.abort()
     signal?.removeEventListener('abort', forward)
-    aborted.catch(() => undefined)
+    aborted.catch(() => undefined) // the race has its reason already
   }
 }
 
