@@ -34,12 +34,13 @@ function memoryStore(): DeployStore {
   }
 }
 
-test('a deployment that is killed at any request goes on and ends at the same addresses', async () => {
+test('a deployment that is killed at any request goes on and ends at the same addresses', async (context) => {
   const reference = await startDevnet()
   const wanted = await runDeploy(clientOf(reference, deployer), { params })
   await reference.close()
   // Every request after which the process could die; they are tried with one chain that keeps what was done.
   const devnet = await startDevnet()
+  context.after(() => devnet.close())
   let deaths = 0
   for (let requests = 3; ; requests += 4) {
     let left = requests
@@ -72,13 +73,13 @@ test('a deployment that is killed at any request goes on and ends at the same ad
     onStep: (step, outcome) => assert.equal(outcome, 'found', step.key),
   })
   assert.equal(again.block, 7, 'each contract was created once')
-  await devnet.close()
 })
 
 class Killed extends Error {}
 
-test('a deployer with a past is refused without a store, and remembered with one', async () => {
+test('a deployer with a past is refused without a store, and remembered with one', async (context) => {
   const devnet = await startDevnet()
+  context.after(() => devnet.close())
   const client = clientOf(devnet, deployer)
   for (let sent = 0; sent < 3; sent += 1) {
     await transferGas(client, { to: testAccount(1).address, amountWei: 1n })
@@ -90,21 +91,21 @@ test('a deployer with a past is refused without a store, and remembered with one
   assert.deepEqual(second.addresses, first.addresses)
   const plan = planDeploy({ deployer: deployer.address, firstNonce: 3, params })
   assert.deepEqual(first.addresses, plan.addresses)
-  await devnet.close()
 })
 
-test('a nonce that went elsewhere stops the deployment with the reason', async () => {
+test('a nonce that went elsewhere stops the deployment with the reason', async (context) => {
   const devnet = await startDevnet()
+  context.after(() => devnet.close())
   const client = clientOf(devnet, deployer)
   await transferGas(client, { to: testAccount(1).address, amountWei: 1n })
   const store = memoryStore()
   await store.save({ chainId: 985, deployer: deployer.address.toLowerCase() as `0x${string}`, firstNonce: 0 })
   await assert.rejects(runDeploy(client, { params, store }), DeployBlocked)
-  await devnet.close()
 })
 
-test('the registry leads to everything, under the names and the numbers of the original', async () => {
+test('the registry leads to everything, under the names and the numbers of the original', async (context) => {
   const devnet = await startDevnet()
+  context.after(() => devnet.close())
   const client = clientOf(devnet, deployer)
   const { registry, addresses } = await runDeploy(client, { params })
   const chain = await connectNetwork({ rpcUrl: 'in-process', provider: devnet, registry })
@@ -121,11 +122,11 @@ test('the registry leads to everything, under the names and the numbers of the o
   }
   const inst = await client.rpc.readContract({ address: addresses.didProxy, abi: didProxyAbi, functionName: 'inst' })
   assert.equal(inst.toLowerCase(), registry)
-  await devnet.close()
 })
 
-test('what is not the network is named for what it is', async () => {
+test('what is not the network is named for what it is', async (context) => {
   const devnet = await startDevnet()
+  context.after(() => devnet.close())
   const client = clientOf(devnet, deployer)
   const { registry, addresses } = await runDeploy(client, { params })
   const options = { rpcUrl: 'in-process', provider: devnet, registry, pollingIntervalMs }
@@ -141,7 +142,6 @@ test('what is not the network is named for what it is', async () => {
     assert.match(error.fix ?? '', /Update/)
     return true
   })
-  await devnet.close()
 })
 
 test('an endpoint that does not answer is unreachable, and its credentials stay out of the message', async () => {

@@ -116,8 +116,9 @@ describe('a DID on the chain', () => {
   })
 })
 
-test('a deactivated DID still answers, and nobody may log in for it', async () => {
+test('a deactivated DID still answers, and nobody may log in for it', async (context) => {
   const network = await startNetwork()
+  context.after(() => network.devnet.close())
   const { client, addresses } = await network.join(0x31)
   await send(network.owner, 0)
   const hash = hashTypedData({
@@ -137,7 +138,6 @@ test('a deactivated DID still answers, and nobody may log in for it', async () =
   assert.equal(record?.deactivated, true)
   assert.deepEqual(record?.authenticationKeys, [])
   await assert.rejects(send(network.owner, 2), refusedFor('DidDeactivated'))
-  await network.devnet.close()
 })
 
 function refusedFor(reason: string): (error: unknown) => boolean {

@@ -20,17 +20,18 @@ function pendingCount(devnet: Devnet): Promise<number> {
   return clientOf(devnet).rpc.getTransactionCount({ address: deployer.address, blockTag: 'pending' })
 }
 
-test('a chain that makes no blocks is reported, not waited for', async () => {
+test('a chain that makes no blocks is reported, not waited for', async (context) => {
   const devnet = await startDevnet({ mining })
+  context.after(() => devnet.close())
   const client = clientOf(devnet, deployer)
   await assert.rejects(client.sender!.send({ to, data: '0x', value: 1n, timeoutMs: 50 }), ReceiptTimeout)
   await devnet.mine(1)
   assert.equal(await client.rpc.getBalance({ address: to }), 1n, 'and what was sent still arrives')
-  await devnet.close()
 })
 
-test('a write resolves under its confirmations and not before', async () => {
+test('a write resolves under its confirmations and not before', async (context) => {
   const devnet = await startDevnet({ mining })
+  context.after(() => devnet.close())
   const client = createChainClient({
     rpcUrl: 'in-process',
     provider: devnet,
@@ -49,11 +50,11 @@ test('a write resolves under its confirmations and not before', async () => {
   assert.equal(resolved, false, 'one block above is not two')
   await devnet.mine(1)
   assert.equal((await sent).blockNumber, 1)
-  await devnet.close()
 })
 
-test('an endpoint that fails while a receipt is awaited does not lose the transaction', async () => {
+test('an endpoint that fails while a receipt is awaited does not lose the transaction', async (context) => {
   const devnet = await startDevnet()
+  context.after(() => devnet.close())
   let failures = 3
   const flaky = {
     request: async (call: { method: string; params?: unknown }) => {
@@ -63,11 +64,11 @@ test('an endpoint that fails while a receipt is awaited does not lose the transa
   }
   await transferGas(clientOf(flaky, deployer), { to, amountWei: 1n })
   assert.equal(failures < 0, true)
-  await devnet.close()
 })
 
-test('a deployment that was killed with a step on its way waits for that step', async () => {
+test('a deployment that was killed with a step on its way waits for that step', async (context) => {
   const devnet = await startDevnet({ mining })
+  context.after(() => devnet.close())
   const stop = new AbortController()
   const first = runDeploy(clientOf(devnet, deployer), { params: devnetParams, signal: stop.signal })
   await until(devnet, async () => (await pendingCount(devnet)) === 1)
@@ -89,5 +90,4 @@ test('a deployment that was killed with a step on its way waits for that step', 
   await second
   assert.deepEqual(outcomes.slice(0, 2), ['governance found', 'memoToken found'])
   assert.equal(outcomes.length, 7)
-  await devnet.close()
 })

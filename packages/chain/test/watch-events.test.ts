@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { memoTokenAbi } from '@memo/contracts'
 import type { Devnet } from '@memo/devnet'
 import { type AbiEvent, decodeEventLog } from 'viem'
@@ -28,8 +28,12 @@ function exchangeable(first: Devnet): Pick<Devnet, 'request'> & { current: Pick<
   }
 }
 
-async function deployed(genesisTimestamp: number): Promise<{ devnet: Devnet; addresses: Addresses }> {
+async function deployed(
+  context: TestContext,
+  genesisTimestamp: number,
+): Promise<{ devnet: Devnet; addresses: Addresses }> {
   const devnet = await startDevnet({ genesisTimestamp })
+  context.after(() => devnet.close())
   const { addresses } = await runDeploy(clientOf(devnet, deployer), { params: devnetParams })
   return { devnet, addresses }
 }
@@ -53,9 +57,9 @@ async function take(
   return amounts
 }
 
-test('logs of a dropped block are taken back, newest first, before the new ones come', async () => {
+test('logs of a dropped block are taken back, newest first, before the new ones come', async (context) => {
   const genesisTimestamp = 1_700_000_000
-  const old = await deployed(genesisTimestamp)
+  const old = await deployed(context, genesisTimestamp)
   const { addresses } = old
   const chain = exchangeable(old.devnet)
   const send = (devnet: Devnet, amountAtto: bigint): Promise<unknown> =>
@@ -66,17 +70,16 @@ test('logs of a dropped block are taken back, newest first, before the new ones 
   assert.deepEqual(await take(events, 1), [1n])
   await send(old.devnet, 2n)
   assert.deepEqual(await take(events, 1), [2n])
-  const fresh = await deployed(genesisTimestamp + 10)
+  const fresh = await deployed(context, genesisTimestamp + 10)
   await send(fresh.devnet, 1n)
   await send(fresh.devnet, 3n)
   chain.current = fresh.devnet
   assert.deepEqual(await take(events, 6), [-2n, -1n, -devnetParams.supplyAtto, devnetParams.supplyAtto, 1n, 3n])
   await events.return()
-  await Promise.all([old.devnet.close(), fresh.devnet.close()])
 })
 
-test('a log is given out only under its confirmations', async () => {
-  const { devnet, addresses } = await deployed(1_700_000_000)
+test('a log is given out only under its confirmations', async (context) => {
+  const { devnet, addresses } = await deployed(context, 1_700_000_000)
   const stop = new AbortController()
   const events = watch(devnet, { addresses, confirmations: 2, signal: stop.signal })
   assert.deepEqual(await take(events, 1), [devnetParams.supplyAtto])
@@ -93,11 +96,10 @@ test('a log is given out only under its confirmations', async () => {
   assert.deepEqual(await next, [5n])
   stop.abort()
   assert.equal((await events.next()).done, true, 'an abort ends it without an error')
-  await devnet.close()
 })
 
-test('a chain that does not answer for a while is waited for', async () => {
-  const { devnet, addresses } = await deployed(1_700_000_000)
+test('a chain that does not answer for a while is waited for', async (context) => {
+  const { devnet, addresses } = await deployed(context, 1_700_000_000)
   let troubles = 0
   let down = true
   const flaky = {
@@ -114,11 +116,10 @@ test('a chain that does not answer for a while is waited for', async () => {
   assert.deepEqual(await take(events, 1), [devnetParams.supplyAtto])
   assert.equal(troubles, 3)
   await events.return()
-  await devnet.close()
 })
 
-test('a rewind below what is remembered is an error, not a gap', async () => {
-  const old = await deployed(1_700_000_000)
+test('a rewind below what is remembered is an error, not a gap', async (context) => {
+  const old = await deployed(context, 1_700_000_000)
   const { addresses } = old
   const chain = exchangeable(old.devnet)
   await old.devnet.mine(1)
@@ -128,10 +129,9 @@ test('a rewind below what is remembered is an error, not a gap', async () => {
   await old.devnet.mine(Number(MAX_REWIND_BLOCKS) + 1)
   await transferMemo(clientOf(old.devnet, deployer), { addresses, to, amountAtto: 1n })
   await take(events, 1)
-  const fresh = await deployed(1_700_000_010)
+  const fresh = await deployed(context, 1_700_000_010)
   chain.current = fresh.devnet
   await assert.rejects(take(events, 2), RewindTooDeep)
-  await Promise.all([old.devnet.close(), fresh.devnet.close()])
 })
 
 function watch(

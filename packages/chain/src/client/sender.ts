@@ -66,15 +66,17 @@ type Signed = { readonly raw: Hex; readonly hash: Hex }
 export function createSender(options: SenderOptions): Sender {
   const { rpc, rpcUrl } = options
   let next: number | undefined
+  let chainId: number | undefined
   let tail: Promise<unknown> = Promise.resolve()
 
   async function submit(request: TransactionRequest): Promise<Signed> {
     request.signal?.throwIfAborted()
+    chainId ??= await rpc.getChainId()
     for (let attempt = 1; ; attempt++) {
       const counted = next ?? (await countPending(options))
       const nonce = request.nonce ?? counted
       next = undefined
-      const signed = await sign(options, request, nonce)
+      const signed = await sign(options, request, { nonce, chainId })
       try {
         await broadcast(rpc, signed.raw)
         next = nonce + 1
@@ -117,19 +119,14 @@ async function countPending({ rpc, account }: SenderOptions): Promise<number> {
 async function sign(
   { rpc, account, salt }: SenderOptions,
   request: TransactionRequest,
-  nonce: number,
+  place: { readonly nonce: number; readonly chainId: number },
 ): Promise<Signed> {
   const { to, data, value = 0n } = request
   const call = { account: account.address, to: to ?? null, data, value } as const
-  const [chainId, estimate, fees] = await Promise.all([
-    rpc.getChainId(),
-    rpc.estimateGas({ ...call, prepare: false }),
-    rpc.estimateFeesPerGas(),
-  ])
+  const [estimate, fees] = await Promise.all([rpc.estimateGas({ ...call, prepare: false }), rpc.estimateFeesPerGas()])
   const raw = await account.signTransaction({
     type: 'eip1559',
-    chainId,
-    nonce,
+    ...place,
     gas: (estimate * GAS_MARGIN_PERCENT) / 100n + BigInt(salt & MAX_SALT),
     maxFeePerGas: fees.maxFeePerGas,
     maxPriorityFeePerGas: fees.maxPriorityFeePerGas,
