@@ -109,7 +109,7 @@ test('a refusal names the reason, the values, whose fault it is and what to do',
     return true
   })
   await updateOffer(chain.client, { addresses, offer: { ...offer, storagePriceAttoPerGiBSecond: 9n } })
-  await setEndpoint(chain.client, { addresses, endpoint: 'http://127.0.0.1:4321' })
+  await setEndpoint(chain.client, { addresses, endpoint: 'http://127.0.0.1:4321/ /ip4/127.0.0.1/tcp/4001' })
   await setLabels(chain.client, { addresses, operator: 'other', region: 'as' })
   const account = await getAccount(chain.client, self(chain))
   assert.equal(account.storagePriceAttoPerGiBSecond, 9n)

@@ -42,13 +42,19 @@ export function accountFromRaw(raw: RawAccount): Account | undefined {
     role,
     state,
     group: raw.group,
-    endpoint: raw.contact.endpoint.replace(/\/+$/, ''),
+    endpoint: baseUrl(raw.contact.endpoint),
     operator: raw.contact.operatorLabel,
     region: raw.contact.region,
     capacityBytes: safeNumber(raw.offer.capacityBytes),
     storagePriceAttoPerGiBSecond: raw.offer.storagePriceAttoPerGiBSecond,
     retrievalPriceAttoPerByte: raw.offer.retrievalPriceAttoPerByte,
   }
+}
+
+/** The URL of an endpoint, without slashes at its end; multiaddrs follow it after spaces (`spec/roles.md` 2). */
+function baseUrl(endpoint: string): string {
+  const [url = ''] = endpoint.trim().split(/\s+/, 1)
+  return url.replace(/\/+$/, '')
 }
 
 /** What a provider claims beyond 2^53 bytes counts as 2^53 − 1: it cannot break readers. */
