@@ -10,7 +10,17 @@ export {
   StorageClosedError,
   UploadFailedError,
 } from './errors.ts'
+export {
+  createGatewayClient,
+  type GatewayClient,
+  type GatewayClientOptions,
+  type GatewayDownload,
+  type GatewayDownloadOptions,
+  type GatewayObject,
+  type GatewayUploadOptions,
+} from './gateway/client.ts'
 export { restrictedDigest } from './gateway/digests.ts'
+export { BadGatewayAnswerError, GatewayError } from './gateway/errors.ts'
 export type { ListOptions, StoredObject } from './index/objects.ts'
 export type { Removal } from './index/remove.ts'
 export { DEFAULT_LIMITS, type StorageLimits } from './limits.ts'

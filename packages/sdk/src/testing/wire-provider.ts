@@ -10,12 +10,12 @@ import {
   errorResponse,
   findBytesFromHex,
   type Handler,
-  hashUnits,
   hex32,
   hexFromBytes,
   jsonResponse,
   type Network,
   NotFoundError,
+  type PieceDigest,
   parseJson,
   readBody,
   receiptToJson,
@@ -44,13 +44,14 @@ export type ProviderFaults = {
   onBytes?: ((bytes: number) => Promise<void>) | undefined
 }
 
+type HeldPiece = { readonly bytes: Uint8Array; readonly digest: PieceDigest }
+
 /** The provider's side of `spec/wire.md` 4 with all pieces in memory: for tests of what clients do about faults. */
 export type WireProvider = {
   readonly handler: Handler
   readonly faults: ProviderFaults
   /** By root, 64 hex digits. */
-  readonly pieces: ReadonlyMap<string, Uint8Array>
-  readonly uploads: ReadonlyMap<string, Uint8Array>
+  readonly pieces: ReadonlyMap<string, HeldPiece>
   /** Paths of the requests so far. */
   readonly requests: string[]
   dropPiece(root: string): void
@@ -66,8 +67,8 @@ export function createWireProvider(options: {
 }): WireProvider {
   const { network, signer, clock } = options
   const verifier = createRequestVerifier({ network, audience: signer.address, clock })
-  const pieces = new Map<string, Uint8Array>()
-  const uploads = new Map<string, Uint8Array>()
+  const pieces = new Map<string, HeldPiece>()
+  const uploads = new Map<string, HeldPiece>()
   const requests: string[] = []
   const faults: ProviderFaults = {}
 
@@ -85,10 +86,11 @@ export function createWireProvider(options: {
       if (length > Number(query.get('max'))) throw new BadInputError('more than was said')
     }
     if (faults.refuseStored) throw new BadInputError(faults.refuseStored, { blame: 'provider' })
-    uploads.set(query.get('id') ?? '', concatBytes(...parts))
-    const { root, sizeBytes } = hasher.finish()
+    const digest = hasher.finish()
+    uploads.set(query.get('id') ?? '', { bytes: concatBytes(...parts), digest })
+    const root = digest.root.slice()
     if (faults.lieAboutRoot) root[0]! ^= 1
-    return jsonResponse(200, { root: hexFromBytes(root), sizeBytes })
+    return jsonResponse(200, { root: hexFromBytes(root), sizeBytes: digest.sizeBytes })
   }
   const commit = async (request: WireRequest, id: string) => {
     const body = await readBody(request, MAX_BODY_BYTES)
@@ -97,9 +99,7 @@ export function createWireProvider(options: {
     const piece = uploads.get(id)
     if (!piece) throw new NotFoundError('no such upload')
     const said = parseJson(body) as { root: string; sizeBytes: number }
-    const hasher = createPieceHasher()
-    hasher.update(piece)
-    const { root, sizeBytes } = hasher.finish()
+    const { root, sizeBytes } = piece.digest
     const isSame = said.sizeBytes === sizeBytes && equalBytes(findBytesFromHex(said.root) ?? root.slice(1), root)
     if (!isSame) throw new BadInputError('another root')
     uploads.delete(id)
@@ -112,9 +112,9 @@ export function createWireProvider(options: {
     const piece = pieces.get(root)
     if (!piece) throw new NotFoundError('no such piece')
     if (faults.refuseReads) throw new BadInputError('no reads today', { blame: 'provider' })
-    if (what === 'units') return bytesResponse(200, hashUnits(piece))
+    if (what === 'units') return bytesResponse(200, piece.digest.units.slice())
     const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? []
-    const bytes = from === undefined ? piece.slice() : piece.slice(Number(from), Number(to) + 1)
+    const bytes = from === undefined ? piece.bytes.slice() : piece.bytes.slice(Number(from), Number(to) + 1)
     if (faults.corruptReads && request.method === 'GET') bytes[0]! ^= 1
     return bytesResponse(from === undefined ? 200 : 206, bytes)
   }
@@ -136,7 +136,6 @@ export function createWireProvider(options: {
     handler: async (request) => await answer(request).catch(errorResponse),
     faults,
     pieces,
-    uploads,
     requests,
     dropPiece: (root) => void pieces.delete(root),
   }

@@ -1,0 +1,212 @@
+import {
+  BadInputError,
+  type ByteSource,
+  type ByteStream,
+  type CidProfileName,
+  canonicalCid,
+  collectBytes,
+  createCidBuilder,
+  DEFAULT_CID_PROFILE,
+  digestFromCid,
+  equalBytes,
+  hex32,
+  parseJson,
+  type WireResponse,
+} from '@memo/core'
+import { CidMismatchError } from '../errors.ts'
+import { abortableStream } from '../flow/abortable.ts'
+import { BadGatewayAnswerError } from './errors.ts'
+import { multipartForm } from './multipart.ts'
+import { createGatewaySession, type SessionOptions, type SignedFields } from './session.ts'
+
+/** An object as a gateway lists it. */
+export type GatewayObject = {
+  readonly id: number
+  readonly name: string
+  readonly sizeBytes: number
+  readonly cid: string
+  readonly isPublic: boolean
+  /** As the gateway writes it (RFC 3339). */
+  readonly modifiedAt: string
+}
+
+export type GatewayUploadOptions = {
+  readonly name: string
+  readonly contentType?: string | undefined
+  readonly isPublic?: boolean | undefined
+  /** Keccak-256, SHA-256 or CID digest of the file; needed only where the source can be read but once. */
+  readonly payload?: Uint8Array | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+export type GatewayDownloadOptions = {
+  /** Bytes `[offset, offset + length)`; all where nothing is said. */
+  readonly range?: { readonly offset: number; readonly length: number } | undefined
+  /** Ask without signing: for public objects. */
+  readonly isPublic?: boolean | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+export type GatewayDownload = {
+  /** Bytes that `body` gives. */
+  readonly sizeBytes: number
+  readonly contentType: string
+  /** Rejects at its end with {@link CidMismatchError} when a whole object has another CID. */
+  readonly body: ByteStream
+}
+
+type CallOptions = { readonly signal?: AbortSignal | undefined }
+
+/** What an application asks of a gateway (`spec/gateway.md`). Restricted calls take turns. */
+export type GatewayClient = {
+  /** Logs in anew; calls that need a login do it by themselves. */
+  login(options?: CallOptions): Promise<void>
+  /**
+   * Stores a file; resolves when it is durable. A source is read twice, for its hash and for its bytes: give bytes, or a
+   * function that opens it; a stream needs `payload`. Errors: GatewayError, CidMismatchError.
+   */
+  upload(
+    source: Uint8Array | ByteStream | (() => ByteStream),
+    options: GatewayUploadOptions,
+  ): Promise<{ readonly cid: string }>
+  download(cid: string, options?: GatewayDownloadOptions): Promise<GatewayDownload>
+  list(options?: CallOptions): Promise<readonly GatewayObject[]>
+  /** Deletes an object by the `id` that it is listed with. */
+  remove(id: number, options?: CallOptions): Promise<void>
+  /** What the gateway says of itself and its network. */
+  info(options?: CallOptions): Promise<Readonly<Record<string, unknown>>>
+  /** Pieces of an object by provider. */
+  status(cid: string, options?: CallOptions): Promise<unknown>
+}
+
+export type GatewayClientOptions = SessionOptions & {
+  /** How the gateway builds CIDs. */
+  readonly cidProfile?: CidProfileName | undefined
+}
+
+const MAX_JSON_BYTES = 268_435_456
+const BOUNDARY_BYTES = 16
+const DEFAULT_TYPE = 'application/octet-stream'
+
+/** A client of the gateway at `endpoint` for one DID (`spec/sdk.md` 13). */
+export function createGatewayClient(options: GatewayClientOptions): GatewayClient {
+  const { endpoint, random, cidProfile = DEFAULT_CID_PROFILE } = options
+  const session = createGatewaySession(options)
+  const get = (path: string, signal: AbortSignal | undefined, headers: Readonly<Record<string, string>> = {}) => ({
+    method: 'GET',
+    url: `${endpoint}${path}`,
+    headers,
+    signal,
+  })
+  const restricted = async (path: string, signal: AbortSignal | undefined, headers = {}) =>
+    await session.call((fields) => get(path, signal, { ...headers, ...headersOf(fields) }), signal ? { signal } : {})
+
+  return {
+    login: async ({ signal } = {}) => await session.login(signal),
+    async upload(source, upload) {
+      const { name, contentType = DEFAULT_TYPE, isPublic = false, payload, signal } = upload
+      const isStream = !(source instanceof Uint8Array) && typeof source !== 'function'
+      if (isStream && !payload) throw new BadInputError('a stream is uploaded with the hash of its bytes as payload')
+      const live = signal ?? new AbortController().signal
+      const open = () => abortableStream(typeof source === 'function' ? source() : (source as ByteSource), live)
+      const expected = payload ? undefined : await cidOf(open(), cidProfile)
+      const digest = payload ?? digestFromCid(expected ?? '')
+      const build = (fields: SignedFields) => {
+        const boundary = `memo-${hex32(random.bytes(BOUNDARY_BYTES))}`
+        const texts = { ...fields, name, public: `${isPublic}`, ...(expected ? { payloadHash: 'cid' } : {}) }
+        const form = multipartForm(boundary, texts, { name, contentType, bytes: open() })
+        const headers = { 'content-type': form.contentType }
+        return { method: 'POST', url: `${endpoint}/mefs/`, headers, body: form.body, signal }
+      }
+      const response = await session.call(build, {
+        payload: digest,
+        canRepeat: !isStream,
+        ...(signal ? { signal } : {}),
+      })
+      const { cid } = await readJson(response)
+      if (typeof cid !== 'string') throw new BadGatewayAnswerError('an upload without a CID')
+      if (expected && !equalBytes(digestFromCid(cid), digest)) throw new CidMismatchError(expected, cid)
+      return { cid }
+    },
+    async download(text, { range, isPublic = false, signal } = {}) {
+      const cid = canonicalCid(text)
+      const headers = range ? { range: `bytes=${range.offset}-${range.offset + range.length - 1}` } : {}
+      const path = `/mefs/${cid}`
+      const response = isPublic
+        ? await session.send(get(path, signal, headers))
+        : await restricted(path, signal, headers)
+      const sizeBytes = Number(response.headers['content-length'])
+      if (!Number.isSafeInteger(sizeBytes)) throw new BadGatewayAnswerError('a file without its length')
+      if (range && response.status !== 206) throw new BadGatewayAnswerError('a whole file where a range was asked for')
+      const body = checkedBody(response.body, { sizeBytes, cid: range ? undefined : cid, cidProfile })
+      return { sizeBytes, contentType: response.headers['content-type'] ?? DEFAULT_TYPE, body }
+    },
+    async list({ signal } = {}) {
+      const { Objects } = await readJson(await restricted('/mefs/listobjects', signal))
+      if (Objects === null) return []
+      if (!Array.isArray(Objects)) throw new BadGatewayAnswerError('no list of objects')
+      return Objects.map(objectFromJson)
+    },
+    async remove(id, { signal } = {}) {
+      await readJson(await restricted(`/mefs/delete?id=${id}`, signal))
+    },
+    info: async ({ signal } = {}) => await readJson(await session.send(get('/info', signal))),
+    status: async (cid, { signal } = {}) =>
+      await readJson(await restricted(`/mefs/status/${canonicalCid(cid)}`, signal)),
+  }
+}
+
+/** The fields where they also stand in browsers, whose GET has no body (`spec/login.md` 6). */
+function headersOf(fields: SignedFields): Record<string, string> {
+  return {
+    'x-memo-did': fields.did,
+    'x-memo-token': fields.token,
+    'x-memo-request-id': fields.requestID,
+    'x-memo-signature': fields.signature,
+  }
+}
+
+async function cidOf(stream: ByteStream, profile: CidProfileName): Promise<string> {
+  const builder = createCidBuilder(profile)
+  for await (const bytes of stream) builder.update(bytes)
+  return builder.finish()
+}
+
+/** A body that is as long as it was said to be and, where a CID is given, has that CID. */
+async function* checkedBody(
+  body: ByteStream,
+  expected: { readonly sizeBytes: number; readonly cid: string | undefined; readonly cidProfile: CidProfileName },
+): AsyncGenerator<Uint8Array> {
+  const builder = expected.cid === undefined ? undefined : createCidBuilder(expected.cidProfile)
+  let length = 0
+  for await (const bytes of body) {
+    length += bytes.length
+    builder?.update(bytes)
+    yield bytes
+  }
+  if (length !== expected.sizeBytes) {
+    throw new BadGatewayAnswerError(`${length} bytes where it had announced ${expected.sizeBytes}`)
+  }
+  const actual = builder?.finish()
+  if (expected.cid !== undefined && actual !== undefined && actual !== expected.cid) {
+    throw new CidMismatchError(expected.cid, actual)
+  }
+}
+
+async function readJson(response: WireResponse): Promise<Record<string, unknown>> {
+  try {
+    return (parseJson(await collectBytes(response.body, MAX_JSON_BYTES)) ?? {}) as Record<string, unknown>
+  } catch (cause) {
+    if (!(cause instanceof BadInputError || cause instanceof RangeError)) throw cause
+    throw new BadGatewayAnswerError('something that is no JSON', cause)
+  }
+}
+
+function objectFromJson(plain: unknown): GatewayObject {
+  const { ID, Name, Size, Cid, Mid, Public, ModTime } = (plain ?? {}) as Record<string, unknown>
+  const cid = Cid ?? Mid
+  if (typeof ID !== 'number' || typeof Name !== 'string' || typeof Size !== 'number' || typeof cid !== 'string') {
+    throw new BadGatewayAnswerError('a list with a malformed object')
+  }
+  return { id: ID, name: Name, sizeBytes: Size, cid, isPublic: Public === true, modifiedAt: String(ModTime ?? '') }
+}

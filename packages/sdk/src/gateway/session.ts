@@ -1,0 +1,136 @@
+import {
+  type Clock,
+  collectBytes,
+  findBytesFromHex,
+  hexFromBytes,
+  loginDigest,
+  parseJson,
+  type Randomness,
+  type Signer,
+  type Transport,
+  utf8,
+  type WireRequest,
+  type WireResponse,
+} from '@memo/core'
+import { createTurns } from '../flow/turns.ts'
+import { restrictedDigest } from './digests.ts'
+import { BadGatewayAnswerError, errorOfGateway, GatewayError } from './errors.ts'
+
+/** The fields of a restricted call, as texts (`spec/login.md` 3). */
+export type SignedFields = {
+  readonly did: string
+  readonly token: string
+  readonly requestID: string
+  readonly signature: string
+  readonly payload?: string
+}
+
+export type SessionOptions = {
+  /** Base URL of the gateway, without a slash at its end. */
+  readonly endpoint: string
+  readonly transport: Transport
+  readonly did: string
+  /** A key of the DID. */
+  readonly signer: Signer
+  readonly clock: Clock
+  readonly random: Randomness
+}
+
+/** A DID's login at one gateway (`spec/login.md`). */
+export type GatewaySession = {
+  login(signal?: AbortSignal): Promise<void>
+  /** Sends a request that nobody signs. Errors: {@link GatewayError}. */
+  send(request: WireRequest): Promise<WireResponse>
+  /**
+   * Signs a restricted call and sends it; one call at a time, since their numbers must arrive in order. Logs in first
+   * where there is no login, and once more when the gateway has forgotten it. Errors: {@link GatewayError}.
+   */
+  call(
+    build: (fields: SignedFields) => WireRequest,
+    options?: { readonly payload?: Uint8Array; readonly canRepeat?: boolean; readonly signal?: AbortSignal },
+  ): Promise<WireResponse>
+}
+
+const TOKEN_BYTES = 32
+const MAX_ANSWER_BYTES = 65_536
+const JSON_HEADERS = { 'content-type': 'application/json' }
+
+export function createGatewaySession(options: SessionOptions): GatewaySession {
+  const { endpoint, transport, did, signer, clock, random } = options
+  const turn = createTurns()
+  let token: Uint8Array | undefined
+  let lastTimestamp = 0
+  /** undefined: to be asked for. */
+  let nextId: number | undefined
+
+  const send = async (request: WireRequest): Promise<WireResponse> => {
+    const response = await transport(request)
+    if (response.status < 200 || response.status >= 300) throw await errorOfGateway(response)
+    return response
+  }
+  const login = async (signal: AbortSignal | undefined) => {
+    const fresh = random.bytes(TOKEN_BYTES)
+    const timestamp = Math.max(Math.floor(clock.nowMs() / 1000), lastTimestamp + 1)
+    const signature = await sign(signer, loginDigest(did, fresh, timestamp))
+    const body = utf8(JSON.stringify({ did, token: hexFromBytes(fresh), timestamp, signature }))
+    const response = await send({ method: 'POST', url: `${endpoint}/login`, headers: JSON_HEADERS, body, signal })
+    await collectBytes(response.body, MAX_ANSWER_BYTES)
+    token = fresh
+    lastTimestamp = timestamp
+    nextId = undefined
+  }
+  /** Learns which number the gateway expects; logs in when its session is not ours. */
+  const synchronise = async (signal: AbortSignal | undefined) => {
+    for (let attempt = 0; attempt < 2; attempt++) {
+      if (!token) await login(signal)
+      const url = `${endpoint}/login?did=${encodeURIComponent(did)}`
+      const response = await send({ method: 'GET', url, headers: {}, signal })
+      const answer = (parseJson(await collectBytes(response.body, MAX_ANSWER_BYTES)) ?? {}) as Record<string, unknown>
+      const bytes = findBytesFromHex(answer.token)
+      const id = Number(answer.requestID)
+      if (token && bytes && hexFromBytes(bytes) === hexFromBytes(token) && Number.isSafeInteger(id)) {
+        nextId = id
+        return { token, id }
+      }
+      token = undefined
+    }
+    throw new BadGatewayAnswerError('a login that it did not keep')
+  }
+  const signed = async (payload: Uint8Array | undefined, signal: AbortSignal | undefined): Promise<SignedFields> => {
+    const session = token && nextId !== undefined ? { token, id: nextId } : await synchronise(signal)
+    const signature = await sign(signer, restrictedDigest(did, session.token, session.id, payload))
+    const fields = { did, token: hexFromBytes(session.token), requestID: `${session.id}`, signature }
+    return payload ? { ...fields, payload: hexFromBytes(payload) } : fields
+  }
+  const attempt = async (build: (fields: SignedFields) => WireRequest, payload?: Uint8Array, signal?: AbortSignal) => {
+    const request = build(await signed(payload, signal))
+    const id = nextId
+    nextId = undefined // unless it is answered, nobody knows whether the number was used up
+    const response = await send(request)
+    nextId = id === undefined ? undefined : id + 1
+    return response
+  }
+  return {
+    send,
+    login: async (signal) => await turn('', async () => await login(signal)),
+    async call(build, { payload, canRepeat = true, signal } = {}) {
+      return await turn('', async () => {
+        try {
+          return await attempt(build, payload, signal)
+        } catch (thrown) {
+          const isForgotten = thrown instanceof GatewayError && thrown.status === 401
+          if (!isForgotten || !canRepeat) throw thrown
+          return await attempt(build, payload, signal)
+        }
+      })
+    },
+  }
+}
+
+/** A signature as the API wants it: r‖s‖v with v 0 or 1, in hex. */
+async function sign(signer: Signer, digest: Uint8Array): Promise<string> {
+  const signature = (await signer.signDigest(digest)).slice()
+  const v = signature[64] ?? 0
+  signature[64] = v >= 27 ? v - 27 : v
+  return hexFromBytes(signature)
+}
