@@ -1,5 +1,5 @@
 import { styleText } from 'node:util'
-import { envelopeFromError, MemoError } from '@memo/core'
+import { type ErrorEnvelope, envelopeFromError, MemoError } from '@memo/core'
 
 type Style = Parameters<typeof styleText>[0]
 
@@ -39,10 +39,17 @@ export function createOutput(options: { readonly json?: boolean; readonly color?
       if (isJson) line(json)
     },
     error(error) {
-      if (isJson) process.stderr.write(`${toJson(envelopeFromError(error))}\n`)
+      if (isJson) process.stderr.write(`${toJson(shortEnvelope(error))}\n`)
       else process.stderr.write(`${explain(error, style)}\n`)
     },
   }
+}
+
+/** The envelope; of each cause its first line, for some libraries quote whole requests. */
+function shortEnvelope(thrown: unknown): ErrorEnvelope {
+  const { error } = envelopeFromError(thrown)
+  if (!error.causes) return { error }
+  return { error: { ...error, causes: error.causes.map((cause) => cause.split('\n')[0] ?? '') } }
 }
 
 /** What, why and fix, one line each. */

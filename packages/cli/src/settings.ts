@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { homedir } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
 import { type Address, BadInputError, findAddress } from '@memo/core'
 import { writeFileDurably } from '@memo/platform'
@@ -31,9 +32,14 @@ const PROFILE_FILE = 'profile.json'
 export function dataDirOf(options: CommonOptions, name = 'network'): string {
   const given = options.data ?? process.env.MEMO_DATA
   if (given !== undefined && given !== '') return isAbsolute(given) ? given : resolve(given)
+  return join(systemDataDir(), name)
+}
+
+function systemDataDir(): string {
   const xdg = process.env.XDG_DATA_HOME
-  const base = xdg && isAbsolute(xdg) ? join(xdg, 'memo') : envPaths('memo', { suffix: '' }).data
-  return join(base, name)
+  if (xdg && isAbsolute(xdg)) return join(xdg, 'memo')
+  if (process.platform === 'darwin' || process.platform === 'win32') return envPaths('memo', { suffix: '' }).data
+  return join(homedir(), '.local', 'share', 'memo') // a relative XDG_DATA_HOME is to be ignored, says its definition
 }
 
 export function findProfile(dataDir: string): Profile | undefined {

@@ -15,6 +15,7 @@ import {
   registerProvider,
   registerUser,
   setEndpoint,
+  WrongRoleError,
 } from '@memo/chain'
 import { type Account, type Address, findAddress, type KeyStore } from '@memo/core'
 import { FundsMissingError } from '../errors.ts'
@@ -66,7 +67,9 @@ export async function initNode(options: InitOptions): Promise<InitResult> {
   const secretKey = await loadOrCreateKey(keys)
   const account = accountFromSecretKey(secretKey)
   const chain = await connectNetwork({ rpcUrl, registry, account, pollingIntervalMs: POLLING_INTERVAL_MS })
-  const config = await configOf(options, findAddress(account.address) as Address)
+  const address = findAddress(account.address) as Address
+  await assertFreeFor(chain, address, kind)
+  const config = await configOf(options, address)
   await saveNodeConfig(dataDir, config)
   onStep('key')
   await fund(chain, options, isLocal, await expectedPledge(chain, options))
@@ -80,6 +83,20 @@ export async function initNode(options: InitOptions): Promise<InitResult> {
     onStep('pledge')
   }
   return { config, account: await moveEndpoint(chain, config, signal), secretKey }
+}
+
+/** An account has one role for ever; nothing is sent or written for one that has another. */
+async function assertFreeFor(chain: MemoChain, address: Address, kind: NodeKind): Promise<void> {
+  const role = (await chain.findAccount(address))?.role ?? 'none'
+  if (role === 'none' || role === roleOf(kind)) return
+  throw new WrongRoleError(`${address} is registered as a ${role} and cannot become a ${roleOf(kind)}`, {
+    fix: `Run \`memo ${kind} init\` with another --data directory, which makes another key.`,
+    details: { address, role: roleOf(kind), actualRole: role },
+  })
+}
+
+function roleOf(kind: NodeKind): 'provider' | 'keeper' | 'user' {
+  return kind === 'gateway' ? 'user' : kind
 }
 
 async function loadOrCreateKey(keys: KeyStore): Promise<Uint8Array> {

@@ -143,11 +143,13 @@ async function start(
   say('contracts', registry, { registry })
   for (const child of children) child.go()
   const identifying = createIdentity({ dataDir: options.dataDir, rpcUrl, registry, signal })
-  const failed = identifying.then(() => undefined)
-  await raceAbort(Promise.all([...keepers, ...providers].map((child) => child.whenReady()).concat(failed)), signal)
+  // Whichever fails first ends the start, so all are waited for at once.
+  const all = Promise.all([identifying, ...children.map((child) => child.whenReady())])
+  const nodes = Promise.all([...keepers, ...providers].map((child) => child.whenReady()))
+  await raceAbort(Promise.race([nodes, all]), signal)
   say('keepers', `${keepers.length} serving`, { count: keepers.length })
   say('providers', `${providers.length} serving`, { count: providers.length })
-  await raceAbort(gateway.whenReady(), signal)
+  await raceAbort(all, signal)
   say('gateway', gateway.url(), { gateway: gateway.url() })
   const identity = await identifying
   const { dataDir } = options

@@ -11,12 +11,12 @@ import { formatBytes } from '../output.ts'
 import { passwordFor } from '../password.ts'
 import type { Verb } from '../program.ts'
 import { networkOf } from '../settings.ts'
+import { freshName } from './file-name.ts'
 import { writeToFile } from './get.ts'
 import { type UserOptions, withStorage } from './open-storage.ts'
 
 export type RestoreOptions = UserOptions & { readonly key: string; readonly output: string; readonly did?: string }
 
-const MAX_NAME_BYTES = 200
 /** Registries that a local network may have, by keepers in a group. */
 const LOCAL_LEVELS = [3, 2, 1]
 
@@ -92,18 +92,4 @@ async function findLocal(
     if (others.length === 0 || !(error instanceof MemoError) || error.name !== 'NotAMemoRegistry') throw error
     return await findLocal(rpcUrl, account, others)
   }
-}
-
-/** A file name that stays in its directory and is not taken: names come from whoever stored the object. */
-function freshName(taken: Set<string>, name: string, cid: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not get into a file name
-  const safe = name.replace(/[/\\\x00-\x1f\x7f:*?"<>|]/g, '_').replace(/^\.+/, '_')
-  const base = Buffer.from(safe || cid, 'utf8')
-    .subarray(0, MAX_NAME_BYTES)
-    .toString('utf8')
-    .replace(/\ufffd$/, '')
-  let fresh = base
-  for (let i = 2; taken.has(fresh.toLowerCase()); i++) fresh = `${i}-${base}`
-  taken.add(fresh.toLowerCase())
-  return fresh
 }

@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, test } from 'node:test'
+
+const MEMO = join(import.meta.dirname, '..', 'bin', 'memo.js')
+const home = mkdtempSync(join(tmpdir(), 'memo-cli-'))
+after(() => rmSync(home, { recursive: true, force: true }))
+
+/** Nothing of the machine that runs the tests gets in. */
+const ENV = {
+  PATH: process.env.PATH,
+  HOME: home,
+  XDG_DATA_HOME: join(home, 'data'),
+  XDG_CACHE_HOME: join(home, 'cache'),
+}
+const DEAD = ['--rpc', 'http://127.0.0.1:9', '--registry', `0x${'1'.repeat(40)}`]
+
+function memo(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  return spawnSync(process.execPath, [MEMO, ...args], { encoding: 'utf8', env: { ...ENV, ...env } })
+}
+
+describe('the memo command', () => {
+  test('wrong commands and options end with 2, say what, and name the right one', () => {
+    const cases: readonly (readonly [string, RegExp])[] = [
+      ['pot x', /unknown command 'pot'\nfix +Did you mean: put/],
+      ['provider rnu', /unknown command 'rnu'\nfix +Did you mean: run/],
+      ['up --prot 1', /unknown option '--prot'\nfix +Did you mean: --port/],
+      ['put', /missing required argument/],
+      ['put a b', /too many arguments/],
+      ['restore', /required option '--key/],
+      ['up --port 70000', /--port 70000 is not a whole number from 1 to 65535/],
+      ['up --providers 0', /--providers 0/],
+      ['provider init --capacity lots', /--capacity lots is not a size\nfix +Write it as/],
+      ['get x', /--rpc is missing\nfix +Give --rpc URL/],
+      ['info --rpc ftp://x --registry 0x1', /not an http URL/],
+      ['info --rpc http://x --registry 0x1', /not an address/],
+      ['provider run', /there is no provider in .*\nfix +Set one up: memo provider init/],
+    ]
+    for (const [line, expected] of cases) {
+      const { status, stdout, stderr } = memo(line.split(' '))
+      assert.equal(status, 2, `${line}: ${stderr}`)
+      assert.match(stderr, expected)
+      assert.equal(stdout, '', line)
+      assert.doesNotMatch(stderr, / at .*\.ts:\d+/, 'a user’s mistake shows no stack')
+    }
+  })
+
+  test('help goes to stdout with 0 when it is asked for, to stderr with 2 when the command is not whole', () => {
+    for (const line of [['--help'], ['help', 'put'], ['provider', 'run', '--help']]) {
+      const { status, stdout, stderr } = memo(line)
+      assert.deepEqual([status, stderr], [0, ''])
+      assert.match(stdout, /^Usage: memo/)
+    }
+    for (const line of [[], ['provider'], ['did']]) {
+      const { status, stdout, stderr } = memo(line)
+      assert.deepEqual([status, stdout], [2, ''])
+      assert.match(stderr, /^Usage: memo/)
+    }
+    assert.equal(memo(['--version']).stdout, '0.1.0\n')
+  })
+
+  test('every verb takes --data, --json, --no-color and -y', () => {
+    const verbs =
+      'up,put,get,ls,rm,status,restore,info,doctor,did create,did show,chain run,provider init,provider run,keeper init,keeper run,gateway init,gateway run'
+    for (const verb of verbs.split(',')) {
+      const { stdout } = memo([...verb.split(' '), '--help'])
+      for (const flag of ['--data', '--json', '--no-color', '--yes'])
+        assert.ok(stdout.includes(flag), `${verb} ${flag}`)
+    }
+  })
+
+  test('a chain that cannot be reached ends with 5, a missing file with 3', () => {
+    const dead = memo(['info', ...DEAD])
+    assert.equal(dead.status, 5)
+    assert.match(dead.stderr, /^error .*127\.0\.0\.1:9/)
+    const missing = memo(['restore', '--key', join(home, 'no-key'), ...DEAD, '-o', join(home, 'out')])
+    assert.equal(missing.status, 3)
+    assert.match(missing.stderr, /there is no key file/)
+  })
+
+  test('with --json an error is one line of JSON on stderr, and stdout stays clean', () => {
+    const { status, stdout, stderr } = memo(['info', ...DEAD, '--json'])
+    assert.equal(status, 5)
+    assert.equal(stdout, '')
+    assert.equal(stderr.trimEnd().split('\n').length, 1)
+    const { error } = JSON.parse(stderr)
+    assert.equal(error.blame, 'chain')
+    assert.ok(error.fix)
+  })
+
+  test('no colour comes where nobody sees it, also when it is forced by habit', () => {
+    for (const env of [{}, { NO_COLOR: '1' }, { FORCE_COLOR: '1' }]) {
+      assert.ok(!memo(['pot'], env as Record<string, string>).stderr.includes('\x1b['), JSON.stringify(env))
+    }
+  })
+
+  test('no password is asked for where nobody can answer, and none is taken from the command line', () => {
+    const key = spawnSync(process.execPath, [
+      '-e',
+      `require('fs').writeFileSync(${JSON.stringify(join(home, 'key.json'))}, '{"version":3}')`,
+    ])
+    assert.equal(key.status, 0)
+    const { status, stderr } = memo(['restore', '--key', join(home, 'key.json'), ...DEAD, '-o', join(home, 'out')])
+    assert.equal(status, 2)
+    assert.match(stderr, /a password is needed and there is no terminal/)
+    assert.match(memo(['put', 'x', '--password', 'secret']).stderr, /unknown option '--password'/)
+  })
+
+  test('what fails leaves nothing in the data directory', () => {
+    memo(['get', 'bafy', ...DEAD])
+    memo(['provider', 'init', ...DEAD])
+    assert.ok(!readdirSync(home).includes('data') || readdirSync(join(home, 'data')).length <= 1)
+  })
+})

@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { afterEach, describe, test } from 'node:test'
+import { BadInputError, MemoError, NotFoundError } from '@memo/core'
+import { DiskFullError, WrongPasswordError } from '@memo/platform'
+import fc from 'fast-check'
+import { exitCodeOf } from '../src/exit-codes.ts'
+import { formatBytes, formatMs, formatTable, toJson } from '../src/output.ts'
+import { dataDirOf, networkOf, sizeInBytes } from '../src/settings.ts'
+import { freshName } from '../src/user/file-name.ts'
+
+describe('exit codes', () => {
+  const blamed = (blame: MemoError['blame'], retry: MemoError['retry']) => new MemoError('x', { blame, retry })
+  test('they follow from whose fault it is and whether to try again', () => {
+    assert.equal(exitCodeOf(new TypeError('a bug')), 1)
+    assert.equal(exitCodeOf('thrown text'), 1)
+    assert.equal(exitCodeOf(new DiskFullError('here', undefined)), 1)
+    assert.equal(exitCodeOf(new BadInputError('x')), 2)
+    assert.equal(exitCodeOf(new NotFoundError('x')), 3)
+    assert.equal(exitCodeOf(new WrongPasswordError('x')), 4)
+    assert.equal(exitCodeOf(blamed('user', 'later')), 5)
+    for (const blame of ['provider', 'keeper', 'chain'] as const) {
+      assert.equal(exitCodeOf(blamed(blame, 'now')), 5)
+      assert.equal(exitCodeOf(blamed(blame, 'later')), 5)
+      assert.equal(exitCodeOf(blamed(blame, 'never')), 6)
+    }
+  })
+})
+
+describe('what people read', () => {
+  test('sizes and times have units', () => {
+    const sizes = [0, 1, 1023, 1024, 1536, 1_048_575, 1_048_576, 5_000_000, 2 ** 40, 2 ** 53]
+    const shown = ['0 B', '1 B', '1023 B', '1.0 KiB', '1.5 KiB', '1024 KiB', '1.0 MiB', '4.8 MiB', '1.0 TiB', '8.0 PiB']
+    assert.deepEqual(sizes.map(formatBytes), shown)
+    assert.deepEqual([0, 999.4, 1_000, 65_432].map(formatMs), ['0 ms', '999 ms', '1.0 s', '65.4 s'])
+  })
+
+  test('columns stand under each other, Chinese names too', () => {
+    const lines = formatTable([
+      ['去中心化', 'a'],
+      ['abc', 'b'],
+      ['', 'c'],
+    ]).split('\n')
+    assert.deepEqual(lines, ['去中心化  a', 'abc       b', '          c'])
+    assert.equal(formatTable([]), '')
+  })
+
+  test('amounts in JSON are decimal strings', () => {
+    assert.equal(toJson({ atto: 10n ** 30n, list: [1n] }), `{"atto":"1${'0'.repeat(30)}","list":["1"]}`)
+  })
+})
+
+describe('settings', () => {
+  const kept = { ...process.env }
+  afterEach(() => {
+    for (const name of ['MEMO_DATA', 'XDG_DATA_HOME', 'MEMO_RPC', 'MEMO_REGISTRY']) {
+      if (kept[name] === undefined) delete process.env[name]
+      else process.env[name] = kept[name]
+    }
+  })
+
+  test('the data directory: flag, then MEMO_DATA, then XDG_DATA_HOME', () => {
+    process.env.XDG_DATA_HOME = '/xdg'
+    delete process.env.MEMO_DATA
+    assert.equal(dataDirOf({}), join('/xdg', 'memo', 'network'))
+    assert.equal(dataDirOf({}, 'keeper'), join('/xdg', 'memo', 'keeper'))
+    process.env.MEMO_DATA = '/env'
+    assert.equal(dataDirOf({}), '/env')
+    assert.equal(dataDirOf({ data: '/flag' }), '/flag')
+    assert.equal(dataDirOf({ data: 'relative' }), join(process.cwd(), 'relative'))
+    process.env.MEMO_DATA = ''
+    process.env.XDG_DATA_HOME = 'not-absolute'
+    assert.ok(!dataDirOf({}).startsWith('not-absolute'))
+  })
+
+  test('the network: flag, then environment, then what is kept', () => {
+    const [a, b, c] = ['a', 'b', 'c'].map((digit) => `0x${digit.repeat(40)}`) as [string, string, string]
+    delete process.env.MEMO_RPC
+    delete process.env.MEMO_REGISTRY
+    assert.throws(() => networkOf({}, undefined), { name: 'NotSetUpError' })
+    const profile = { rpc: 'http://kept', registry: a }
+    assert.deepEqual(networkOf({}, profile), { rpcUrl: 'http://kept', registry: a })
+    process.env.MEMO_RPC = 'http://env'
+    process.env.MEMO_REGISTRY = b
+    assert.deepEqual(networkOf({}, profile), { rpcUrl: 'http://env', registry: b })
+    const flags = { rpc: 'https://flag', registry: c.toUpperCase().replace('0X', '0x') }
+    assert.deepEqual(networkOf(flags, profile), { rpcUrl: 'https://flag', registry: c })
+  })
+
+  test('sizes are read with binary units and nothing else', () => {
+    const read = sizeInBytes('--capacity')
+    assert.deepEqual(['0', '7B', '1KiB', '1.5 MiB', '10GiB', '2TiB'].map(read), [
+      0,
+      7,
+      1024,
+      1.5 * 2 ** 20,
+      10 * 2 ** 30,
+      2 * 2 ** 40,
+    ])
+    for (const text of ['', 'GiB', '10GB', '-1', '1e9', 'NaN', '99999999999PiB', '1 2', '0x10']) {
+      assert.throws(() => read(text), { name: 'UsageError' }, text)
+    }
+  })
+})
+
+describe('names of restored files', () => {
+  test('they stay in their directory, fit it, and are never the same twice, whatever somebody called his file', () => {
+    const hostile = fc.oneof(
+      fc.string({ unit: 'binary', maxLength: 300 }),
+      fc.constantFrom(
+        '..',
+        '.',
+        '../../etc/passwd',
+        '/etc/passwd',
+        'a\0b',
+        '',
+        'C:\\x',
+        '.bashrc',
+        'A',
+        'a',
+        '存储.txt',
+      ),
+    )
+    fc.assert(
+      fc.property(fc.array(hostile, { maxLength: 30 }), (names) => {
+        const taken = new Set<string>()
+        const fresh = names.map((name) => freshName(taken, name, 'bafycid'))
+        assert.equal(new Set(fresh.map((name) => name.toLowerCase())).size, names.length)
+        for (const name of fresh) {
+          assert.match(name, /^[^/\\\0]+$/)
+          assert.ok(name !== '.' && name !== '..' && !name.startsWith('.'))
+          assert.ok(Buffer.byteLength(name) <= 255)
+        }
+      }),
+    )
+  })
+
+  test('an honest name is kept as it is', () => {
+    const taken = new Set<string>()
+    assert.deepEqual(
+      ['去中心化存储.pdf', 'a b (1).txt', 'a b (1).txt'].map((name) => freshName(taken, name, 'cid')),
+      ['去中心化存储.pdf', 'a b (1).txt', '2-a b (1).txt'],
+    )
+  })
+})
