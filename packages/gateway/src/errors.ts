@@ -60,6 +60,7 @@ export function apiErrorFrom(thrown: unknown): ApiError | LoginRefusedError {
   if (!(thrown instanceof MemoError)) return new ApiError(500, 'unexpected fault', thrown)
   const text = thrown.fix ? `${thrown.message}. ${thrown.fix}` : thrown.message
   if (thrown.name === 'NotFoundError') return new ApiError(404, text, thrown)
+  if (thrown.name === 'BodyTooLargeError') return new ApiError(413, text, thrown)
   if (thrown.name === 'BadCidError') return new ApiError(517, text, thrown)
   if (thrown.blame === 'provider' || thrown.blame === 'keeper' || thrown.blame === 'chain') {
     return new ApiError(503, text, thrown)

@@ -6,6 +6,9 @@ import type { GatewayContext } from './context.ts'
 import { ApiError, LoginRefusedError, MISSING } from './errors.ts'
 
 const MAX_JSON_BYTES = 65_536
+/** What is still read of a request that is answered already. */
+const MAX_DROPPED_BYTES = 67_108_864
+const MAX_DROP_MS = 10_000
 
 /**
  * The fields of a call's body: JSON in whatever content type, a url-encoded form, or nothing. A multipart form is left
@@ -50,9 +53,29 @@ export function disconnectSignal(reply: FastifyReply): AbortSignal {
   return controller.signal
 }
 
+/**
+ * Reads and drops what the client still sends of a request that is being answered already, so that the client gets to
+ * see the answer; the connection then ends.
+ */
+export function dropRest(request: FastifyRequest, reply: FastifyReply): void {
+  const { raw } = request
+  if (raw.complete || raw.destroyed) return
+  reply.header('connection', 'close')
+  let bytes = 0
+  const cut = () => raw.destroy()
+  const timer = setTimeout(cut, MAX_DROP_MS).unref()
+  raw.once('close', () => clearTimeout(timer))
+  raw.on('data', (block: Uint8Array) => {
+    bytes += block.length
+    if (bytes > MAX_DROPPED_BYTES) cut()
+  })
+  raw.resume()
+}
+
 async function readSmall(request: FastifyRequest): Promise<Uint8Array> {
   try {
-    return await collectBytes(request.raw, MAX_JSON_BYTES)
+    // Destroyed with its reader, the request would take the connection along before it is answered.
+    return await collectBytes(request.raw.iterator({ destroyOnReturn: false }), MAX_JSON_BYTES)
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause
     throw new BodyTooLargeError(`a JSON body is at most ${MAX_JSON_BYTES} bytes`, { cause })

@@ -1,6 +1,7 @@
-import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { GatewayContext } from './context.ts'
 import { ApiError, apiErrorFrom, LoginRefusedError, RETRY_AFTER_SECONDS } from './errors.ts'
+import { dropRest } from './request.ts'
 import { downloadRoutes } from './routes/download.ts'
 import { healthRoutes } from './routes/health.ts'
 import { loginRoutes } from './routes/login.ts'
@@ -10,6 +11,7 @@ import { uploadRoutes } from './routes/upload.ts'
 /** A path of some storage: `/mefs/`, `/ipfs/<cid>`. */
 const STORAGE_PATH = /^\/[a-z0-9]+\/[^/]*$/
 const MAX_QUOTED_CHARS = 200
+const MAX_CID_CHARS = 256
 const ALLOWED_HEADERS = [
   'Content-Type,AccessToken,X-CSRF-Token,Authorization,Token,Range,If-None-Match',
   'X-Memo-Did,X-Memo-Token,X-Memo-Request-Id,X-Memo-Payload,X-Memo-Payload-Hash,X-Memo-Signature',
@@ -20,7 +22,12 @@ export function createServer(context: GatewayContext): FastifyInstance {
   const app = Fastify({
     exposeHeadRoutes: false,
     forceCloseConnections: 'idle',
-    routerOptions: { maxParamLength: 256 },
+    routerOptions: { maxParamLength: MAX_CID_CHARS },
+    // A path that cannot be decoded.
+    frameworkErrors: (cause, request, reply: FastifyReply) => {
+      const error = new ApiError(404, `nothing answers ${request.method} on such a path`, cause)
+      return reply.code(error.status).send(error.toBody())
+    },
   })
   // The seeds' clients send JSON bodies on GET.
   app.addHttpMethod('GET', { hasBody: true, overrideExisting: true })
@@ -28,6 +35,7 @@ export function createServer(context: GatewayContext): FastifyInstance {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_request, _payload, done) => done(null))
 
+  app.addHook('onSend', async (request, reply) => dropRest(request, reply))
   allowOrigins(app)
   answerErrors(app, context)
   healthRoutes(app, context)

@@ -86,6 +86,11 @@ function rangeOf(
   const header = request.headers.range
   const ifRange = request.headers['if-range']
   if (header === undefined || (ifRange !== undefined && ifRange !== etag)) return undefined
+  // The last n bytes of fewer than n are all of them (RFC 9110, 14.1.2).
+  const suffix = /^bytes=-([0-9]+)$/.exec(header)?.[1]
+  if (suffix !== undefined && manifest.sizeBytes > 0 && Number(suffix) >= manifest.sizeBytes) {
+    return { offset: 0, length: manifest.sizeBytes }
+  }
   const ranges = parseRange(manifest.sizeBytes, header)
   if (ranges === -1) return 'unsatisfiable'
   if (ranges === -2 || ranges.type !== 'bytes' || ranges.length !== 1 || !ranges[0]) return undefined

@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { authFieldsFrom, type FieldSource } from '../auth/fields.ts'
 import { type Caller, evidenceOf } from '../auth/sessions.ts'
@@ -9,10 +8,6 @@ import { createPayloadCheck, type PayloadCheck } from '../payload.ts'
 import { disconnectSignal } from '../request.ts'
 import { ID_KEY, type StoredObject } from '../store/objects.ts'
 import { readUploadForm, type UploadForm } from '../upload-form.ts'
-
-/** A refused upload is read so far and so long, that the client gets to see the answer; then it is cut off. */
-const MAX_DRAINED_BYTES = 67_108_864
-const MAX_DRAIN_MS = 10_000
 
 /** `POST /mefs/`: stores a file and answers once it is durable (`spec/gateway.md` 3). */
 export function uploadRoutes(app: FastifyInstance, context: GatewayContext): void {
@@ -25,7 +20,7 @@ export function uploadRoutes(app: FastifyInstance, context: GatewayContext): voi
       return { cid: manifest.cid, Mid: manifest.cid }
     } catch (thrown) {
       form?.file.destroy()
-      drain(request.raw, reply)
+      request.raw.unpipe()
       throw thrown
     }
   }
@@ -94,22 +89,6 @@ async function put(context: GatewayContext, request: FastifyRequest, upload: Upl
   } finally {
     gone.removeEventListener('abort', leave)
   }
-}
-
-/** Reads and drops what the client still sends. */
-function drain(request: IncomingMessage, reply: FastifyReply): void {
-  request.unpipe()
-  if (request.readableEnded || request.destroyed) return
-  reply.header('connection', 'close')
-  let bytes = 0
-  const cut = () => request.destroy()
-  const timer = setTimeout(cut, MAX_DRAIN_MS).unref()
-  request.once('close', () => clearTimeout(timer))
-  request.on('data', (block: Uint8Array) => {
-    bytes += block.length
-    if (bytes > MAX_DRAINED_BYTES) cut()
-  })
-  request.resume()
 }
 
 function isTrue(value: unknown): boolean {
