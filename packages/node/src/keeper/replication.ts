@@ -110,9 +110,15 @@ async function readPage(options: ReplicationOptions, peer: Peer, signal: AbortSi
   const cursor = await progress.findCursor(address)
   const { next, bundles } = await peer.client.readFeed(cursor, { signal })
   let taken = 0
+  /** Logs of which one entry was refused: the later ones on this page have no ground to stand on. */
+  const refused = new Set<string>()
   for (const bundle of bundles) {
     signal.throwIfAborted()
-    if (await takeFromPeer(options, peer, bundle, signal)) taken++
+    const name = logKey(bundle.signed.entry)
+    if (refused.has(name)) continue
+    const outcome = await takeFromPeer(options, peer, bundle, signal)
+    if (outcome === 'taken') taken++
+    if (outcome === 'refused') refused.add(name)
   }
   // A keeper that lost its records counts from the beginning again.
   if (next !== cursor) await progress.putCursor(address, next < cursor ? 0 : next)
@@ -120,34 +126,36 @@ async function readPage(options: ReplicationOptions, peer: Peer, signal: AbortSi
   return bundles.length > 0 ? limits.feedKnownMs : limits.feedPollMs
 }
 
-/** True when something new was taken. Rejects only for what is not the bundle's fault, so that the page is read again. */
+type Outcome = 'taken' | 'known' | 'refused'
+
+/** Rejects only for what is not the bundle's fault, so that the page is read again. */
 async function takeFromPeer(
   options: ReplicationOptions,
   peer: Peer,
   bundle: IndexBundle,
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<Outcome> {
   const { did, writer, seq } = bundle.signed.entry
   try {
-    return (await options.intake.take(bundle, 'replicated')) === 'taken'
+    return await options.intake.take(bundle, 'replicated')
   } catch (thrown) {
     if (!isVerdict(thrown)) throw thrown
     if (!(thrown instanceof IndexConflictError)) return await postpone(options, peer, { did, writer }, 0, thrown)
     const head = await options.store.findHead({ did, writer })
     if (seq > (head?.seq ?? 0) + 1) return await fetchLog(options, peer, { did, writer }, 0, signal)
     reportFork(options, peer, { did, writer }, seq)
-    return false
+    return 'refused'
   }
 }
 
-/** Fetches what this keeper lacks of a log, in order. True when something new was taken. */
+/** Fetches what this keeper lacks of a log, in order. `'taken'` when something new was taken. */
 async function fetchLog(
   options: ReplicationOptions,
   peer: Peer,
   log: LogName,
   attempts: number,
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<Outcome> {
   const { store, intake } = options
   let taken = 0
   try {
@@ -164,10 +172,10 @@ async function fetchLog(
   } catch (thrown) {
     if (!isVerdict(thrown)) throw thrown
     if (thrown instanceof IndexConflictError) reportFork(options, peer, log, taken)
-    else return (await postpone(options, peer, log, attempts, thrown)) || taken > 0
+    else return await postpone(options, peer, log, attempts, thrown)
   }
   await options.progress.settle(peer.account.address, log)
-  return taken > 0
+  return taken > 0 ? 'taken' : 'known'
 }
 
 /** The parts of an entry that this keeper does not know, by the DID whose entry it is. */
@@ -200,14 +208,14 @@ async function retryDeferred(options: ReplicationOptions, peer: Peer, signal: Ab
   }
 }
 
-/** What was refused may be right later: this keeper's view of the chain may lag behind. Always false. */
+/** What was refused may be right later: this keeper's view of the chain may lag behind. */
 async function postpone(
   options: ReplicationOptions,
   peer: Peer,
   log: LogName,
   attempts: number,
   cause: unknown,
-): Promise<false> {
+): Promise<'refused'> {
   const { progress, ports } = options
   const { address } = peer.account
   const waitMs = Math.min(FIRST_RETRY_MS * 2 ** attempts, MAX_RETRY_MS)
@@ -217,7 +225,11 @@ async function postpone(
   const message = `the log of ${log.did} by ${log.writer} at keeper ${address} is refused${isKept ? '' : ' for good'}`
   const type = isKept ? 'log-postponed' : 'log-refused'
   if (attempts === 0 || !isKept) options.log({ type, level: 'warn', message, ...envelopeFromError(cause) })
-  return false
+  return 'refused'
+}
+
+function logKey({ did, writer }: LogName): string {
+  return `${writer}/${did}`
 }
 
 function nameOf({ did, writer }: LogName): LogName {
