@@ -1,0 +1,215 @@
+import { createHash } from 'node:crypto'
+import { type ByteStream, collectBytes, createKeySigner, type Handler, type Signer, type Timers } from '@memo/core'
+import {
+  createMemoryDisk,
+  createMemoryNetwork,
+  createScriptedChain,
+  createSeededRandomness,
+  createTrace,
+  createVirtualTime,
+  didRecordOf,
+  type Link,
+  type MemoryDisk,
+  type MemoryNetwork,
+  type ScriptedChain,
+  type SeededRandomness,
+  type Trace,
+  type VirtualTime,
+} from '@memo/core/testing'
+import { createKeeper, createProvider, type NodeEvent } from '@memo/node'
+import { createStorage, type NodeFault, type Storage, type StorageLimits } from '@memo/sdk'
+
+export type WorldOptions = {
+  readonly seed: string
+  readonly providers: number
+  readonly keepers: number
+  /** Links between all nodes. */
+  readonly link?: Partial<Link>
+  /** How long disks take to sync; what a crash cuts short is lost. */
+  readonly syncMs?: number
+}
+
+/** A provider or a keeper: what a crash kills, and the disk that it leaves. */
+export type SimulatedNode = {
+  readonly role: 'provider' | 'keeper'
+  readonly endpoint: string
+  readonly signer: Signer
+  readonly disk: MemoryDisk
+  isUp(): boolean
+  start(): Promise<void>
+  /** Ends it in order. */
+  stop(): Promise<void>
+  /** Ends it as kill -9 and a power cut do: nothing more is sent, what was not synced is lost. */
+  kill(): void
+}
+
+/** Someone who stores, with a DID and an account of the same key. */
+export type SimulatedUser = {
+  readonly did: string
+  readonly storage: Storage
+  readonly keys: { readonly publicKey: Uint8Array; readonly secretKey: Uint8Array }
+}
+
+/** A whole network in one process, repeated exactly by its seed (`spec/ports.md` 8). */
+export type World = {
+  readonly time: VirtualTime
+  readonly random: SeededRandomness
+  readonly trace: Trace
+  readonly network: MemoryNetwork
+  readonly chain: ScriptedChain
+  readonly providers: readonly SimulatedNode[]
+  readonly keepers: readonly SimulatedNode[]
+  /** What nodes logged, with who logged it. */
+  readonly events: readonly (NodeEvent & { readonly node: string })[]
+  createUser(name: string, limits?: Partial<StorageLimits>): SimulatedUser
+  /** Waits for `work` while virtual time passes. */
+  run<T>(work: Promise<T>): Promise<T>
+  stop(): Promise<void>
+}
+
+/** By then keepers know which providers answer. */
+const FIRST_PROBES_MS = 3_000
+const MAX_OBJECT_BYTES = 268_435_456
+
+/** Starts a network of nodes that are registered and active. */
+export async function startWorld(options: WorldOptions): Promise<World> {
+  const time = createVirtualTime()
+  const random = createSeededRandomness(options.seed)
+  const trace = createTimedTrace(time)
+  const { timers } = time
+  const link = { delayMs: 5, jitterMs: 10, ...options.link }
+  const network = createMemoryNetwork({ timers, random: random.fork('network'), link, trace })
+  const chain = createScriptedChain({ clock: time.clock })
+  const events: (NodeEvent & { node: string })[] = []
+  const users: SimulatedUser[] = []
+  const parts = { options, time, random, trace, network, chain, events }
+  const createAll = (role: SimulatedNode['role'], count: number) =>
+    Array.from({ length: count }, (_, i) => createNode(parts, role, i))
+  const nodes = {
+    providers: createAll('provider', options.providers),
+    keepers: createAll('keeper', options.keepers),
+  }
+  const all = [...nodes.providers, ...nodes.keepers]
+  await time.run(Promise.all(nodes.providers.map((node) => node.start())))
+  await time.run(Promise.all(nodes.keepers.map((node) => node.start())))
+  await time.advance(FIRST_PROBES_MS)
+  return {
+    ...parts,
+    ...nodes,
+    run: time.run,
+    createUser(name, limits) {
+      const user = createUser(parts, name, limits)
+      users.push(user)
+      return user
+    },
+    async stop() {
+      await time.run(Promise.all(users.map(({ storage }) => storage.close())))
+      await time.run(Promise.all(all.map((node) => node.stop())))
+    },
+  }
+}
+
+/** Collects a body while time passes, and tells whether it is the bytes that were put. */
+export async function digestOf(body: ByteStream): Promise<string> {
+  return sha256(await collectBytes(body, MAX_OBJECT_BYTES))
+}
+
+export function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}
+
+type WorldParts = Pick<World, 'time' | 'random' | 'trace' | 'network' | 'chain'> & {
+  readonly options: WorldOptions
+  readonly events: (NodeEvent & { node: string })[]
+}
+
+function createNode(world: WorldParts, role: SimulatedNode['role'], index: number): SimulatedNode {
+  const { options, time, chain, network, trace } = world
+  const { network: domain } = chain
+  const name = `${role}-${index + 1}`
+  const endpoint = `http://${name}.test`
+  const random = world.random.fork(name)
+  const signer = createKeySigner(random.bytes(32)) // a test key: the seed is public
+  const disk = createMemoryDisk(options.syncMs ? { sync: { timers: time.timers, ms: options.syncMs } } : {})
+  chain.setAccount({ address: signer.address, role, endpoint, operator: name, region: `region-${index % 3}` })
+  let life: { readonly end: () => void; readonly stop: () => Promise<void> } | undefined
+
+  const log = (event: NodeEvent) => {
+    trace.record(`${name}: ${event.type}`)
+    world.events.push({ ...event, node: name })
+  }
+  const boot = (timers: Timers) => {
+    const ports = { network: domain, chain, clock: time.clock, timers, random, signer, log }
+    const index = disk.openIndexStore()
+    if (role === 'keeper') return createKeeper({ ...ports, index, transport: network.transport(endpoint) })
+    return createProvider({ ...ports, index, pieces: disk.openPieceStore() })
+  }
+  return {
+    role,
+    endpoint,
+    signer,
+    disk,
+    isUp: () => life !== undefined,
+    async start() {
+      const process = createMortalTimers(time.timers)
+      const node = boot(process.timers)
+      const handler: Handler = node.handler
+      await node.start()
+      const listening = network.listen(endpoint, handler, { blame: role })
+      const end = () => {
+        listening.close()
+        process.kill()
+      }
+      life = { end, stop: () => node.stop() }
+      trace.record(`${name}: up`)
+    },
+    async stop() {
+      await life?.stop()
+      life?.end()
+      life = undefined
+    },
+    kill() {
+      trace.record(`${name}: killed`)
+      disk.crash()
+      life?.end()
+      life = undefined
+    },
+  }
+}
+
+function createUser(world: WorldParts, name: string, limits: Partial<StorageLimits> = {}): SimulatedUser {
+  const { time, chain, network, trace } = world
+  const random = world.random.fork(name)
+  const secretKey = random.bytes(32) // a test key: the seed is public
+  const signer = createKeySigner(secretKey)
+  const keys = { publicKey: signer.publicKey, secretKey }
+  const did = `did:memo:${sha256(signer.publicKey)}`
+  chain.setAccount({ address: signer.address, role: 'user' })
+  chain.setDid(didRecordOf(did, signer))
+  const { clock, timers } = time
+  const ports = { network: chain.network, transport: network.transport(name), clock, timers, random, signer }
+  const onFault = (fault: NodeFault) => trace.record(`${name}: fault ${JSON.stringify(fault)}`)
+  return { did, keys, storage: createStorage({ ports, chain, limits, reader: keys, onFault }) }
+}
+
+/** Timers of one process: when it is killed, none of its sleeps ever ends. */
+function createMortalTimers(timers: Timers): { readonly timers: Timers; kill(): void } {
+  let isDead = false
+  return {
+    timers: {
+      async sleep(ms, signal) {
+        await timers.sleep(ms, signal)
+        if (isDead) await new Promise<never>(() => undefined)
+      },
+    },
+    kill() {
+      isDead = true
+    },
+  }
+}
+
+function createTimedTrace({ clock }: VirtualTime): Trace {
+  const trace = createTrace()
+  const beganMs = clock.nowMs()
+  return { ...trace, record: (event) => trace.record(`${Math.round(clock.nowMs() - beganMs)} ms ${event}`) }
+}
