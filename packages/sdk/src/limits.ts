@@ -42,7 +42,7 @@ export const DEFAULT_LIMITS: StorageLimits = {
   lagFactor: 2,
   stallMs: 60_000,
   lagCheckMs: 250,
-  partOpenMs: 60_000,
+  partOpenMs: 30_000,
   partIdleMs: 15_000,
   pieceAttempts: 4,
   stripesReadAhead: 2,

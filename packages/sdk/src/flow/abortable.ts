@@ -5,18 +5,19 @@ const SLICE_BYTES = 1_048_576
 
 /** The promise, or the reason of `signal` if that comes first. What the promise does later is no matter any more. */
 export async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const watch = new AbortController()
-  const aborted = new Promise<never>((_, reject) => {
+  return await new Promise<T>((resolve, reject) => {
     const abort = () => reject(signal.reason)
+    const settle = (act: () => void) => {
+      signal.removeEventListener('abort', abort)
+      act()
+    }
     if (signal.aborted) abort()
-    else signal.addEventListener('abort', abort, { once: true, signal: watch.signal })
+    else signal.addEventListener('abort', abort, { once: true })
+    work.then(
+      (value) => settle(() => resolve(value)),
+      (error) => settle(() => reject(error)),
+    )
   })
-  work.catch(() => undefined) // its error is the caller's as long as he waits, and nobody's afterwards
-  try {
-    return await Promise.race([work, aborted])
-  } finally {
-    watch.abort()
-  }
 }
 
 /** The stream of a source. It ends with the signal's reason even when the source does not answer any more. */

@@ -138,7 +138,7 @@ async function standingOf(
   const first = log[0]?.entry
   const record = first && (await chain.findDid(did))
   if (!first || !record) return 'none'
-  const keys = new Set([record.masterAddress, ...record.authenticationKeys.map((key) => key.address)])
+  const keys = new Set(record.authenticationKeys.map((key) => key.address))
   if (keys.has(first.writer)) return 'key'
   const { evidence } = first
   const signer = evidence && findSignerAddress(loginDigest(did, evidence.token, evidence.timestamp), evidence.signature)

@@ -1,4 +1,4 @@
-import type { Address, ByteSource, CidProfileName, IndexAck, LoginEvidence, Manifest } from '@memo/core'
+import type { Address, CidProfileName, IndexAck, LoginEvidence, Manifest } from '@memo/core'
 
 /** How an object is put. */
 export type PutOptions = {
@@ -50,6 +50,3 @@ export type PutResult = {
   /** The writer had this object already: nothing new was kept. */
   readonly deduplicated: boolean
 }
-
-/** Puts a source under a name; resolves when it is durable (`spec/sdk.md` 1). */
-export type Put = (source: ByteSource, options: PutOptions) => Promise<PutResult>
