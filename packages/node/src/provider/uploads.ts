@@ -41,7 +41,7 @@ export type ReceivedUpload = {
   commit(): Promise<void>
 }
 
-/** Pieces on their way in, with the space they reserved (`spec/provider.md` 2 to 5). */
+/** Pieces on their way in, with the space they reserved (`spec/provider.md` 2, 5). */
 export type Uploads = {
   /** Takes a body; resolves when it has arrived. Replaces what the account sent under this id before. */
   receive(
@@ -234,16 +234,22 @@ async function* streamOf(body: ByteStream | Uint8Array | undefined): AsyncGenera
 /** What `source` yields, until `signal` is aborted; then its reason is thrown even if `source` never moves again. */
 async function* untilAborted(source: ByteStream, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   const iterator = source[Symbol.asyncIterator]()
-  const abort = aborted(signal).then(() => signal.throwIfAborted() as never)
-  abort.catch(() => undefined) // every step below races against it; between steps nobody looks
+  // Not a race of promises: one that never ends would hold every step that was raced against it, and its bytes.
+  let giveUp: (reason: unknown) => void = () => undefined
+  const abort = () => giveUp(signal.reason)
+  signal.addEventListener('abort', abort, { once: true })
   try {
     for (;;) {
       signal.throwIfAborted()
-      const step = await Promise.race([iterator.next(), abort])
+      const step = await new Promise<IteratorResult<Uint8Array>>((resolve, reject) => {
+        giveUp = reject
+        iterator.next().then(resolve, reject)
+      })
       if (step.done) return
       yield step.value
     }
   } finally {
+    signal.removeEventListener('abort', abort)
     // Not awaited: a source that stands still would hold its reader for ever.
     iterator.return?.()?.then(undefined, () => undefined)
   }
