@@ -234,6 +234,16 @@ describe('a keeper refuses', () => {
     assert.equal(await send(new Uint8Array(0)), 400)
   })
 
+  test('another spelling of a DID', async () => {
+    const { world, client, alice, part } = await startedKeeper()
+    const placed = await part()
+    const spelled = alice.did.toUpperCase()
+    const findDid = world.chain.findDid
+    world.chain.findDid = async (did) => await findDid(did === spelled ? alice.did : did)
+    const log = createLogWriter(world, spelled, alice.key)
+    await assert.rejects(client.submit(await log.next([placed])), refused('BadInputError'))
+  })
+
   test('unknown and deactivated DIDs', async () => {
     const { world, client, alice, log, part } = await startedKeeper()
     const key = world.stranger('of nobody')
@@ -259,6 +269,8 @@ describe('a keeper refuses', () => {
     await assert.rejects(attempt(gateway, ofBob), refused('ForbiddenError'), 'a login of another DID')
     const later = { ...login, timestamp: login.timestamp + 1 }
     await assert.rejects(attempt(gateway, later), refused('ForbiddenError'), 'another time')
+    const call = await loginOf(world, alice, alice.key, 7)
+    await assert.rejects(attempt(gateway, call), refused('ForbiddenError'), 'a signed call is no login')
     await attempt(gateway, login)
     await assert.rejects(
       attempt(world.user('other'), login),

@@ -11,7 +11,7 @@ export type RecoveryOptions = {
 }
 
 /**
- * Makes bytes and records agree after a stop of whatever kind, before anything is answered (`spec/provider.md` 6):
+ * Makes bytes and records agree after a stop of whatever kind, before anything is answered (`spec/provider.md` 8):
  * half-written pieces go, a recorded piece that is missing is remembered as lost, and one that came back is held again.
  */
 export async function recoverPieces(options: RecoveryOptions): Promise<void> {

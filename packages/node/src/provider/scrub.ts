@@ -17,7 +17,7 @@ const MS_PER_SECOND = 1_000
 export type ScrubResult = { readonly checked: number; readonly bad: number }
 
 /**
- * Re-hashes every piece against its root, no faster than the bounded rate (`spec/provider.md` 7). Damage that nobody
+ * Re-hashes every piece against its root, no faster than the bounded rate (`spec/provider.md` 9). Damage that nobody
  * reads would otherwise be found by an audit, when it is too late to mend. Rejects when `signal` is aborted.
  */
 export async function scrubPieces(options: ScrubOptions, signal: AbortSignal): Promise<ScrubResult> {

@@ -32,9 +32,13 @@ export function createPerson(world: World, name: string): Person {
 }
 
 /** The person's login, as the seeds' clients sign it. */
-export async function loginOf(world: World, person: Person, key: Signer = person.key): Promise<LoginEvidence> {
+export async function loginOf(
+  world: World,
+  person: Person,
+  key: Signer = person.key,
+  timestamp: number = nowOf(world),
+): Promise<LoginEvidence> {
   const token = world.random.bytes(16)
-  const timestamp = nowOf(world)
   return { token, timestamp, signature: await key.signDigest(loginDigest(person.did, token, timestamp)) }
 }
 
