@@ -16,14 +16,19 @@ export type ChildMessage =
   | { readonly type: 'ready'; readonly url: string; readonly address?: string; readonly details?: unknown }
   | { readonly type: 'failed'; readonly error: ErrorEnvelope }
 
+/** Two things that wait for others: setting up waits for the contracts, serving for whom one needs to serve. */
+export type Phase = 'init' | 'serve'
+
 /** What it is told. */
-export type ParentMessage = { readonly type: 'go' } | { readonly type: 'funded'; readonly error?: ErrorEnvelope }
+export type ParentMessage =
+  | { readonly type: 'go'; readonly phase: Phase }
+  | { readonly type: 'funded'; readonly error?: ErrorEnvelope }
 
 /** The process that started this one as part of a local network. */
 export type Supervisor = {
   send(message: ChildMessage): void
-  /** Resolves when the network is there to be used. */
-  waitForGo(signal: AbortSignal): Promise<void>
+  /** Resolves when the network is so far. */
+  waitForGo(phase: Phase, signal: AbortSignal): Promise<void>
   /** Has the account funded. Rejects with what the supervisor says. */
   requestFunds(funds: { readonly to: string; readonly memoAtto: bigint; readonly gasWei: bigint }): Promise<void>
 }
@@ -76,10 +81,10 @@ export function watchProcess(): Runtime {
 }
 
 function connectSupervisor(): Supervisor {
-  const go = Promise.withResolvers<void>()
+  const go = { init: Promise.withResolvers<void>(), serve: Promise.withResolvers<void>() }
   let funded = Promise.withResolvers<void>()
   process.on('message', (message: ParentMessage) => {
-    if (message.type === 'go') go.resolve()
+    if (message.type === 'go') go[message.phase].resolve()
     else if (message.error) funded.reject(errorFromEnvelope(message.error))
     else funded.resolve()
   })
@@ -88,9 +93,9 @@ function connectSupervisor(): Supervisor {
   }
   return {
     send,
-    async waitForGo(signal) {
-      send({ type: 'loaded' })
-      await raceAbort(go.promise, signal)
+    async waitForGo(phase, signal) {
+      if (phase === 'init') send({ type: 'loaded' })
+      await raceAbort(go[phase].promise, signal)
     },
     async requestFunds({ to, memoAtto, gasWei }) {
       funded = Promise.withResolvers<void>()

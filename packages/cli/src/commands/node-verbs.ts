@@ -49,7 +49,7 @@ function nodeOptions(command: Command, kind: NodeKind): Command {
     .option('--host <host>', 'where it listens (default 127.0.0.1)')
     .option('--port <n>', 'where it listens (default: a free port, kept)', wholeNumber('--port', 1, 65_535))
     .option('--password-file <file>', 'password of its key (or MEMO_PASSWORD)')
-  if (kind === 'gateway') return command.option('--policy <policy>', 'how files are spread, as rs:4+2 or replica:3')
+  if (kind === 'gateway') return command.option('--policy <policy>', 'how files are spread, as rs:4+2')
   command
     .option('--endpoint <url>', 'how others reach it (default http://host:port)')
     .option('--operator <label>', 'who runs it')

@@ -1,4 +1,6 @@
+import { parseErasurePolicy } from '@memo/core'
 import type { Command } from 'commander'
+import { UsageError } from '../errors.ts'
 import type { AddVerb, Verb } from '../program.ts'
 import { type CommonOptions, dataDirOf, wholeNumber } from '../settings.ts'
 
@@ -14,6 +16,7 @@ type Options = CommonOptions & {
 const MAX_NODES = 64
 
 const up: Verb<Options> = async ({ runtime, output }, options) => {
+  assertEnoughProviders(options)
   const { runUp } = await import('../up/run-up.ts')
   await runUp(runtime, output, {
     dataDir: dataDirOf(options),
@@ -27,6 +30,17 @@ const up: Verb<Options> = async ({ runtime, output }, options) => {
   return undefined
 }
 
+/** Every piece of a part goes to another provider. */
+function assertEnoughProviders({ policy, providers }: Options): void {
+  const { dataShards, parityShards } = parseErasurePolicy(policy)
+  const needed = dataShards + parityShards
+  if (providers >= needed) return
+  throw new UsageError(
+    `${policy} needs ${needed} providers, and there are to be ${providers}`,
+    `Give --providers ${needed} or more, or a smaller --policy such as rs:2+1.`,
+  )
+}
+
 export function addCommands(program: Command, addVerb: AddVerb): void {
   const command = program
     .command('up')
@@ -34,7 +48,7 @@ export function addCommands(program: Command, addVerb: AddVerb): void {
     .option('--port <n>', 'where the gateway listens (default 8080)', wholeNumber('--port', 1, 65_535))
     .option('--providers <n>', 'how many', wholeNumber('--providers', 1, MAX_NODES), 7)
     .option('--keepers <n>', 'how many', wholeNumber('--keepers', 1, MAX_NODES), 3)
-    .option('--policy <policy>', 'how the gateway spreads files, as rs:4+2 or replica:3', 'rs:4+2')
+    .option('--policy <policy>', 'how the gateway spreads files, as rs:4+2', 'rs:4+2')
     .option('--demo', 'store a file, kill a provider, fetch the file')
     .option('--no-restart', 'leave down what ends')
   addVerb<Options>(command, async () => up)

@@ -13,7 +13,7 @@ export function addCommands(program: Command, addVerb: AddVerb): void {
     .option('--public', 'anybody may read it, found by its CID')
     .option('--name <name>', 'what to call it (default: the name of the file)')
     .option('--type <type>', 'its content type')
-    .option('--policy <policy>', 'how it is spread, as rs:4+2 or replica:3')
+    .option('--policy <policy>', 'how it is spread, as rs:4+2')
   addVerb<PutVerbOptions>(userOptions(putCommand), async () => (await import('../user/put.ts')).put)
 
   const getCommand = program

@@ -15,8 +15,9 @@ export async function runNode(context: Context, kind: NodeKind, options: NodeOpt
   const { runtime, output } = context
   // Loaded while the network comes up: this is where a process spends its first second.
   const serve = await LOADERS[kind]()
-  if (runtime.supervisor) await runtime.supervisor.waitForGo(runtime.signal)
+  await runtime.supervisor?.waitForGo('init', runtime.signal)
   const { config, secretKey } = await settle(context, kind, options, dataDir)
+  await runtime.supervisor?.waitForGo('serve', runtime.signal)
   await serve({
     dataDir,
     config,

@@ -8,6 +8,9 @@ const DEFAULT_POLICY = 'rs:4+2'
 const DRAIN_MS = 5_000
 
 export const serve: Serve = async ({ dataDir, config, secretKey, policy, signal, onEvent, onReady }) => {
+  let listening: { readonly url: string; readonly details: unknown } | undefined
+  // Before that it would refuse uploads; when the keepers cannot be reached, it serves and waits for them.
+  let hasRead = false
   await runGatewayDaemon({
     dataDir,
     rpcUrl: config.rpc,
@@ -21,7 +24,11 @@ export const serve: Serve = async ({ dataDir, config, secretKey, policy, signal,
     signal,
     onEvent(event) {
       onEvent(event)
-      if (event.type === 'ready') onReady(`${event.url}`, { urls: event.urls })
+      if (event.type === 'ready') listening = { url: `${event.url}`, details: { urls: event.urls } }
+      hasRead ||= event.type === 'table-restored' || event.type === 'restore-waits'
+      if (!listening || !hasRead) return
+      onReady(listening.url, listening.details)
+      listening = undefined
     },
   })
 }

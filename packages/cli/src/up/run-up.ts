@@ -141,12 +141,17 @@ async function start(
   say('chain', rpcUrl, { chainId: LOCAL_CHAIN_ID, rpc: rpcUrl })
   await raceAbort(runDeploy(bank, { params, signal }), signal)
   say('contracts', registry, { registry })
-  for (const child of children) child.go()
+  for (const child of children) {
+    child.go('init')
+    if (child !== gateway) child.go('serve')
+  }
   const identifying = createIdentity({ dataDir: options.dataDir, rpcUrl, registry, signal })
   // Whichever fails first ends the start, so all are waited for at once.
   const all = Promise.all([identifying, ...children.map((child) => child.whenReady())])
   const nodes = Promise.all([...keepers, ...providers].map((child) => child.whenReady()))
   await raceAbort(Promise.race([nodes, all]), signal)
+  // A gateway reads from the keepers what it has written before: when it starts, they are there.
+  gateway.go('serve')
   say('keepers', `${keepers.length} serving`, { count: keepers.length })
   say('providers', `${providers.length} serving`, { count: providers.length })
   await raceAbort(all, signal)
