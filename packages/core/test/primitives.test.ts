@@ -21,6 +21,12 @@ describe('the primitives of Node and of browsers are the same', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), fc.uint8Array({ maxLength: 300 }), (a, b) => {
         assert.deepEqual(node.sha256(a), browser.sha256(a))
+        for (const by of [node, browser]) {
+          const out = new Uint8Array(40).fill(9)
+          by.sha256Into(a, out, 5)
+          assert.deepEqual(out.subarray(5, 37), browser.sha256(a))
+          assert.deepEqual([out[4], out[37]], [9, 9])
+        }
         const [one, two] = [node.createSha256(), browser.createSha256()]
         for (const hasher of [one, two]) {
           hasher.update(a)
