@@ -22,6 +22,8 @@ export type StorageLimits = {
   readonly stripesReadAhead: number
   /** A strip that takes longer than this, and `lagFactor` times the first one, is read from another piece as well. */
   readonly hedgeMs: number
+  /** Deadline of a question to one keeper where another could answer it. */
+  readonly askMs: number
   /** Deadline of one strip. */
   readonly stripTimeoutMs: number
   /** How often an index entry is handed to keepers before the put says that it is not durable. */
@@ -47,6 +49,7 @@ export const DEFAULT_LIMITS: StorageLimits = {
   pieceAttempts: 4,
   stripesReadAhead: 2,
   hedgeMs: 1_500,
+  askMs: 4_000,
   stripTimeoutMs: 60_000,
   submitAttempts: 4,
   submitPauseMs: 500,

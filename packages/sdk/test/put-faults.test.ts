@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { encodeStripe, type MemoError, type Signer, stripePlainBytesOf } from '@memo/core'
+import { DeadlineError, encodeStripe, type MemoError, type Signer, stripePlainBytesOf } from '@memo/core'
 import type { StageEvent } from '@memo/sdk'
 import type { ProviderFaults } from '@memo/sdk/testing'
 import {
@@ -23,6 +23,12 @@ const MIB = 1_048_576
 /** Pieces that providers hold, all together. */
 function piecesIn(world: World): number {
   return world.providers.reduce((sum, provider) => sum + provider.pieces.size, 0)
+}
+
+/** A body that breaks off, as a transport tells it. */
+async function* breaking(): AsyncGenerator<Uint8Array> {
+  yield new Uint8Array(1)
+  throw new DeadlineError('the connection broke', { blame: 'provider', retry: 'now' })
 }
 
 async function* blocks(bytes: Uint8Array, size: number, pause?: (at: number) => Promise<void>) {
@@ -138,6 +144,24 @@ describe('a put survives providers', () => {
       true,
     )
     assert.equal(sha256Hex(await world.read(stored.manifest)), sha256Hex(bytes))
+  })
+
+  test('a commit whose answer is lost is asked for again', async () => {
+    const world = createWorld({ providers: 6 })
+    const lost = world.providers[2]!
+    let commits = 0
+    const handler: typeof lost.handler = async (request) => {
+      const answer = await lost.handler(request)
+      if (request.url.endsWith('/commit') && commits++ === 0) {
+        return { ...answer, body: breaking() }
+      }
+      return answer
+    }
+    world.network.listen(lost.endpoint, handler)
+    const stored = await world.put(testBytes(100))
+    assert.equal(commits, 2)
+    assert.equal(stored.providers.length, 6)
+    assert.deepEqual(world.faults, [])
   })
 
   test('with nobody to replace it, k + ⌈m/2⌉ pieces are enough and one stays unplaced', async () => {
@@ -332,6 +356,23 @@ describe('a put of any length takes the same memory', () => {
     assert.equal(stored.partIds.length, 2)
     assert.equal(sha256Hex(await world.read(stored.manifest)), sha256Hex(bytes))
   })
+
+  for (const stripesInMemory of [1, 2, 3]) {
+    test(`even ${stripesInMemory} stripes in memory are enough to get on, with a provider that dies`, async () => {
+      const world = createWorld({ providers: 6, limits: { stripesInMemory } })
+      let taken = 0
+      world.providers[1]!.faults.onBytes = async () => {
+        if (++taken === 5) throw new TypeError('disk gone')
+      }
+      const start = world.time.clock.nowMs()
+      const bytes = testBytes(9 * SMALL_STRIPE)
+      const stored = await world.put(bytes, { policy: 'rs:2+2' })
+      assert.equal(stored.providers.length, 4)
+      assert.equal(stored.partIds.length, 1)
+      assert.ok(world.time.clock.nowMs() - start < 5_000)
+      assert.equal(sha256Hex(await world.read(stored.manifest)), sha256Hex(bytes))
+    })
+  }
 
   test('a source is not read on while providers do not keep up', async () => {
     const world = createWorld({ limits: { stripesInMemory: 3, stallMs: 60_000_000 } })

@@ -13,8 +13,9 @@ import {
   ZERO_HASH,
 } from '@memo/core'
 import type { StorageContext } from '../context.ts'
-import { type NodeFault, NotDurableError, nodeFault } from '../errors.ts'
+import { NotDurableError, nodeFault } from '../errors.ts'
 import { createTurns } from '../flow/turns.ts'
+import { findPart } from './find-part.ts'
 import { type LogPlace, listKeeperHeads, readLog } from './read-log.ts'
 import { type Submission, submitBundle } from './submit.ts'
 
@@ -158,27 +159,6 @@ async function findParts(context: StorageContext, signed: SignedEntry, signal: A
     if (part) parts.push(part)
   }
   return parts
-}
-
-/** A part as the first keeper that knows it has it; undefined when none does. */
-export async function findPart(
-  context: Pick<StorageContext, 'directory' | 'onFault'>,
-  partId: Uint8Array,
-  signal: AbortSignal | undefined,
-  faults: NodeFault[] = [],
-): Promise<PlacedPart | undefined> {
-  for (const keeper of await context.directory.listKeepers()) {
-    try {
-      const part = await keeper.findPart(partId, { signal })
-      if (part) return part
-    } catch (thrown) {
-      signal?.throwIfAborted()
-      if (!(thrown instanceof MemoError)) throw thrown
-      faults.push(nodeFault('keeper', keeper.address, thrown))
-      context.onFault(nodeFault('keeper', keeper.address, thrown))
-    }
-  }
-  return undefined
 }
 
 /** Reads what the log holds beyond what is known of it. */

@@ -1,6 +1,7 @@
-import { canonicalCid, MemoError, type SignedEntry } from '@memo/core'
+import { canonicalCid, type SignedEntry } from '@memo/core'
 import type { StorageContext } from '../context.ts'
-import { KeepersUnreachableError, type NodeFault, nodeFault } from '../errors.ts'
+import { KeepersUnreachableError } from '../errors.ts'
+import { askKeepers } from '../nodes/ask-keepers.ts'
 import { keyOf, objectOf, type StoredObject } from './objects.ts'
 
 /**
@@ -10,31 +11,19 @@ import { keyOf, objectOf, type StoredObject } from './objects.ts'
  * @throws BadCidError; KeepersUnreachableError when no keeper answers
  */
 export async function listPublicObjects(
-  { directory, onFault }: StorageContext,
+  context: StorageContext,
   text: string,
   signal: AbortSignal | undefined,
 ): Promise<StoredObject[]> {
   const cid = canonicalCid(text)
-  const faults: NodeFault[] = []
+  const { answers, faults } = await askKeepers(context, signal, async (keeper, inner) => {
+    return await keeper.findPublic(cid, { signal: inner })
+  })
+  if (answers.length === 0) throw new KeepersUnreachableError(`whether there is a public object ${cid}`, faults)
   const found = new Map<string, SignedEntry>()
-  let answers = 0
-  await Promise.all(
-    (await directory.listKeepers()).map(async (keeper) => {
-      try {
-        const entries = await keeper.findPublic(cid, { signal })
-        answers++
-        for (const signed of entries.filter((entry) => isObjectOf(entry, cid))) {
-          found.set(keyOf(signed.entry.writer, signed.entry.seq) + signed.entry.did, signed)
-        }
-      } catch (thrown) {
-        signal?.throwIfAborted()
-        if (!(thrown instanceof MemoError)) throw thrown
-        faults.push(nodeFault('keeper', keeper.address, thrown))
-        onFault(nodeFault('keeper', keeper.address, thrown))
-      }
-    }),
-  )
-  if (answers === 0) throw new KeepersUnreachableError(`whether there is a public object ${cid}`, faults)
+  for (const signed of answers.flatMap(({ answer }) => answer).filter((entry) => isObjectOf(entry, cid))) {
+    found.set(keyOf(signed.entry.writer, signed.entry.seq) + signed.entry.did, signed)
+  }
   return [...found.values()].map((signed) => objectOf(signed, undefined)).sort((a, b) => b.createdAt - a.createdAt)
 }
 

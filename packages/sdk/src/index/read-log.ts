@@ -4,11 +4,12 @@ import {
   hexFromBytes,
   type KeeperClient,
   type LogHead,
-  MemoError,
+  type MemoError,
   type SignedEntry,
 } from '@memo/core'
 import type { StorageContext } from '../context.ts'
-import { BrokenLogError, KeepersUnreachableError, type NodeFault, nodeFault } from '../errors.ts'
+import { BrokenLogError, KeepersUnreachableError, type NodeFault } from '../errors.ts'
+import { askKeepers, noteFault } from '../nodes/ask-keepers.ts'
 
 /** A place in a log from which it goes on; undefined is its beginning. */
 export type LogPlace = { readonly seq: number; readonly hash: Uint8Array } | undefined
@@ -16,33 +17,17 @@ export type LogPlace = { readonly seq: number; readonly hash: Uint8Array } | und
 /** What one keeper says of the logs of a DID. */
 export type KeeperHeads = { readonly keeper: KeeperClient; readonly heads: readonly LogHead[] }
 
-type ReadContext = Pick<StorageContext, 'directory' | 'onFault'>
-
 /** What every keeper that answers says of a DID. Errors: {@link KeepersUnreachableError} when none does. */
 export async function listKeeperHeads(
-  { directory, onFault }: ReadContext,
+  context: StorageContext,
   did: string,
   signal: AbortSignal | undefined,
 ): Promise<KeeperHeads[]> {
-  const keepers = await directory.listKeepers()
-  const faults: NodeFault[] = []
-  const answers = await Promise.all(
-    keepers.map(async (keeper) => {
-      try {
-        return [{ keeper, heads: (await keeper.listHeads(did, { signal })).filter((head) => head.did === did) }]
-      } catch (thrown) {
-        signal?.throwIfAborted()
-        if (!(thrown instanceof MemoError)) throw thrown
-        const fault = nodeFault('keeper', keeper.address, thrown)
-        faults.push(fault)
-        onFault(fault)
-        return []
-      }
-    }),
-  )
-  const heads = answers.flat()
-  if (heads.length === 0) throw new KeepersUnreachableError('what the DID’s logs hold', faults)
-  return heads
+  const { answers, faults } = await askKeepers(context, signal, async (keeper, inner) => {
+    return (await keeper.listHeads(did, { signal: inner })).filter((head) => head.did === did)
+  })
+  if (answers.length === 0) throw new KeepersUnreachableError('what the DID’s logs hold', faults)
+  return answers.map(({ keeper, answer }) => ({ keeper, heads: answer }))
 }
 
 /**
@@ -52,7 +37,7 @@ export async function listKeeperHeads(
  * @throws KeepersUnreachableError when a longer log is claimed and no keeper shows any of it
  */
 export async function readLog(
-  context: ReadContext,
+  context: StorageContext,
   answers: readonly KeeperHeads[],
   log: { readonly did: string; readonly writer: Address; readonly from: LogPlace },
   signal: AbortSignal | undefined,
@@ -73,10 +58,7 @@ export async function readLog(
       await readFrom(keeper, head, log, entries, signal)
     } catch (thrown) {
       signal?.throwIfAborted()
-      if (!(thrown instanceof MemoError)) throw thrown
-      const fault = nodeFault('keeper', keeper.address, thrown)
-      faults.push(fault)
-      context.onFault(fault)
+      faults.push(noteFault(context, keeper.address, thrown))
     }
     if (entries.length > longest.length) longest = entries
   }

@@ -1,8 +1,9 @@
 import { type Address, hex32, MemoError, NotFoundError, type SignedEntry } from '@memo/core'
 import type { StorageContext } from '../context.ts'
 import { type DeletedPiece, discardPieces } from '../put/discard.ts'
+import { findPart } from './find-part.ts'
 import { deletedIn, keyOf, objectOf, readLogs } from './objects.ts'
-import { findPart, type OwnLogs } from './own-log.ts'
+import type { OwnLogs } from './own-log.ts'
 import { listPublicObjects } from './public-objects.ts'
 
 /** What a removal did. */

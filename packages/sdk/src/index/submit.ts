@@ -36,6 +36,7 @@ export async function submitBundle(
       if (!(thrown instanceof MemoError) && !closed.aborted) throw thrown
       const seq = conflictSeqOf(thrown)
       if (seq !== undefined) conflicts.push({ keeper, seq })
+      else context.suspects.add(keeper.address)
       faults.push(nodeFault('keeper', keeper.address, thrown))
     }
   }

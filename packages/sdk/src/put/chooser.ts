@@ -1,17 +1,20 @@
-import { type Address, type MatchRequest, MemoError, type ProviderClient } from '@memo/core'
+import type { Address, MatchRequest, ProviderClient } from '@memo/core'
 import type { StorageContext } from '../context.ts'
-import { nodeFault } from '../errors.ts'
-import { shuffled } from '../flow/shuffle.ts'
+import { KeepersUnreachableError, type NodeFault, nodeFault } from '../errors.ts'
+import { keepersInTurn, noteFault } from '../nodes/ask-keepers.ts'
 import { UnknownProviderError } from '../nodes/directory.ts'
 
 /** Finds providers for the pieces of one put, as keepers propose them. */
 export type Chooser = {
-  /** Up to `count` providers outside `exclude`, best first; suspects only when there are no others. */
+  /**
+   * Up to `count` providers outside `exclude`, best first; suspects only when there are no others. Errors:
+   * {@link KeepersUnreachableError} when no keeper answers.
+   */
   propose(count: number, exclude: readonly Address[], signal: AbortSignal): Promise<ProviderClient[]>
 }
 
 export function createChooser(context: StorageContext, pieceBytes: number): Chooser {
-  const { directory, ports, suspects, onFault } = context
+  const { directory, limits, suspects, onFault } = context
 
   /** The chain, not the keeper, says who is a provider and where. */
   const findActive = async (keeper: Address, address: Address) => {
@@ -25,12 +28,13 @@ export function createChooser(context: StorageContext, pieceBytes: number): Choo
   }
   const ask = async (request: MatchRequest, found: Map<Address, ProviderClient>, signal: AbortSignal) => {
     const excluded = new Set(request.exclude)
-    for (const keeper of shuffled(await directory.listKeepers(), ports.random)) {
+    const keepers = await keepersInTurn(context)
+    const faults: NodeFault[] = []
+    for (const keeper of keepers) {
       if (found.size >= request.count) return
-      const proposed = await keeper.match(request, { signal }).catch((thrown: unknown) => {
+      const proposed = await keeper.match(request, { signal, timeoutMs: limits.askMs }).catch((thrown: unknown) => {
         signal.throwIfAborted()
-        if (!(thrown instanceof MemoError)) throw thrown
-        onFault(nodeFault('keeper', keeper.address, thrown)) // another keeper is asked instead
+        faults.push(noteFault(context, keeper.address, thrown)) // another keeper is asked instead
         return []
       })
       for (const { address } of proposed) {
@@ -39,6 +43,7 @@ export function createChooser(context: StorageContext, pieceBytes: number): Choo
         if (provider) found.set(address, provider)
       }
     }
+    if (faults.length === keepers.length) throw new KeepersUnreachableError('who has room for the pieces', faults)
   }
   return {
     async propose(count, exclude, signal) {

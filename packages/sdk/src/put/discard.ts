@@ -1,6 +1,6 @@
 import { type Address, equalBytes, hexFromBytes, MemoError, type ProviderClient } from '@memo/core'
 import type { StorageContext } from '../context.ts'
-import { findPart } from '../index/own-log.ts'
+import { findPart } from '../index/find-part.ts'
 
 /** What became of one piece that was to be deleted. */
 export type DeletedPiece = {

@@ -224,6 +224,7 @@ class PartLanes implements PartUpload {
         this.#changed.notify()
         return
       } catch (thrown) {
+        lane.control.abort(thrown) // whoever still reads the lane's strips must not move it any more
         if (this.#isAborted || this.#options.signal.aborted) break
         this.#blame(provider, thrown)
       }
@@ -231,6 +232,7 @@ class PartLanes implements PartUpload {
     }
     lane.phase = 'failed'
     lane.busySinceMs = undefined
+    this.reclaim()
     this.#changed.notify()
   }
 
@@ -258,8 +260,10 @@ class PartLanes implements PartUpload {
       const stripe = this.#stripes[lane.position]
       assert(stripe, 'a stripe is kept until every lane has taken it')
       yield stripe.strips[lane.index]!
+      signal.throwIfAborted()
       lane.position++
       lane.busySinceMs = undefined
+      this.reclaim()
       this.#changed.notify()
     }
     lane.phase = 'storing'

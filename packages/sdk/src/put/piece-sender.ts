@@ -56,12 +56,27 @@ export async function sendPiece(
       received: hexFromBytes(received.root),
     })
   }
-  const receipt = await provider.commit(uploadId, sent, { signal })
+  const receipt = await commitPiece(provider, uploadId, sent, signal)
   const nowSeconds = Math.floor(ports.clock.nowMs() / 1000)
   if (receipt.expiry < nowSeconds + MIN_RECEIPT_SECONDS) {
     throw bad(provider, 'gave a receipt that soon expires', { expiry: receipt.expiry })
   }
   return receipt
+}
+
+/** A commit whose answer was lost is repeated once: it repeats the receipt (`spec/wire.md` 4). */
+async function commitPiece(
+  provider: ProviderClient,
+  uploadId: Uint8Array,
+  piece: { readonly root: Uint8Array; readonly sizeBytes: number },
+  signal: AbortSignal,
+): Promise<Receipt> {
+  try {
+    return await provider.commit(uploadId, piece, { signal })
+  } catch (thrown) {
+    if (signal.aborted || !(thrown instanceof MemoError) || thrown.retry !== 'now') throw thrown
+    return await provider.commit(uploadId, piece, { signal })
+  }
 }
 
 function bad(provider: ProviderClient, what: string, details: Readonly<Record<string, unknown>>): BadAnswerError {

@@ -111,7 +111,7 @@ async function store(
     ...policy,
     contentKey,
     encode,
-    encoding: limits.stripesEncoding,
+    encoding: Math.max(1, Math.min(limits.stripesEncoding, limits.stripesInMemory - 1)),
     slots,
     signal: scope.signal,
   })
@@ -241,8 +241,8 @@ function newResult(
 
 /** Deletes what this put stored. */
 async function discard(context: StorageContext, upload: PartsUpload, { contentKey }: Draft): Promise<void> {
-  for (const { upload: part, stored } of upload.begun) {
+  for (const { partId, stored } of upload.begun) {
     const pieces = [...stored.values()].map(({ provider, receipt }) => ({ provider, root: receipt.root }))
-    await discardPieces(context, pieces, { isClear: contentKey === undefined, partId: part.findPartId() })
+    await discardPieces(context, pieces, { isClear: contentKey === undefined, partId })
   }
 }

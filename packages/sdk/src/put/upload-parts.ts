@@ -33,7 +33,10 @@ export type PartsUpload = {
 
 /** What providers hold of a part. */
 export type BegunPart = {
-  readonly upload: PartUpload
+  /** While it runs. */
+  upload: PartUpload | undefined
+  /** Known when all of the part was sent. */
+  partId: Uint8Array | undefined
   readonly stored: Map<number, { readonly provider: ProviderClient; readonly receipt: Receipt }>
 }
 
@@ -63,24 +66,27 @@ export function createPartsUpload(context: StorageContext, options: UploadOption
     wanted += dataShards + parityShards
     const onStored = () => report(1)
     const upload = openPart(context, { ...options, providers, maxPieceBytes, onStored, signal })
-    const part: BegunPart = { upload, stored: new Map() }
+    const part: BegunPart = { upload, partId: undefined, stored: new Map() }
     begun.push(part)
     running.add(part)
     return part
   }
   /** Ends the open part in the background; one part at a time may be ending while the next is open. */
   const close = async () => {
-    if (!open) return
+    if (!open?.upload) return
     const part = open
+    const { upload } = open
     open = undefined
     await closing
     closing = (async () => {
-      const sent = await part.upload.finish()
+      const sent = await upload.finish()
+      part.partId = upload.findPartId()
       for (const [index, holding] of sent.stored) part.stored.set(index, holding)
       const before = part.stored.size
       placed.push(await completePart(context, { ...options, signal }, sent, part.stored))
       report(part.stored.size - before)
       running.delete(part)
+      part.upload = undefined // with the unit nodes of all its pieces
     })()
     closing.catch((thrown) => scope.abort(thrown)) // the next step of the loop, or its end, sees it
   }
@@ -97,22 +103,24 @@ export function createPartsUpload(context: StorageContext, options: UploadOption
         const step = await next
         if (step.done) break
         options.onEncoded(step.value.plainBytes)
-        if (open && !hasRoom(open.upload, step.value)) await close()
+        if (open?.upload && !hasRoom(open.upload, step.value)) await close()
         open ??= await openNext()
-        await open.upload.push(step.value)
+        await open.upload?.push(step.value)
       }
       await close()
       await closing
       return placed
     },
     reclaim() {
-      for (const part of running) part.upload.reclaim()
+      for (const part of running) part.upload?.reclaim()
     },
     async stop(reason) {
       scope.abort(reason)
       await Promise.allSettled([closing])
       for (const part of running) {
-        for (const [index, holding] of await part.upload.abort(reason)) part.stored.set(index, holding)
+        const stored = await part.upload?.abort(reason)
+        part.partId ??= part.upload?.findPartId()
+        for (const [index, holding] of stored ?? []) part.stored.set(index, holding)
       }
     },
   }

@@ -3,14 +3,14 @@ import {
   hex32,
   hexFromBytes,
   isReceipt,
-  MemoError,
   NotFoundError,
   type PlacedPart,
   type Placement,
 } from '@memo/core'
 import type { StorageContext } from '../context.ts'
-import { KeepersUnreachableError, type NodeFault, nodeFault } from '../errors.ts'
-import { findPart } from '../index/own-log.ts'
+import { KeepersUnreachableError, type NodeFault } from '../errors.ts'
+import { findPart } from '../index/find-part.ts'
+import { askKeepers } from '../nodes/ask-keepers.ts'
 import { NOBODY } from '../put/complete-part.ts'
 
 /** How long a placement is believed; repair moves pieces rarely. */
@@ -63,19 +63,10 @@ export function createPartLocator(context: StorageContext): PartLocator {
       })
     },
     async widen(part, signal) {
-      const answers = await Promise.all(
-        (await context.directory.listKeepers()).map(async (keeper) => {
-          try {
-            return await keeper.findPart(part.placement.partId, { signal })
-          } catch (thrown) {
-            signal?.throwIfAborted()
-            if (!(thrown instanceof MemoError)) throw thrown
-            context.onFault(nodeFault('keeper', keeper.address, thrown))
-            return undefined
-          }
-        }),
-      )
-      const placed = answers.filter((answer) => answer !== undefined)
+      const { answers } = await askKeepers(context, signal, async (keeper, inner) => {
+        return await keeper.findPart(part.placement.partId, { signal: inner })
+      })
+      const placed = answers.map(({ answer }) => answer).filter((answer) => answer !== undefined)
       const wide = locatedPart(context, placed, true)
       const holders = part.holders.map((some, index) => [...new Set([...some, ...(wide.holders[index] ?? [])])])
       return remember({ placement: part.placement, holders, isWide: true })

@@ -102,7 +102,6 @@ export function createWireProvider(options: {
     const { root, sizeBytes } = piece.digest
     const isSame = said.sizeBytes === sizeBytes && equalBytes(findBytesFromHex(said.root) ?? root.slice(1), root)
     if (!isSame) throw new BadInputError('another root')
-    uploads.delete(id)
     pieces.set(hex32(root), piece)
     const expiry = Math.floor(clock.nowMs() / 1000) + (faults.receiptSeconds ?? DAY_SECONDS)
     const receipt = await signReceipt(network, { orderId: 0, root, sizeBytes, expiry }, faults.receiptSigner ?? signer)
