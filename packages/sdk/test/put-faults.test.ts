@@ -402,6 +402,15 @@ describe('a put of any length takes the same memory', () => {
   })
 })
 
+test('keepers are asked for as much room as a small object needs, and a full piece where its size is not known', async () => {
+  const world = createWorld()
+  const asked = () => world.keepers.flatMap((keeper) => keeper.matches).map((match) => match.pieceBytes)
+  await world.put(testBytes(1_000))
+  assert.deepEqual(new Set(asked()), new Set([256]))
+  await world.put(testBytes(STRIPE + 1))
+  assert.deepEqual(new Set(asked()), new Set([256, 16 * MIB]))
+})
+
 test('stages are told in order: received, encoded, stored, durable', async () => {
   const world = createWorld()
   const events: StageEvent[] = []

@@ -13,8 +13,6 @@ import {
   type Manifest,
   openManifest,
   parseErasurePolicy,
-  partGeometry,
-  partStoredBytesOf,
   type SignedEntry,
   sealManifest,
 } from '@memo/core'
@@ -24,7 +22,6 @@ import { abortableStream } from '../flow/abortable.ts'
 import { createSlots } from '../flow/slots.ts'
 import { deletedIn, keyOf, readLogs } from '../index/objects.ts'
 import type { Appended, NextEntry, OwnLogs } from '../index/own-log.ts'
-import { createChooser } from './chooser.ts'
 import { NOBODY, type StoredPart } from './complete-part.ts'
 import { discardPieces } from './discard.ts'
 import type { PutOptions, PutResult } from './options.ts'
@@ -82,13 +79,11 @@ async function store(
 ): Promise<PutResult> {
   const { options, policy, contentKey } = draft
   const report = options.onStage ?? (() => undefined)
-  const geometry = partGeometry(partStoredBytesOf(policy.dataShards), policy.dataShards, policy.parityShards)
   let sizeBytes = 0
   let encodedBytes = 0
   const upload = createPartsUpload(context, {
     ...policy,
     owner: options.did,
-    chooser: createChooser(context, geometry.pieceBytes),
     isMemoryWanted: () => slots.isWanted(),
     onEncoded: (bytes) => {
       encodedBytes += bytes

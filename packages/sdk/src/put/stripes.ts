@@ -15,6 +15,8 @@ import type { Slots } from '../flow/slots.ts'
 /** A stripe on its way out. */
 export type OutStripe = EncodedStripe & {
   readonly plainBytes: number
+  /** Nothing comes after it. */
+  readonly endsObject: boolean
   /** Gives its memory back, once. */
   readonly recycle: () => void
 }
@@ -94,7 +96,7 @@ function createEncoding(options: StripesOptions): {
           keep(stripe)
           slots.give()
         }
-        return { ...stripe, plainBytes, recycle }
+        return { ...stripe, plainBytes, endsObject, recycle }
       } catch (thrown) {
         slots.give()
         throw thrown

@@ -2,7 +2,7 @@ import { type ErasurePolicy, type ProviderClient, partGeometry, partStoredBytesO
 import type { StorageContext } from '../context.ts'
 import { NotEnoughProvidersError } from '../errors.ts'
 import { createNotifier } from '../flow/notifier.ts'
-import type { Chooser } from './chooser.ts'
+import { type Chooser, createChooser } from './chooser.ts'
 import { completePart, type StoredPart } from './complete-part.ts'
 import { leastPiecesOf } from './lag.ts'
 import { openPart, type PartUpload } from './part-upload.ts'
@@ -10,7 +10,6 @@ import type { OutStripe } from './stripes.ts'
 
 export type UploadOptions = ErasurePolicy & {
   readonly owner: string
-  readonly chooser: Chooser
   readonly isMemoryWanted: () => boolean
   readonly onEncoded: (plainBytes: number) => void
   /** One more piece has a receipt, of `wanted` begun so far. */
@@ -35,20 +34,21 @@ export type PartsUpload = {
 export type BegunPart = {
   /** While it runs. */
   upload: PartUpload | undefined
+  readonly chooser: Chooser
   /** Known when all of the part was sent. */
   partId: Uint8Array | undefined
   readonly stored: Map<number, { readonly provider: ProviderClient; readonly receipt: Receipt }>
 }
 
 export function createPartsUpload(context: StorageContext, options: UploadOptions): PartsUpload {
-  const { dataShards, parityShards, chooser, scope } = options
+  const { dataShards, parityShards, scope } = options
   const { limits, ports } = context
   const { signal } = scope
   const begun: BegunPart[] = []
   const placed: StoredPart[] = []
   const running = new Set<BegunPart>()
   const fullBytes = partStoredBytesOf(dataShards)
-  const maxPieceBytes = partGeometry(fullBytes, dataShards, parityShards).pieceBytes
+  const fullPieceBytes = partGeometry(fullBytes, dataShards, parityShards).pieceBytes
   let open: BegunPart | undefined
   let closing: Promise<void> = Promise.resolve()
   let pieces = 0
@@ -58,15 +58,17 @@ export function createPartsUpload(context: StorageContext, options: UploadOption
     pieces += stored
     options.onStored(pieces, wanted)
   }
-  const openNext = async () => {
+  const openNext = async (first: OutStripe) => {
+    const maxPieceBytes = first.endsObject ? first.stripBytes : fullPieceBytes
+    const chooser = createChooser(context, maxPieceBytes)
     const providers = await chooser.propose(dataShards + parityShards, [], signal)
     if (providers.length < leastPiecesOf(options)) {
       throw new NotEnoughProvidersError(leastPiecesOf(options), providers.length, [])
     }
     wanted += dataShards + parityShards
     const onStored = () => report(1)
-    const upload = openPart(context, { ...options, providers, maxPieceBytes, onStored, signal })
-    const part: BegunPart = { upload, partId: undefined, stored: new Map() }
+    const upload = openPart(context, { ...options, chooser, providers, maxPieceBytes, onStored, signal })
+    const part: BegunPart = { upload, chooser, partId: undefined, stored: new Map() }
     begun.push(part)
     running.add(part)
     return part
@@ -83,7 +85,7 @@ export function createPartsUpload(context: StorageContext, options: UploadOption
       part.partId = upload.findPartId()
       for (const [index, holding] of sent.stored) part.stored.set(index, holding)
       const before = part.stored.size
-      placed.push(await completePart(context, { ...options, signal }, sent, part.stored))
+      placed.push(await completePart(context, { ...options, chooser: part.chooser, signal }, sent, part.stored))
       report(part.stored.size - before)
       running.delete(part)
       part.upload = undefined // with the unit nodes of all its pieces
@@ -104,7 +106,7 @@ export function createPartsUpload(context: StorageContext, options: UploadOption
         if (step.done) break
         options.onEncoded(step.value.plainBytes)
         if (open?.upload && !hasRoom(open.upload, step.value)) await close()
-        open ??= await openNext()
+        open ??= await openNext(step.value)
         await open.upload?.push(step.value)
       }
       await close()
