@@ -24,7 +24,9 @@ type Entry = {
 type Lock = { packages: Record<string, Entry> }
 
 const SYSTEMS = ['aix', 'android', 'darwin', 'freebsd', 'linux', 'netbsd', 'openbsd', 'openharmony', 'sunos', 'win32']
-const PROCESSORS = ['arm64', 'arm', 'ia32', 'loong64', 'ppc64', 'riscv64', 's390x', 'x64']
+const PROCESSORS = ['arm64', 'arm', 'ia32', 'loong64', 'ppc64', 'riscv64', 's390x', 'wasm32', 'x64']
+/** What npm calls a build for WebAssembly; it is for any system, and no machine installs it by itself. */
+const ANY_SYSTEM = 'wasm32'
 const EXACT_VERSION = /^\d+\.\d+\.\d+(-[\w.]+)?$/
 
 const path = join(import.meta.dirname, '..', 'package-lock.json')
@@ -65,7 +67,7 @@ function entryOf(name: string, version: string, dependent: Entry): Entry {
   const os = SYSTEMS.find((system) => words.includes(system))
   const cpu = PROCESSORS.find((processor) => words.includes(processor))
   const libc = words.includes('musl') ? 'musl' : words.includes('gnu') && os === 'linux' ? 'glibc' : undefined
-  if (os === undefined || cpu === undefined || !EXACT_VERSION.test(version)) {
+  if ((os === undefined && cpu !== ANY_SYSTEM) || cpu === undefined || !EXACT_VERSION.test(version)) {
     throw new TypeError(`${name}@${version} is missing, and its name does not say for which platform it is`)
   }
   return {
@@ -74,7 +76,7 @@ function entryOf(name: string, version: string, dependent: Entry): Entry {
     ...(dependent.dev === undefined ? {} : { dev: dependent.dev }),
     ...(libc === undefined ? {} : { libc: [libc] }),
     optional: true,
-    os: [os],
+    ...(os === undefined ? {} : { os: [os] }),
   }
 }
 
