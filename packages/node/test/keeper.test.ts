@@ -13,13 +13,13 @@ import {
 } from '@memo/core'
 import { InjectedFaultError, TEST_NETWORK } from '@memo/core/testing'
 import { createLogWriter, createPart, createPerson, loginOf, NOBODY, nowOf, putOf } from './support/entries.ts'
-import { createWorld, errorName } from './support/world.ts'
+import { createWorld, errorName, type KeeperNodeOptions } from './support/world.ts'
 
 const refused = (name: string) => (error: Error) => error.name === name
 
-async function startedKeeper() {
+async function startedKeeper(options: KeeperNodeOptions = {}) {
   const world = createWorld()
-  const keeper = world.keeper('k')
+  const keeper = world.keeper('k', options)
   await keeper.start()
   const holders = ['a', 'b', 'c', 'd'].map((name) => {
     const signer = world.stranger(`holder ${name}`)
@@ -385,6 +385,18 @@ describe('a keeper refuses', () => {
     for (const url of ['/placements/..', '/placements/xyz', '/nothing', '/index/']) {
       assert.equal((await keeper.raw({ url })).status, 404, url)
     }
+  })
+
+  test('more entries at once than its memory is to hold, and takes the same ones later', async () => {
+    const { client, log, part } = await startedKeeper({ limits: { maxArrivingBytes: 3_000 } })
+    const placed = await part()
+    const bundle = await log.next([placed])
+    const sizeBytes = encodeBundle(bundle).length
+    assert.ok(sizeBytes < 3_000 && sizeBytes * 4 > 3_000)
+    const results = await Promise.allSettled([1, 2, 3, 4, 5].map(() => client.submit(bundle)))
+    const names = results.map((result) => (result.status === 'rejected' ? (result.reason as Error).name : 'taken'))
+    assert.ok(names.includes('BusyError') && names.includes('taken'), names.join())
+    assert.ok(await client.submit(bundle))
   })
 
   test('texts that reach for the records of others', async () => {

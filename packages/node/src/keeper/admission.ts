@@ -67,8 +67,8 @@ export type Admitted = { readonly parts: readonly PlacedPart[]; readonly loginDi
 const NOBODY: Address = `0x${'00'.repeat(20)}`
 /** What is less is no time of a login but the number of a call. */
 const LEAST_LOGIN_TIMESTAMP = 2 ** 30
-/** Signatures checked in a row, after which others get a turn. */
-const SIGNATURES_PER_TURN = 128
+/** Parts, or signatures, that are looked at in a row, after which others get a turn. */
+const CHECKS_PER_TURN = 128
 
 /**
  * Whether a bundle that continues its log may be taken (`spec/wire.md` 6), and what of it is to be written. Errors:
@@ -159,7 +159,8 @@ async function admitParts(options: AdmissionOptions, bundle: IndexBundle, origin
   const carried = new Map(bundle.parts.map((part) => [hex32(part.placement.partId), part]))
   const check = createReceiptCheck(options, bundle.signed.entry, origin)
   const written: PlacedPart[] = []
-  for (const id of action.partIds.map(hex32)) {
+  for (const [i, id] of action.partIds.map(hex32).entries()) {
+    if (i % CHECKS_PER_TURN === CHECKS_PER_TURN - 1) await options.timers.sleep(0)
     const part = carried.get(id)
     // A part of another owner is taken from that owner's own entries only: nobody else says where it lies.
     if (part && part.placement.owner === did) {
@@ -206,7 +207,7 @@ function createReceiptCheck(
   const findFault = async (receipt: Receipt): Promise<string | undefined> => {
     if (receipt.expiry <= from + RECEIPT_MARGIN_SECONDS) return 'runs out within the hour'
     if (!(await isGoodProvider(receipt.provider))) return 'names no active provider'
-    if (++checked % SIGNATURES_PER_TURN === 0) await timers.sleep(0)
+    if (++checked % CHECKS_PER_TURN === 0) await timers.sleep(0)
     return isReceipt(network, receipt) ? undefined : 'is not signed by the provider that the placement names'
   }
 

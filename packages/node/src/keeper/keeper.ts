@@ -28,7 +28,7 @@ export type KeeperOptions = {
   readonly limits?: Partial<KeeperLimits> | undefined
 }
 
-/** A keeper over ports: it keeps indexes and placements, and matches users with providers (`spec/keeper.md`). */
+/** A keeper over ports: it keeps indexes and placements, and matches users with providers (`spec/keeper.md`). Starts once. */
 export type Keeper = {
   /** Answers `spec/wire.md` 6; before `start` and after `stop` it answers {@link NotServingError}. */
   readonly handler: Handler

@@ -3,7 +3,7 @@ import { MAX_BUNDLE_BYTES } from '@memo/core'
 /** What one keeper takes on at once, and its pace (`spec/keeper.md`). */
 export type KeeperLimits = {
   readonly maxRunningRequests: number
-  /** Bundles that arrive at one time may fill so much memory. */
+  /** Bundles that arrive or are being taken may fill so much memory. */
   readonly maxArrivingBytes: number
   /** Between two rounds of probes. */
   readonly probeIntervalMs: number

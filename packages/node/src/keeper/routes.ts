@@ -53,7 +53,7 @@ const COUNT = /^\d{1,15}$/
 /** What a keeper answers (`spec/wire.md` 6). */
 export function createKeeperRoutes(options: KeeperRoutesOptions): readonly Route[] {
   const { chain, random, signer, store, intake, prober, limits } = options
-  const readBundle = createBoundedReader(limits.maxArrivingBytes)
+  const withBody = createBoundedReader(limits.maxArrivingBytes)
 
   const info = async (): Promise<WireResponse> => {
     const providersSeen = prober.views.filter((view) => view.isAlive).length
@@ -68,8 +68,9 @@ export function createKeeperRoutes(options: KeeperRoutesOptions): readonly Route
     }
     return jsonResponse(200, { providers })
   }
-  const submit = async ({ request }: Call): Promise<WireResponse> => {
-    const bundle = decodeBundle(chain.network, await readBundle(request))
+  const submit = ({ request }: Call): Promise<WireResponse> => withBody(request, take)
+  const take = async (body: Uint8Array): Promise<WireResponse> => {
+    const bundle = decodeBundle(chain.network, body)
     const self = await chain.findAccount(signer.address)
     if (self?.role !== 'keeper' || self.state !== 'active') {
       throw new NotServingError('keeper', 'the chain does not count it as an active keeper')
@@ -151,23 +152,25 @@ function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0
 }
 
-/** Reads bundles; all that arrive at one time share `maxArrivingBytes` of memory. */
-function createBoundedReader(maxArrivingBytes: number): (request: WireRequest) => Promise<Uint8Array> {
-  let arriving = 0
-  return async ({ body }) => {
+/** Works on bodies; all that are read or worked on at one time share `maxBytes` of memory. */
+function createBoundedReader(
+  maxBytes: number,
+): <T>(request: WireRequest, work: (body: Uint8Array) => Promise<T>) => Promise<T> {
+  let used = 0
+  return async ({ body }, work) => {
     const chunks: Uint8Array[] = []
     let bytes = 0
     try {
       for await (const chunk of body instanceof Uint8Array ? [body] : (body ?? [])) {
         bytes += chunk.length
-        arriving += chunk.length
+        used += chunk.length
         if (bytes > MAX_TAKEN_BYTES) throw new BodyTooLargeError(`a bundle of more than ${MAX_TAKEN_BYTES} bytes`)
-        if (arriving > maxArrivingBytes) throw new BusyError('keeper', 'too many entries arrive at once')
+        if (used > maxBytes) throw new BusyError('keeper', 'too many entries arrive at once')
         chunks.push(chunk)
       }
+      return await work(concatBytes(...chunks))
     } finally {
-      arriving -= bytes
+      used -= bytes
     }
-    return concatBytes(...chunks)
   }
 }

@@ -38,7 +38,7 @@ export type ProviderOptions = {
   readonly limits?: Partial<ProviderLimits> | undefined
 }
 
-/** A provider over ports: it stores pieces, gives receipts for them, and serves them (`spec/provider.md`). */
+/** A provider over ports: it stores pieces, gives receipts for them, and serves them (`spec/provider.md`). Starts once. */
 export type Provider = {
   /** Answers `spec/wire.md` 4; before `start` and after `stop` it answers {@link NotServingError}. */
   readonly handler: Handler
@@ -93,7 +93,6 @@ export function createProvider(options: ProviderOptions): Provider {
       const closing = router.close()
       await uploads.stop()
       await closing
-      await uploads.stop() // what arrived completely while the router closed
       await background?.stop()
     },
   }

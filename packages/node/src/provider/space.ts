@@ -33,8 +33,6 @@ export type Reservation = {
 
 /** Keeps account of held and reserved bytes, so that nothing is promised twice (`spec/provider.md` 3). */
 export type SpaceLedger = {
-  readonly heldBytes: number
-  readonly reservedBytes: number
   hold(bytes: number): void
   letGo(bytes: number): void
   freeBytes(facts: SpaceFacts): number
@@ -54,12 +52,6 @@ export function createSpaceLedger(): SpaceLedger {
     return Math.max(0, Math.min(byPledge, byDisk))
   }
   return {
-    get heldBytes() {
-      return heldBytes
-    },
-    get reservedBytes() {
-      return reservedBytes
-    },
     hold(bytes) {
       heldBytes += bytes
     },

@@ -12,7 +12,7 @@ import {
   type Timers,
 } from '@memo/core'
 import type { EventSink } from '../events.ts'
-import { BusyError } from '../server/errors.ts'
+import { BusyError, NotServingError } from '../server/errors.ts'
 import type { ProviderLimits } from './limits.ts'
 import { NoSpaceError, type Reservation, type SpaceFacts, type SpaceLedger } from './space.ts'
 
@@ -52,8 +52,7 @@ export type Uploads = {
   ): Promise<PieceDigest>
   /** Undefined when there is none. Errors: {@link BusyError} while its body still arrives. */
   find(account: Address, id: string): ReceivedUpload | undefined
-  readonly openCount: number
-  /** Drops all of them. */
+  /** Drops all of them and takes no more. */
   stop(): Promise<void>
 }
 
@@ -83,6 +82,7 @@ export type UploadsOptions = {
 export function createUploads(options: UploadsOptions): Uploads {
   const { pieces, space, timers, limits } = options
   const open = new Map<string, Upload>()
+  let isStopped = false
 
   const forget = (upload: Upload) => {
     upload.reservation.release()
@@ -104,6 +104,7 @@ export function createUploads(options: UploadsOptions): Uploads {
     else await drop(upload)
   }
   const admit = (terms: UploadTerms, facts: SpaceFacts): Upload => {
+    if (isStopped) throw new NotServingError('provider', 'it is stopping')
     if (open.size >= limits.maxOpenUploads) throw new BusyError('provider', `${open.size} uploads are open`)
     const own = [...open.values()].filter((upload) => upload.terms.account === terms.account).length
     if (own >= limits.maxOpenUploadsPerAccount) {
@@ -123,9 +124,6 @@ export function createUploads(options: UploadsOptions): Uploads {
   }
 
   return {
-    get openCount() {
-      return open.size
-    },
     async receive(terms, body, facts, signal) {
       for (let old = open.get(keyOf(terms)); old; old = open.get(keyOf(terms))) await end(old, 'it was sent again')
       const upload = admit(terms, facts)
@@ -167,6 +165,7 @@ export function createUploads(options: UploadsOptions): Uploads {
       return { terms: upload.terms, digest, commit }
     },
     async stop() {
+      isStopped = true
       const all = [...open.values()].filter((upload) => !upload.isCommitting)
       await Promise.all(all.map((upload) => end(upload, 'the provider stops')))
     },
