@@ -10,6 +10,7 @@ const KEEP_ALIVE_TIMEOUT_MS = 30_000
 const IDLE_TIMEOUT_MS = 600_000
 const MAX_HEADER_BYTES = 32_768
 const MAX_CONNECTIONS = 4_096
+const SWEEP_MS = 50
 
 /** A server that is listening. */
 export type Listener = {
@@ -59,8 +60,10 @@ async function close(server: Server, graceMs: number): Promise<void> {
   if (!server.listening) return
   const closed = once(server, 'close')
   server.close()
-  server.closeIdleConnections()
+  // A connection that becomes idle now would otherwise wait for a next request that is not going to be taken.
+  const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS)
   const timer = setTimeout(() => server.closeAllConnections(), graceMs)
   await closed
+  clearInterval(sweep)
   clearTimeout(timer)
 }

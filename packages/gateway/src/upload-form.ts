@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
 import { Busboy } from '@fastify/busboy'
+import type { ByteStream } from '@memo/core'
 import { ApiError } from './errors.ts'
 
 const MAX_FIELD_BYTES = 4_096
@@ -17,7 +18,12 @@ export type UploadForm = {
   readonly fields: Readonly<Record<string, string>>
   readonly fileName: string
   readonly contentType: string
-  readonly file: Readable
+  readonly file: {
+    /** Errors: {@link ApiError} 516 when the form breaks off. */
+    readonly bytes: ByteStream
+    /** Nobody is going to read the rest. */
+    drop(): void
+  }
   /** Resolves when the form ended as it must; rejects when it was cut off or malformed. */
   readonly ended: Promise<void>
 }
@@ -53,7 +59,13 @@ export async function readUploadForm(request: IncomingMessage): Promise<UploadFo
       }
       file = stream
       stream.on('error', () => undefined) // told to whoever reads it; a refused upload has no reader
-      resolve({ fields: { ...fields }, fileName: fileName ?? '', contentType, file: stream, ended })
+      resolve({
+        fields: { ...fields },
+        fileName: fileName ?? '',
+        contentType,
+        file: { bytes: bytesOf(stream), drop: () => void stream.destroy() },
+        ended,
+      })
     })
     form.on('error', (cause) => fault('malformed multipart form', cause))
     form.on('finish', () => {
@@ -64,6 +76,14 @@ export async function readUploadForm(request: IncomingMessage): Promise<UploadFo
     request.on('error', (cause) => fault('the upload was cut off', cause))
     request.pipe(form)
   })
+}
+
+async function* bytesOf(file: Readable): AsyncGenerator<Uint8Array> {
+  try {
+    yield* file
+  } catch (cause) {
+    throw cause instanceof ApiError ? cause : new ApiError(516, 'the upload was cut off', cause)
+  }
 }
 
 function createForm(headers: IncomingHttpHeaders, fault: (detail: string, cause?: unknown) => void) {

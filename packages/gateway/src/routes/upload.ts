@@ -1,8 +1,9 @@
+import type { MemoError } from '@memo/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { authFieldsFrom, type FieldSource } from '../auth/fields.ts'
 import { type Caller, evidenceOf } from '../auth/sessions.ts'
 import type { GatewayContext } from '../context.ts'
-import { ApiError } from '../errors.ts'
+import { ApiError, apiErrorFrom } from '../errors.ts'
 import { contentTypeOf, objectNameOf } from '../names.ts'
 import { createPayloadCheck, type PayloadCheck } from '../payload.ts'
 import { disconnectSignal } from '../request.ts'
@@ -19,9 +20,9 @@ export function uploadRoutes(app: FastifyInstance, context: GatewayContext): voi
       const { manifest } = await storeForm(context, request, form, gone)
       return { cid: manifest.cid, Mid: manifest.cid }
     } catch (thrown) {
-      form?.file.destroy()
+      form?.file.drop()
       request.raw.unpipe()
-      throw thrown
+      throw await withWhatIsMissing(context, apiErrorFrom(thrown))
     }
   }
   app.post('/mefs/', upload)
@@ -61,7 +62,7 @@ async function put(context: GatewayContext, request: FastifyRequest, upload: Upl
   let isCommitting = false
   try {
     gone.throwIfAborted()
-    const stored = await context.storage.put(check.watch(form.file), {
+    const stored = await context.storage.put(check.watch(form.file.bytes), {
       did,
       name,
       contentType: contentTypeOf(name, form.contentType),
@@ -89,6 +90,13 @@ async function put(context: GatewayContext, request: FastifyRequest, upload: Upl
   } finally {
     gone.removeEventListener('abort', leave)
   }
+}
+
+/** Where the network could not take the object, the answer says which of its nodes are missing. */
+async function withWhatIsMissing<E extends MemoError>(context: GatewayContext, error: E): Promise<E | ApiError> {
+  if (!(error instanceof ApiError) || error.status !== 503) return error
+  const missing = await context.readiness.listMissing()
+  return missing.length === 0 ? error : new ApiError(503, [error.detail, ...missing].join('; '), error)
 }
 
 function isTrue(value: unknown): boolean {

@@ -174,10 +174,14 @@ export async function openObjectTable(
       }
     },
     async reconcile(did, logged) {
-      const known = new Map<number, StoredObject>()
-      for await (const object of table.list(did)) known.set(object.seq, object)
       const wanted = new Set(logged.map(({ seq }) => seq))
-      for (const object of known.values()) if (!wanted.has(object.seq)) await table.remove(object)
+      const known = new Set<number>()
+      const surplus: StoredObject[] = []
+      for await (const object of table.list(did)) {
+        if (!wanted.has(object.seq) || known.has(object.seq)) surplus.push(object)
+        known.add(object.seq)
+      }
+      for (const object of surplus) await table.remove(object)
       for (const object of logged.filter(({ seq }) => !known.has(seq))) {
         await table.add(did, object, await table.reserve(did))
       }

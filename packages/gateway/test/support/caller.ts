@@ -23,6 +23,9 @@ export type SignedFields = {
 export type TestCaller = {
   readonly did: string
   readonly token: Uint8Array
+  readonly signer: Signer
+  /** Of the gateway that is spoken to. */
+  baseUrl: string
   /** The number of the next call. */
   nextId: number
   login(nowMs?: number): Promise<Response>
@@ -41,15 +44,17 @@ export type UploadOptions = {
   readonly payloadHash?: string
 }
 
-export function createCaller(baseUrl: () => string, did: string, signer: Signer): TestCaller {
+export function createCaller(baseUrl: string, did: string, signer: Signer): TestCaller {
   const token = new Uint8Array(randomBytes(12))
   const caller: TestCaller = {
     did,
     token,
+    signer,
+    baseUrl,
     nextId: 0,
     async login(nowMs = Date.now()) {
       const fields = await loginFields(did, token, Math.floor(nowMs / 1000), signer)
-      const answer = await fetch(`${baseUrl()}/login`, { method: 'POST', body: JSON.stringify(fields) })
+      const answer = await fetch(`${caller.baseUrl}/login`, { method: 'POST', body: JSON.stringify(fields) })
       if (answer.ok) caller.nextId = 0
       return answer
     },
@@ -60,7 +65,7 @@ export function createCaller(baseUrl: () => string, did: string, signer: Signer)
     },
     async get(path, init = {}) {
       const query = queryOf(await caller.sign())
-      return await fetch(`${baseUrl()}${path}${path.includes('?') ? '&' : '?'}${query}`, init)
+      return await fetch(`${caller.baseUrl}${path}${path.includes('?') ? '&' : '?'}${query}`, init)
     },
     async upload(content, options = {}) {
       const fields = await caller.sign(options.payload ?? keccak256(content))
@@ -70,7 +75,7 @@ export function createCaller(baseUrl: () => string, did: string, signer: Signer)
       if (options.isPublic) form.set('public', 'true')
       const type = options.type ?? 'application/octet-stream'
       form.set('file', new Blob([content as Uint8Array<ArrayBuffer>], { type }), options.name ?? 'file.bin')
-      return await fetch(`${baseUrl()}/mefs/`, { method: 'POST', body: form })
+      return await fetch(`${caller.baseUrl}/mefs/`, { method: 'POST', body: form })
     },
   }
   return caller

@@ -49,7 +49,7 @@ export async function startGateway(
     events,
     async join() {
       const { did, master } = await network.newDid()
-      const caller = createCaller(() => listener.url, did, master)
+      const caller = createCaller(listener.url, did, master)
       await caller.login()
       return caller
     },
