@@ -3,7 +3,7 @@
  * Starts the memo command on a Node that can run it. Plain JavaScript for any Node from 18 on: this file is what a
  * shell finds, whatever Node stands first on its path. Where the running Node is new enough it becomes the command
  * itself; otherwise it runs the pinned one (optional dependency `node-<platform>-<arch>`) and passes on signals and
- * exit code.
+ * the exit code.
  */
 import { spawn } from 'node:child_process'
 import { existsSync, realpathSync } from 'node:fs'
@@ -12,7 +12,7 @@ import { constants, homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
-/** Type stripping without a flag, `module.registerHooks` and `node:sqlite`. */
+/** Type stripping without a flag, and `node:sqlite`. */
 const MIN_NODE = [22, 18]
 const EXIT_US = 1
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP']
@@ -24,9 +24,13 @@ const compiled = join(here, '..', 'dist', 'main.js')
 const isCheckout = existsSync(source) && !here.split(/[\\/]/).includes('node_modules')
 const main = isCheckout ? source : compiled
 
+const flags = ['--disable-warning=ExperimentalWarning', ...(isCheckout ? ['--conditions=source'] : [])]
+
 keepCompiledCode()
-if (isNewEnough(process.versions.node)) await becomeCommand()
-else runPinned()
+const canRun = isNewEnough(process.versions.node)
+if (canRun && !isCheckout) await becomeCommand()
+else if (canRun && process.execve !== undefined) replaceProcess()
+else runChild(canRun ? process.execPath : findPinned())
 
 /** Whether this Node can run the command by itself. */
 function isNewEnough(version) {
@@ -41,23 +45,27 @@ function keepCompiledCode() {
   nodeModule.enableCompileCache?.(process.env.NODE_COMPILE_CACHE)
 }
 
+/** A published package needs no flags: no second Node is started. */
 async function becomeCommand() {
-  // node:sqlite calls itself experimental in some releases; that is for us to know.
+  silenceExperiments()
+  await import(pathToFileURL(main).href)
+}
+
+/** A checkout needs a flag that cannot be set later: the same process starts anew, under the same id. */
+function replaceProcess() {
+  silenceExperiments()
+  process.execve(process.execPath, [process.execPath, ...flags, main, ...process.argv.slice(2)], process.env)
+}
+
+/** node:sqlite and others call themselves experimental in some releases; that is for us to know. */
+function silenceExperiments() {
   process.removeAllListeners('warning')
   process.on('warning', (warning) => {
     if (warning.name !== 'ExperimentalWarning') process.stderr.write(`${warning.name}: ${warning.message}\n`)
   })
-  if (isCheckout) {
-    nodeModule.registerHooks({
-      resolve: (specifier, context, next) =>
-        next(specifier, { ...context, conditions: ['source', ...context.conditions] }),
-    })
-  }
-  await import(pathToFileURL(main).href)
 }
 
-function runPinned() {
-  const node = findPinned()
+function runChild(node) {
   if (node === undefined) {
     process.stderr.write(
       `memo needs Node ${MIN_NODE.join('.')} or newer and this is ${process.versions.node}.\n` +
@@ -66,7 +74,6 @@ function runPinned() {
     )
     process.exit(EXIT_US)
   }
-  const flags = ['--disable-warning=ExperimentalWarning', ...(isCheckout ? ['--conditions=source'] : [])]
   // The channel tells the command when this process is gone, in whatever way.
   const child = spawn(node, [...flags, main, ...process.argv.slice(2)], {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],

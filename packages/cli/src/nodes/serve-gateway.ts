@@ -1,4 +1,5 @@
 import { runGatewayDaemon } from '@memo/gateway'
+import { createStripePool } from '@memo/platform'
 import type { Serve } from './run-node.ts'
 
 /** The seeds' clients know two ports; the second is served where the first one is the usual one. */
@@ -8,27 +9,34 @@ const DEFAULT_POLICY = 'rs:4+2'
 const DRAIN_MS = 5_000
 
 export const serve: Serve = async ({ dataDir, config, secretKey, policy, signal, onEvent, onReady }) => {
-  let listening: { readonly url: string; readonly details: unknown } | undefined
-  // Before that it would refuse uploads; when the keepers cannot be reached, it serves and waits for them.
-  let hasRead = false
-  await runGatewayDaemon({
-    dataDir,
-    rpcUrl: config.rpc,
-    registry: config.registry,
-    secretKey,
-    host: config.host,
-    port: config.port,
-    extraPort: config.port === USUAL_PORT ? SECOND_PORT : undefined,
-    policy: policy ?? DEFAULT_POLICY,
-    drainMs: DRAIN_MS,
-    signal,
-    onEvent(event) {
-      onEvent(event)
-      if (event.type === 'ready') listening = { url: `${event.url}`, details: { urls: event.urls } }
-      hasRead ||= event.type === 'table-restored' || event.type === 'restore-waits'
-      if (!listening || !hasRead) return
-      onReady(listening.url, listening.details)
-      listening = undefined
-    },
-  })
+  // Coding a stripe takes as long as sending it: in threads, both go on at once.
+  const pool = createStripePool()
+  try {
+    let listening: { readonly url: string; readonly details: unknown } | undefined
+    // Before that it would refuse uploads; when the keepers cannot be reached, it serves and waits for them.
+    let hasRead = false
+    await runGatewayDaemon({
+      dataDir,
+      rpcUrl: config.rpc,
+      registry: config.registry,
+      secretKey,
+      host: config.host,
+      port: config.port,
+      extraPort: config.port === USUAL_PORT ? SECOND_PORT : undefined,
+      policy: policy ?? DEFAULT_POLICY,
+      encode: (stripe) => pool.encode(stripe),
+      drainMs: DRAIN_MS,
+      signal,
+      onEvent(event) {
+        onEvent(event)
+        if (event.type === 'ready') listening = { url: `${event.url}`, details: { urls: event.urls } }
+        hasRead ||= event.type === 'table-restored' || event.type === 'restore-waits'
+        if (!listening || !hasRead) return
+        onReady(listening.url, listening.details)
+        listening = undefined
+      },
+    })
+  } finally {
+    await pool.close()
+  }
 }

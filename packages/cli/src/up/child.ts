@@ -21,7 +21,7 @@ export type ChildOptions = {
 }
 
 export type ChildEvent =
-  | { readonly type: 'ready'; readonly url: string; readonly address?: string; readonly details?: unknown }
+  | { readonly type: 'ready'; readonly url: string; readonly isAgain: boolean }
   | {
       readonly type: 'exit'
       readonly code: number | null
@@ -63,7 +63,7 @@ const NODE_FLAGS = [
 export function createChild(options: ChildOptions): Child {
   const { name, role } = options
   let child: ChildProcess | undefined
-  let info: Extract<ChildEvent, { type: 'ready' }> | undefined
+  let info: Extract<ChildMessage, { type: 'ready' }> | undefined
   let wantsUp = false
   const phases = new Set<Phase>()
   let failures = 0
@@ -85,8 +85,9 @@ export function createChild(options: ChildOptions): Child {
       if (message.type === 'loaded') for (const phase of phases) tell({ type: 'go', phase })
       else if (message.type === 'failed') failure = errorFromEnvelope(message.error)
       else if (message.type === 'ready') {
+        const isAgain = info !== undefined
         info = message
-        options.onEvent(message)
+        options.onEvent({ type: 'ready', url: message.url, isAgain })
         ready.resolve()
       } else if (message.type === 'need-funds') {
         const { to, memoAtto, gasWei } = message

@@ -112,7 +112,7 @@ async function start(
       logFile: join(options.dataDir, 'logs', `${name}.log`),
       restarts: options.restart,
       onFundsWanted: fund,
-      onEvent: (event) => reportChild(output, name, role, event),
+      onEvent: (event) => reportChild(output, child, event),
     })
     children.push(child)
     return child
@@ -173,9 +173,12 @@ function createReporter(output: Output, startedMs: number) {
   }
 }
 
-function reportChild(output: Output, name: string, role: ChildRole, event: ChildEvent): void {
+function reportChild(output: Output, child: Child, event: ChildEvent): void {
+  const { name, role } = child
   if (event.type === 'ready') {
-    output.event({ event: 'node-up', name, role, url: event.url })
+    const json = { event: 'node-up', name, role, pid: child.pid(), url: event.url }
+    if (event.isAgain) output.progress(`  ${name} is up again`, json)
+    else output.event(json)
     return
   }
   const { code, signal, restartInMs } = event

@@ -1,7 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { connectNetwork, type MemoChain } from '@memo/chain'
 import { type Address, createKeySigner, type Signer } from '@memo/core'
-import { createHttpTransport, createSystemClock, createSystemRandomness, createSystemTimers } from '@memo/platform'
+import {
+  createHttpTransport,
+  createStripePool,
+  createSystemClock,
+  createSystemRandomness,
+  createSystemTimers,
+} from '@memo/platform'
 import { createStorage, type ReaderKeys, type Storage } from '@memo/sdk'
 import type { Context } from '../program.ts'
 import { type CommonOptions, dataDirOf, findProfile, type NetworkOptions, networkOf } from '../settings.ts'
@@ -48,10 +54,12 @@ export async function withStorage<T>(
   use: (storage: Storage, reader: ReaderKeys) => Promise<T>,
 ): Promise<T> {
   const { transport, close } = createHttpTransport()
+  const pool = createStripePool()
   const reader = { publicKey: signer.publicKey, secretKey }
   const storage = createStorage({
     chain,
     reader,
+    encode: (stripe) => pool.encode(stripe),
     ports: {
       network: chain.network,
       transport,
@@ -65,6 +73,7 @@ export async function withStorage<T>(
     return await use(storage, reader)
   } finally {
     await storage.close()
+    await pool.close()
     await close()
   }
 }
