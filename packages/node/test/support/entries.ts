@@ -82,6 +82,7 @@ export function putOf(parts: readonly PlacedPart[], cid?: string): LogAction {
 
 /** Writes one log: each entry follows the one before. */
 export type LogWriter = {
+  readonly did: string
   readonly head: SignedEntry | undefined
   /** Signs the next entry without going on to it. */
   draft(action: LogAction, changes?: Partial<LogEntry>): Promise<SignedEntry>
@@ -113,6 +114,7 @@ export function createLogWriter(
     return await signEntry(network, entry, signer)
   }
   return {
+    did,
     get head() {
       return head
     },

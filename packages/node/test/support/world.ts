@@ -57,8 +57,10 @@ export type ProviderNodeOptions = {
   readonly capacityBytes?: number
   readonly diskBytes?: number
   readonly operator?: string
+  /** How long the disk takes to sync; what a crash cuts short is lost. */
+  readonly syncMs?: number
 }
-export type KeeperNodeOptions = { readonly limits?: Partial<KeeperLimits> }
+export type KeeperNodeOptions = { readonly limits?: Partial<KeeperLimits>; readonly syncMs?: number }
 
 type Node = {
   readonly endpoint: string
@@ -94,10 +96,18 @@ export function createWorld(seed = 'node-tests'): World {
   })
   const world = { network: TEST_NETWORK, chain, clock: time.clock, timers: time.timers, random }
 
-  const createNode = (role: 'provider' | 'keeper', name: string, start: StartNode, diskBytes?: number): Node => {
+  const createNode = (
+    role: 'provider' | 'keeper',
+    name: string,
+    start: StartNode,
+    { diskBytes, syncMs }: ProviderNodeOptions,
+  ): Node => {
     const signer = keyOf(`${role} ${name}`)
     const endpoint = `http://${role}-${name}.test`
-    const disk = createMemoryDisk(diskBytes === undefined ? {} : { capacityBytes: diskBytes })
+    const disk = createMemoryDisk({
+      ...(diskBytes === undefined ? {} : { capacityBytes: diskBytes }),
+      ...(syncMs === undefined ? {} : { sync: { timers: time.timers, ms: syncMs } }),
+    })
     const events: NodeEvent[] = []
     let running: { readonly node: Provider | Keeper; close(): void } | undefined
     let latest: Provider | Keeper | undefined
@@ -153,7 +163,7 @@ export function createWorld(seed = 'node-tests'): World {
           index: disk.openIndexStore(),
           limits: options.limits,
         })
-      const node = createNode('provider', name, start, options.diskBytes)
+      const node = createNode('provider', name, start, options)
       const { endpoint, signer } = node
       const { capacityBytes = 2 ** 40, operator = '' } = options
       chain.setAccount({ address: signer.address, role: 'provider', endpoint, capacityBytes, operator })
@@ -170,7 +180,7 @@ export function createWorld(seed = 'node-tests'): World {
           index: disk.openIndexStore(),
           ...(options.limits ? { limits: options.limits } : {}),
         })
-      const node = createNode('keeper', name, start)
+      const node = createNode('keeper', name, start, options.syncMs === undefined ? {} : { syncMs: options.syncMs })
       const { endpoint, signer } = node
       chain.setAccount({ address: signer.address, role: 'keeper', endpoint })
       return { ...node, client: () => createKeeperClient(ports(), { address: signer.address, endpoint }) }
