@@ -126,7 +126,7 @@ describe('a network of seven providers and three keepers', () => {
     assert.deepEqual([status.alive, status.isReadable], [6, true])
     const got = await memo(['get', cid, '--data', dir])
     assert.equal(got.code, 0, got.stderr)
-    assert.equal(got.stdout.length > 0, true)
+    assert.ok(file.equals(got.bytes), 'through a pipe as well')
   })
 
   test('an eighth provider joins by the same verbs and receives pieces', async () => {
@@ -168,6 +168,19 @@ describe('a network of seven providers and three keepers', () => {
     const run = await memo(['provider', 'run', '--data', data, '--json'])
     assert.equal(run.code, 4, run.stderr)
     assert.equal(JSON.parse(run.stderr.split('\n').findLast((line) => line !== '') ?? '').error.name, 'WrongRoleError')
+  })
+
+  test('what comes through a pipe is stored, and found by anybody once it is public', async () => {
+    const input = randomBytes(70_000)
+    const put = await memo(['put', '-', '--public', '--name', '去中心化存储.txt', '--data', dir, '--json'], { input })
+    assert.equal(put.code, 0, put.stderr)
+    const anybody = ['--rpc', ready.rpc, '--registry', ready.registry, '--data', path('nobody')]
+    const got = await memo(['get', String(put.last.cid), ...anybody])
+    assert.ok(Buffer.from(input).equals(got.bytes))
+    const hidden = await memo(['get', cid, ...anybody])
+    assert.equal(hidden.code, 3, 'a private file does not exist for others')
+    const listed = (await verb(['ls', '--json'])).lines.map((line) => line.name)
+    assert.ok(listed.includes('去中心化存储.txt'))
   })
 
   test('a wrong password is refused and named', async () => {

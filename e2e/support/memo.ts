@@ -17,6 +17,7 @@ export type Json = Readonly<Record<string, unknown>>
 export type Outcome = {
   readonly code: number | null
   readonly stdout: string
+  readonly bytes: Uint8Array
   readonly stderr: string
   /** stdout as lines of JSON, for verbs with `--json`. */
   readonly lines: readonly Json[]
@@ -63,9 +64,10 @@ export async function memo(args: readonly string[], options: RunOptions = {}): P
   const timer = setTimeout(() => child.kill('SIGKILL'), RUN_TIMEOUT_MS)
   const [code] = (await once(child, 'close')) as [number | null]
   clearTimeout(timer)
-  const text = Buffer.concat(stdout).toString('utf8')
+  const bytes = Buffer.concat(stdout)
+  const text = bytes.toString('utf8')
   const lines = args.includes('--json') ? jsonLines(text) : []
-  return { code, stdout: text, stderr, lines, last: lines.at(-1) ?? {} }
+  return { code, stdout: text, bytes, stderr, lines, last: lines.at(-1) ?? {} }
 }
 
 function launch(args: readonly string[], { env, node = process.execPath }: RunOptions): ChildProcess {
