@@ -82,17 +82,24 @@ describe('a network of one process', () => {
     const putting = put(world, user, 'object', bytes)
     const dying = (async () => {
       await world.time.timers.sleep(150)
-      world.providers[0]!.kill()
+      world.providers[6]!.kill()
       world.network.setLink('*', world.providers[1]!.endpoint, { state: 'silent' })
     })()
     const { cid, providers } = await putting
     await dying
+    const faults = world.trace.events.filter((event) => event.includes('user: fault'))
+    for (const node of [world.providers[6]!, world.providers[1]!]) {
+      assert.ok(
+        faults.some((fault) => fault.includes(node.signer.address)),
+        `${node.endpoint} was in use and failed`,
+      )
+    }
     assert.equal(providers.length, 6)
     assert.equal(await read(world, user, cid), sha256(bytes))
     await world.stop()
   })
 
-  test('finds rotten bytes, reads around them, and the owner sees whose they are', async () => {
+  test('finds rotten bytes, reads around them, and names who gave them', async () => {
     const world = await startWorld({ seed: 'rot', providers: 6, keepers: 1 })
     const user = world.createUser('user')
     const bytes = world.random.bytes(2 * MIB)
@@ -101,6 +108,7 @@ describe('a network of one process', () => {
       for (const root of node.disk.pieceRoots()) assert.ok(node.disk.corruptPiece(root, 70_000))
     }
     assert.equal(await read(world, user, cid), sha256(bytes))
+    assert.ok(world.trace.events.some((event) => event.includes('PieceCorruptError')))
     await world.stop()
   })
 
