@@ -52,6 +52,23 @@ export const GATES: readonly Gate[] = [
     leastCores: 2,
     why: 'threads that do not beat one thread cost memory for nothing',
   },
+  {
+    row: 'http/put',
+    leastRatio: 0.25,
+    why: 'half again the bytes, two hashes more, a cipher and eight processes in place of one',
+  },
+  {
+    row: 'http/get',
+    leastRatio: 0.35,
+    why: 'as for put, without parity and without waiting for disks',
+  },
+  {
+    row: 'http/put: peak memory of the gateway',
+    most: 300,
+    why: 'memory of a stream is bounded by its stripes, not by its length',
+  },
+  { row: 'memory/4 uploads', most: 300, why: 'streams share one budget of memory' },
+  { row: 'memory/64 mixed streams', most: 400, why: 'streams that find no memory wait' },
 ]
 
 /** How a gate ended. */

@@ -7,8 +7,12 @@ import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { judge } from './gates.ts'
 import { describeMachine } from './machine.ts'
+import { benchHttp } from './network/http.ts'
+import { benchMemory } from './network/memory.ts'
+import { openPlace, type Place } from './network/place.ts'
+import { benchSmall } from './network/small.ts'
 import { type Report, tableFromReport } from './report.ts'
-import type { Bench, BenchOptions, BenchRow } from './row.ts'
+import type { Bench, BenchOptions, BenchRow, NetworkBench } from './row.ts'
 import { benchErasure } from './stages/erasure.ts'
 import { benchPipeline } from './stages/pipeline.ts'
 import { benchStages } from './stages/stages.ts'
@@ -18,6 +22,12 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   erasure: benchErasure,
   pipeline: benchPipeline,
 }
+const NETWORK_BENCHES: Readonly<Record<string, NetworkBench>> = {
+  http: benchHttp,
+  memory: benchMemory,
+  small: benchSmall,
+}
+const ALL: readonly string[] = [...Object.keys(BENCHES), ...Object.keys(NETWORK_BENCHES)]
 
 process.exitCode = await main()
 
@@ -30,14 +40,16 @@ async function main(): Promise<number> {
       out: { type: 'string' },
     },
   })
-  const names = values.only?.split(',') ?? Object.keys(BENCHES)
-  const unknown = names.filter((name) => !BENCHES[name])
+  const names = values.only?.split(',') ?? ALL
+  const unknown = names.filter((name) => !ALL.includes(name))
   if (unknown.length > 0) {
-    process.stderr.write(`no bench is named ${unknown.join(', ')}; there are: ${Object.keys(BENCHES).join(', ')}\n`)
+    process.stderr.write(`no bench is named ${unknown.join(', ')}; there are: ${ALL.join(', ')}\n`)
     return 2
   }
   const control = new AbortController()
-  process.once('SIGINT', () => control.abort(new DOMException('interrupted', 'AbortError')))
+  const stop = () => control.abort(new DOMException('interrupted', 'AbortError'))
+  process.once('SIGINT', stop)
+  process.once('SIGTERM', stop)
   const report = await runBenches(names, {
     isQuick: values.quick,
     signal: control.signal,
@@ -53,9 +65,16 @@ async function runBenches(names: readonly string[], options: BenchOptions): Prom
   const machine = describeMachine()
   const begun = performance.now()
   const rowsOf = new Map<string, readonly BenchRow[]>()
-  for (const name of names) {
-    options.progress(`${name} …`)
-    rowsOf.set(name, await BENCHES[name]!(options))
+  let place: Place | undefined
+  try {
+    for (const name of names) {
+      options.progress(`${name} …`)
+      const inNetwork = NETWORK_BENCHES[name]
+      if (inNetwork) place ??= await openPlace(options.signal)
+      rowsOf.set(name, inNetwork && place ? await inNetwork(place, options) : await BENCHES[name]!(options))
+    }
+  } finally {
+    await place?.close()
   }
   return {
     machine,

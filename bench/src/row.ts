@@ -1,3 +1,5 @@
+import type { Place } from './network/place.ts'
+
 /** One measured figure. */
 export type BenchRow = {
   /** Unique within its bench. */
@@ -24,3 +26,6 @@ export type BenchOptions = {
 
 /** Measures one side of the system. */
 export type Bench = (options: BenchOptions) => Promise<readonly BenchRow[]>
+
+/** Measures a whole network, which all such benches of a run share. */
+export type NetworkBench = (place: Place, options: BenchOptions) => Promise<readonly BenchRow[]>
