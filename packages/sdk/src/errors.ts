@@ -55,6 +55,19 @@ export class NotDurableError extends MemoError {
   }
 }
 
+/** So many keepers refuse an index entry for good that it can never be durable, and none has taken it. */
+export class EntryRefusedError extends MemoError {
+  override readonly name: string = 'EntryRefusedError'
+  constructor(refusals: readonly NodeFault[]) {
+    super(`keepers refuse the index entry${faultText(refusals)}`, {
+      blame: 'user',
+      retry: 'never',
+      fix: 'Check that the DID exists and is active, and that this account is one of its keys or shows its login.',
+      details: { faults: refusals },
+    })
+  }
+}
+
 /** No keeper answered. */
 export class KeepersUnreachableError extends MemoError {
   override readonly name: string = 'KeepersUnreachableError'

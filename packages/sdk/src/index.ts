@@ -2,6 +2,7 @@ export type { ReaderKeys, StoragePorts, StripeEncoder, StripeOutput } from './co
 export {
   BrokenLogError,
   CidMismatchError,
+  EntryRefusedError,
   KeepersUnreachableError,
   type NodeFault,
   NotDurableError,

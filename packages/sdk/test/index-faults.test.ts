@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { type Address, loginDigest, type MemoError } from '@memo/core'
+import { type Address, hex32, loginDigest, type MemoError } from '@memo/core'
 import { didRecordOf } from '@memo/core/testing'
 import type { KeeperFaults } from '@memo/sdk/testing'
 import {
@@ -307,4 +307,55 @@ describe('finding', () => {
     for (const keeper of world.keepers) world.kill(keeper.endpoint)
     await assert.rejects(names(world), { name: 'KeepersUnreachableError' })
   })
+})
+
+describe('an entry that keepers refuse for good', () => {
+  test('fails the put by its own name, leaves nothing behind, and does not stand in the way of the next', async () => {
+    const world = createWorld()
+    for (const keeper of world.keepers) keeper.faults.forbidIndex = true
+    const error = await world.put(testBytes(10)).then(
+      () => assert.fail('durable'),
+      (thrown: MemoError) => thrown,
+    )
+    assert.equal(error.name, 'EntryRefusedError')
+    assert.equal(error.blame, 'user')
+    assert.match(error.message, /not your log/)
+    assert.equal(allPieces(world), 0)
+    for (const keeper of world.keepers) keeper.faults.forbidIndex = false
+    assert.equal((await world.put(testBytes(11), { name: 'b.bin' })).seq, 1)
+    assert.deepEqual(await names(world), ['b.bin'])
+  })
+
+  test('but one has taken: its number is used, so it stays and is handed over again', async () => {
+    const world = createWorld()
+    for (const keeper of world.keepers.slice(0, 2)) keeper.faults.forbidIndex = true
+    await assert.rejects(world.put(testBytes(10)), { name: 'NotDurableError' })
+    for (const keeper of world.keepers) keeper.faults.forbidIndex = false
+    assert.equal((await world.put(testBytes(11), { name: 'b.bin' })).seq, 2)
+    assert.deepEqual(await names(world), ['a.bin', 'b.bin'])
+    const hashes = world.keepers.map((keeper) => [...keeper.logs.values()].flat().map((signed) => hex32(signed.hash)))
+    assert.deepEqual(hashes[0], hashes[2])
+  })
+
+  test('by one keeper of three alone does not matter', async () => {
+    const world = createWorld()
+    world.keepers[0]!.faults.forbidIndex = true
+    assert.equal((await world.put(testBytes(10))).acks.length, 2)
+  })
+})
+
+test('closing a storage ends what is under way', async () => {
+  const world = createWorld()
+  const source = (async function* () {
+    yield testBytes(100)
+    await new Promise(() => undefined)
+  })()
+  const put = assert.rejects(world.storage.put(source, putOptions(world.did, world.owner)), {
+    name: 'StorageClosedError',
+  })
+  await world.time.settle()
+  await world.run(world.storage.close())
+  await world.run(put)
+  await assert.rejects(world.put(testBytes(1)), { name: 'StorageClosedError' })
+  assert.equal(world.time.sleeping(), 0)
 })

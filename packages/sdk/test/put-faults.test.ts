@@ -326,6 +326,9 @@ describe('a put fails with a name, and leaves nothing behind', () => {
     const world = createWorld()
     const source = { [Symbol.asyncIterator]: () => assert.fail('read') }
     await assert.rejects(world.put(source, { name: 'x'.repeat(2_000) }), { name: 'BadInputError' })
+    await assert.rejects(world.put(source, { readers: [] }), { name: 'BadInputError' })
+    await assert.rejects(world.put(source, { readers: [new Uint8Array(33)] }), { name: 'BadInputError' })
+    await assert.rejects(world.put(source, { metadata: { 'memo-cid-profile': 'x' } }), { name: 'BadInputError' })
     await assert.rejects(world.put(source, { policy: 'rs:0+1' }), { name: 'InvalidErasurePolicyError' })
     await assert.rejects(world.put(source, { cidProfile: 'none' as 'kubo-legacy' }), { name: 'BadInputError' })
     await assert.rejects(world.put(source, { signal: AbortSignal.abort(new TypeError('no')) }), /no/)

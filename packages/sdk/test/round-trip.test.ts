@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { CHUNK_BYTES, createCidBuilder, STRIP_BYTES, stripePlainBytesOf } from '@memo/core'
+import { CHUNK_BYTES, createCidBuilder, MAX_PART_BYTES, STRIP_BYTES, stripePlainBytesOf } from '@memo/core'
 import { createWorld, sha256Hex, testBytes } from './support/world.ts'
 
 const STRIPE = stripePlainBytesOf(4, true)
@@ -29,4 +29,13 @@ describe('what was put is read again', () => {
       assert.deepEqual(world.faults, [])
     })
   }
+
+  test('parts of the same bytes in clear stand once in the index, and everything is read', async () => {
+    const world = createWorld({ providers: 3 })
+    const bytes = new Uint8Array(2 * MAX_PART_BYTES + 5)
+    const stored = await world.put(bytes, { isPublic: true, policy: 'rs:1+1' })
+    assert.equal(stored.manifest.parts.length, 3)
+    assert.equal(stored.partIds.length, 2)
+    assert.equal(sha256Hex(await world.read(stored.manifest)), sha256Hex(bytes))
+  })
 })

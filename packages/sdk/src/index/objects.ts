@@ -1,6 +1,7 @@
 import {
   type Address,
   BadInputError,
+  canonicalCid,
   findSignerAddress,
   loginDigest,
   type Manifest,
@@ -62,15 +63,16 @@ export async function* listObjects(
   }
 }
 
-/** The newest live object of a DID with this CID that `reader` can open. */
+/** The newest live object of a DID with this CID that `reader` can open. Errors: BadCidError; as for listing. */
 export async function findObject(
   context: StorageContext,
   did: string,
   cid: string,
   options: ListOptions = {},
 ): Promise<StoredObject | undefined> {
+  const wanted = canonicalCid(cid)
   let newest: StoredObject | undefined
-  for await (const object of listObjects(context, did, options)) if (object.cid === cid) newest = object
+  for await (const object of listObjects(context, did, options)) if (object.cid === wanted) newest = object
   return newest
 }
 

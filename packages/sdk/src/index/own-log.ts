@@ -13,7 +13,7 @@ import {
   ZERO_HASH,
 } from '@memo/core'
 import type { StorageContext } from '../context.ts'
-import { NotDurableError, nodeFault } from '../errors.ts'
+import { EntryRefusedError, NotDurableError, nodeFault } from '../errors.ts'
 import { createTurns } from '../flow/turns.ts'
 import { findPart } from './find-part.ts'
 import { type LogPlace, listKeeperHeads, readLog } from './read-log.ts'
@@ -43,8 +43,8 @@ export type OwnLogs = {
   /** Reads a log, so that a later append need not. */
   warm(did: string, signal: AbortSignal): Promise<void>
   /**
-   * Appends what `decide` returns after it saw the live objects of the log. Errors: {@link NotDurableError}; the
-   * entry is then handed over again before the next one.
+   * Appends what `decide` returns after it saw the live objects of the log. Errors: {@link NotDurableError}, the
+   * entry is then handed over again before the next one; {@link EntryRefusedError}.
    */
   append<Found>(
     did: string,
@@ -111,6 +111,11 @@ async function settle(
       log.pending = undefined
       note(log, bundle.signed)
       return last.acks
+    }
+    const isRefused = last.acks.length === 0 && last.refusals.length > last.keepers - last.needed
+    if (isRefused) {
+      log.pending = undefined
+      throw new EntryRefusedError(last.refusals)
     }
     if (last.conflicts.some(({ seq }) => seq >= entry.seq)) {
       await refresh(context, entry.did, log, signal)

@@ -2,6 +2,7 @@ import { type Address, ackQuorumOf, type KeeperClient, MemoError } from '@memo/c
 import type { StorageContext } from '../context.ts'
 import { type NodeFault, nodeFault } from '../errors.ts'
 import { orAborted } from '../flow/abortable.ts'
+import { createGate } from '../flow/gate.ts'
 import { shuffled } from '../flow/shuffle.ts'
 
 type AskContext = Pick<StorageContext, 'directory' | 'onFault' | 'ports' | 'suspects' | 'limits'>
@@ -32,18 +33,18 @@ export async function askKeepers<T>(
   const scope = signal ? AbortSignal.any([signal, ended.signal]) : ended.signal
   const answers: { keeper: KeeperClient; answer: T }[] = []
   const faults: NodeFault[] = []
-  const enough = Promise.withResolvers<void>()
+  const enough = createGate()
   const askOne = async (keeper: KeeperClient) => {
     try {
       answers.push({ keeper, answer: await ask(keeper, scope) })
-      if (answers.length >= readQuorumOf(keepers.length)) enough.resolve()
+      if (answers.length >= readQuorumOf(keepers.length)) enough.open()
     } catch (thrown) {
       if (!scope.aborted) faults.push(noteFault(context, keeper.address, thrown))
     }
   }
   const all = Promise.all(keepers.map(askOne))
   try {
-    await orAborted(Promise.race([all, enough.promise]), scope)
+    await orAborted(Promise.race([all, enough.opened]), scope)
     if (answers.length + faults.length < keepers.length) {
       await orAborted(Promise.race([all, ports.timers.sleep(limits.ackGraceMs, scope)]), scope)
     }

@@ -1,5 +1,6 @@
 import {
   type Address,
+  BadInputError,
   type ByteSource,
   type CidBuilder,
   CONTENT_KEY_BYTES,
@@ -9,6 +10,7 @@ import {
   DEFAULT_CID_PROFILE,
   type ErasurePolicy,
   encodeManifest,
+  hex32,
   type LogAction,
   type Manifest,
   openManifest,
@@ -116,7 +118,7 @@ async function store(
     await options.beforeCommit?.({ cid, sizeBytes })
     scope.signal.throwIfAborted()
     const manifest = manifestOf(context, draft, parts, cid, sizeBytes)
-    const result = await commit(context, logs, draft, parts, manifest, scope.signal)
+    const result = await commit(context, logs, draft, differentParts(parts), manifest, scope.signal)
     if (result.deduplicated) await discard(context, upload, draft)
     report({ stage: 'durable', cid, acks: result.acks.length })
     return result
@@ -138,8 +140,27 @@ function draftOf({ ports }: StorageContext, options: PutOptions): Draft {
     contentKey,
     cid: createCidBuilder(cidProfile),
   }
-  encodeManifest({ ...describe(draft), cid: '', sizeBytes: 0, createdAt: 0, parts: [] })
+  assertDescribed(describe(draft), options, ports.random.bytes)
   return draft
+}
+
+/** Errors: BadInputError for what a manifest cannot hold, and for readers that are none. */
+function assertDescribed(
+  described: ReturnType<typeof describe>,
+  { isPublic, readers, metadata = {} }: PutOptions,
+  random: (length: number) => Uint8Array,
+): void {
+  const manifest = { ...described, cid: '', sizeBytes: 0, createdAt: 0, parts: [] }
+  encodeManifest(manifest)
+  if (Object.hasOwn(metadata, CID_PROFILE_KEY))
+    throw new BadInputError(`the metadata ${CID_PROFILE_KEY} is set by the put`)
+  if (isPublic) return
+  if (readers.length === 0) throw new BadInputError('a private object without readers could never be read again')
+  try {
+    sealManifest(manifest, readers, random)
+  } catch (cause) {
+    throw cause instanceof BadInputError ? cause : new BadInputError('a reader is no public key', { cause })
+  }
 }
 
 function describe({ options, contentKey }: Pick<Draft, 'options' | 'contentKey'>) {
@@ -162,6 +183,11 @@ function manifestOf(
     createdAt: Math.floor(ports.clock.nowMs() / 1000),
     parts: parts.map(({ placement }) => ({ partId: placement.partId, offset: 0, length: placement.sizeBytes })),
   }
+}
+
+/** Each part once: stretches of the same bytes in clear are the same part, and an entry names it once. */
+function differentParts(parts: readonly StoredPart[]): StoredPart[] {
+  return [...new Map(parts.map((part) => [hex32(part.placement.partId), part])).values()]
 }
 
 /** Hands the index entry over, unless this account has the same object for this DID already. */
@@ -212,9 +238,9 @@ async function findExisting(
 }
 
 function existingResult(did: string, { signed, manifest }: Existing): PutResult {
-  const { writer, seq } = signed.entry
+  const { writer, seq, action } = signed.entry
   const { cid, sizeBytes } = manifest
-  const partIds = manifest.parts.map((part) => part.partId)
+  const partIds = action.kind === 'put' ? action.partIds : []
   const base = { cid, sizeBytes, did, writer, seq, entryHash: signed.hash, manifest, partIds }
   return { ...base, providers: [], acks: [], deduplicated: true }
 }

@@ -35,6 +35,8 @@ import {
 /** Ways in which a {@link WireKeeper} misbehaves; all can be changed while it runs. */
 export type KeeperFaults = {
   refuseIndex?: boolean
+  /** Refuses entries for good. */
+  forbidIndex?: boolean
   /** Proposes nobody. */
   matchNobody?: boolean
   /** Proposes these instead. */
@@ -86,6 +88,7 @@ export function createWireKeeper(options: { readonly chain: Chain; readonly sign
   const submit = async (request: WireRequest) => {
     const bundle = decodeBundle(chain.network, await readBody(request, MAX_BUNDLE_BYTES))
     if (faults.refuseIndex) throw new BadInputError('not today', { blame: 'keeper', retry: 'later' })
+    if (faults.forbidIndex) throw new BadInputError('not your log')
     const { did, writer, seq } = bundle.signed.entry
     const log = logs.get(`${did}/${writer}`) ?? []
     const same = log[seq - 1]
@@ -108,6 +111,8 @@ export function createWireKeeper(options: { readonly chain: Chain; readonly sign
   }
   const assertParts = ({ signed, parts: given }: IndexBundle) => {
     const { action } = signed.entry
+    const partIds = action.kind === 'put' ? action.partIds.map(hex32) : []
+    if (new Set(partIds).size !== partIds.length) throw new BadInputError('an entry names a part twice')
     for (const partId of action.kind === 'put' ? action.partIds : []) {
       const part = given.find((one) => hex32(one.placement.partId) === hex32(partId)) ?? parts.get(hex32(partId))
       if (!part) throw new BadInputError('a part is missing')

@@ -1,0 +1,12 @@
+/**
+ * What the SDK needs of the world where there is `fetch`: browser pages and workers (`spec/browser.md`). Everything else comes
+ * from `@memo/sdk` as it is.
+ */
+export { createFetchTransport, type FetchTransportOptions } from './fetch-transport.ts'
+export {
+  type BrowserPortsOptions,
+  createBrowserClock,
+  createBrowserPorts,
+  createBrowserRandomness,
+  createBrowserTimers,
+} from './ports.ts'
