@@ -9,6 +9,7 @@ import {
   type WireRequest,
   type WireResponse,
 } from '@memo/core'
+import { CORS_HEADERS, findPreflightAnswer } from './cors.ts'
 import { plainBytes } from './plain-bytes.ts'
 
 /** This process may not listen where it should. */
@@ -68,7 +69,8 @@ export type ServedHandler = {
 
 /**
  * Serves a {@link Handler} over HTTP/1.1 (`spec/wire.md` 1). Bodies stream with back-pressure; `request.signal` is
- * aborted when the requester leaves; whatever the handler throws is answered as an error envelope. Errors:
+ * aborted when the requester leaves; whatever the handler throws is answered as an error envelope. Pages of any origin
+ * may ask and read (`spec/browser.md` 4); their preflights are answered here and do not reach the handler. Errors:
  * {@link ListenError}.
  */
 export async function serveHandler(handler: Handler, options: ServeOptions): Promise<ServedHandler> {
@@ -95,6 +97,11 @@ export async function serveHandler(handler: Handler, options: ServeOptions): Pro
 }
 
 async function answer(handler: Handler, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const preflight = findPreflightAnswer(request)
+  if (preflight) {
+    response.writeHead(204, preflight).end()
+    return
+  }
   const gone = new AbortController()
   response.once('close', () => {
     if (!response.writableFinished) gone.abort(new RequesterGoneError())
@@ -111,7 +118,7 @@ async function answer(handler: Handler, request: IncomingMessage, response: Serv
     return
   }
   try {
-    response.writeHead(reply.status, reply.headers)
+    response.writeHead(reply.status, { ...CORS_HEADERS, ...reply.headers })
   } catch (error) {
     await body.return?.()
     await send(response, errorResponse(error))
@@ -126,7 +133,7 @@ async function answer(handler: Handler, request: IncomingMessage, response: Serv
 }
 
 async function send(response: ServerResponse, reply: WireResponse): Promise<void> {
-  response.writeHead(reply.status, reply.headers)
+  response.writeHead(reply.status, { ...CORS_HEADERS, ...reply.headers })
   await pump(reply.body[Symbol.asyncIterator](), response)
 }
 
