@@ -14,6 +14,14 @@ const REQUEST_TIMEOUT_MS = 30_000
 /** Calls that are under way when the server closes may take this long. */
 const CLOSE_GRACE_MS = 2_000
 
+/** What a browser is told that asks before it lets a page call. */
+const PREFLIGHT_ANSWER = {
+  allow: 'POST, OPTIONS',
+  'access-control-allow-methods': 'POST',
+  'access-control-allow-headers': '*',
+  'access-control-max-age': '86400',
+}
+
 /** Answers one call. */
 export type CallHandler = (method: string, params: unknown) => Promise<unknown>
 
@@ -63,8 +71,14 @@ function closeServer(server: Server): Promise<void> {
 }
 
 async function serve(handle: CallHandler, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  // Wallets and applications in browsers ask from origins of their own.
+  response.setHeader('access-control-allow-origin', '*')
+  if (request.method === 'OPTIONS') {
+    response.writeHead(204, PREFLIGHT_ANSWER).end()
+    return
+  }
   if (request.method !== 'POST') {
-    response.setHeader('allow', 'POST')
+    response.setHeader('allow', 'POST, OPTIONS')
     reply(response, 405, rpcFailure(null, new RpcError(RPC_CODES.invalidRequest, 'use POST')))
     return
   }

@@ -52,6 +52,18 @@ describe('over HTTP', () => {
     )
   })
 
+  test('a page of any origin may call, and is told so before it does', async (t) => {
+    const url = await serve(t)
+    const preflight = await fetch(url, { method: 'OPTIONS' })
+    assert.equal(preflight.status, 204)
+    assert.equal(preflight.headers.get('access-control-allow-methods'), 'POST')
+    assert.equal(preflight.headers.get('access-control-allow-headers'), '*')
+    const call = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'eth_chainId' })
+    for (const init of [{ method: 'POST', body: call }, { method: 'POST', body: '{' }, { method: 'OPTIONS' }, {}]) {
+      assert.equal((await fetch(url, init)).headers.get('access-control-allow-origin'), '*')
+    }
+  })
+
   test('what is no JSON-RPC is refused, and the server lives on', async (t) => {
     const url = await serve(t)
     const codeOf = async (body: string) => ((await post(url, body)).body as { error: { code: number } }).error.code
