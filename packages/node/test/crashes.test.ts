@@ -4,7 +4,7 @@ import { hexFromBytes, type IndexBundle } from '@memo/core'
 import { createLogWriter, createPart, createPerson, type LogWriter, putOf } from './support/entries.ts'
 import { createWorld, digestOf, inChunks, type World } from './support/world.ts'
 
-const SEEDS = 12
+const SEEDS = 8
 const STEPS = 60
 const SYNC_MS = 4
 

@@ -104,11 +104,12 @@ describe('daemons on a chain, sockets and disks', () => {
     const events: NodeEvent[] = []
     const options = optionsOf(name, secretKey, controller.signal, events)
     const ready = Promise.withResolvers<string>()
+    const limits = run === runKeeperDaemon ? { probeIntervalMs: 500, feedPollMs: 100 } : {}
     const onEvent = (event: NodeEvent) => {
       events.push(event)
       if (event.type === 'ready') ready.resolve(String(event.url))
     }
-    const running = run({ ...options, onEvent })
+    const running = run({ ...options, limits, onEvent })
     const url = await Promise.race([ready.promise, running.then(() => assert.fail('it ended before it was ready'))])
     const stop = async () => {
       controller.abort()

@@ -5,7 +5,6 @@ import {
   type Handler,
   MemoError,
   NotFoundError,
-  statusOfError,
   type WireRequest,
   type WireResponse,
 } from '@memo/core'
@@ -130,14 +129,14 @@ function decodeParam(text: string | undefined): string {
 }
 
 /**
- * What is not the requester's fault is an event. What is our own fault tells strangers nothing of our inside (paths,
- * for instance), whatever it was.
+ * What is our own fault, or the chain's, is an event; what is usual (no room, too much at once) would only fill the log
+ * at the pace of strangers. And our own fault tells them nothing of our inside, such as paths.
  */
 function answerOfError({ role, log }: RouterOptions, request: WireRequest, thrown: unknown): WireResponse {
-  const path = splitOnce(request.url, '?')[0]
   if (request.signal?.aborted) return errorResponse(new NotServingError(role, 'the requester went away'))
-  if (thrown instanceof MemoError && statusOfError(thrown) < 500) return errorResponse(thrown)
   const isOurs = !(thrown instanceof MemoError) || thrown.blame === 'us'
+  if (!isOurs && thrown.blame !== 'chain') return errorResponse(thrown)
+  const path = splitOnce(request.url, '?')[0]
   const message = `${request.method} ${path}: ${thrown instanceof Error ? thrown.message : String(thrown)}`
   log({ type: 'request-failed', level: isOurs ? 'error' : 'warn', message, ...envelopeFromError(thrown) })
   return errorResponse(isOurs ? new NodeFaultError(role) : thrown)
