@@ -195,6 +195,27 @@ describe('a put survives providers', () => {
     assert.equal(sha256Hex(await world.read(stored.manifest)), sha256Hex(bytes))
   })
 
+  test('two that are slow are dropped when two others can be had, and kept when not', async () => {
+    for (const [providers, isDropped] of [
+      [8, true],
+      [6, false],
+    ] as const) {
+      const world = createWorld({ providers, limits: { lagMs: 2_000 } })
+      const slow = world.providers.slice(2, 4)
+      for (const { endpoint } of slow) world.network.setLink('*', endpoint, { bytesPerMs: 200 }) // 5 s for a strip
+      const start = world.time.clock.nowMs()
+      const bytes = testBytes(6 * STRIPE)
+      const stored = await world.put(bytes)
+      assert.equal(stored.providers.length, 6)
+      assert.equal(
+        slow.some(({ address }) => stored.providers.includes(address)),
+        !isDropped,
+      )
+      assert.equal(world.time.clock.nowMs() - start < 20_000, isDropped)
+      assert.equal(sha256Hex(await world.read(stored.manifest)), sha256Hex(bytes))
+    }
+  })
+
   test('one that is a little slow for every strip is dropped as well', async () => {
     const world = createWorld({ providers: 7, limits: { lagMs: 2_000 } })
     world.network.setLink('*', world.providers[3]!.endpoint, { bytesPerMs: 1_000 }) // 1 s for a strip

@@ -101,6 +101,8 @@ class PartLanes implements PartUpload {
   /** What enough lanes needed for all stripes so far. */
   #tookMs = 0
   #isEnoughAhead = false
+  /** Other providers that could take a piece; undefined as long as nobody asked. */
+  #spares: number | undefined
 
   constructor(context: StorageContext, options: PartUploadOptions) {
     this.#context = context
@@ -181,6 +183,7 @@ class PartLanes implements PartUpload {
     const { limits, ports } = this.#context
     for (;;) {
       this.#options.signal.throwIfAborted()
+      await this.#lookForSpares()
       this.#dropSlow()
       this.reclaim()
       const left = this.#live().length
@@ -192,9 +195,20 @@ class PartLanes implements PartUpload {
     }
   }
 
+  /** Counts once who could take over, when k lanes are ahead and too few for a slow one to be done without. */
+  async #lookForSpares(): Promise<void> {
+    const { dataShards, parityShards, chooser, signal } = this.#options
+    const ahead = this.#live().filter((lane) => this.#isAhead(lane)).length
+    const waitedMs = this.#context.ports.clock.nowMs() - this.#pushedMs
+    if (this.#spares !== undefined || ahead < dataShards || waitedMs <= this.#context.limits.lagMs) return
+    if (ahead >= leastPiecesOf(this.#options)) return
+    this.#spares = 0
+    this.#spares = (await chooser.propose(parityShards, [...this.#tried], signal)).length
+  }
+
   #dropSlow(): void {
     const nowMs = this.#context.ports.clock.nowMs()
-    const needed = leastPiecesOf(this.#options)
+    const needed = Math.max(this.#options.dataShards, leastPiecesOf(this.#options) - (this.#spares ?? 0))
     const live = this.#live()
     const behind = live.filter((lane) => !this.#isAhead(lane))
     if (this.#isEnoughAhead) for (const lane of behind) lane.heldMs += nowMs - this.#lookedMs
