@@ -24,12 +24,13 @@ export async function collectBytes(source: ByteSource, maxBytes: number): Promis
 
 /**
  * Re-cuts a stream into blocks of exactly `blockBytes` (the last may be shorter; an empty stream gives none). Each
- * block is yielded once the next byte is known or the stream has ended, so `last` is exact.
+ * block is yielded once the next byte is known or the stream has ended, so `last` is exact. Without `allocate` a block
+ * of the stream that has the right length is handed on as it is.
  */
 export async function* blocksFromStream(
   source: ByteSource,
   blockBytes: number,
-  allocate: (bytes: number) => Uint8Array = (bytes) => new Uint8Array(bytes),
+  allocate?: (bytes: number) => Uint8Array,
 ): AsyncGenerator<{ readonly block: Uint8Array; readonly last: boolean }> {
   let block: Uint8Array | undefined
   let filled = 0
@@ -41,8 +42,13 @@ export async function* blocksFromStream(
         yield { block, last: false }
         block = undefined
       }
+      if (block === undefined && !allocate && input.length === blockBytes && at === 0) {
+        block = input
+        filled = blockBytes
+        break
+      }
       if (block === undefined) {
-        block = allocate(blockBytes)
+        block = allocate?.(blockBytes) ?? new Uint8Array(blockBytes)
         filled = 0
       }
       const take = Math.min(blockBytes - filled, input.length - at)

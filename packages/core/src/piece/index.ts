@@ -16,4 +16,11 @@ export {
   UNIT_BYTES,
   UNIT_LEVEL,
 } from './tree.ts'
-export { areUnitsOf, isUnitRange, PieceCorruptError, unitRangeOf } from './verify.ts'
+export {
+  areUnitsAt,
+  areUnitsOf,
+  isUnitRange,
+  PieceCorruptError,
+  type UnitHasher,
+  unitRangeOf,
+} from './verify.ts'

@@ -27,9 +27,19 @@ export function unitRangeOf(
   return { offset: start, length: end - start }
 }
 
+/**
+ * {@link hashUnits}, done wherever there is time: the memory of `data` may be moved there and must not be used by
+ * anybody else; the `data` of the result is that memory.
+ */
+export type UnitHasher = (data: Uint8Array) => Promise<{ readonly units: Uint8Array; readonly data: Uint8Array }>
+
 /** Whether `data`, whole units from `offset` (a multiple of {@link UNIT_BYTES}), belongs under verified `units`. */
 export function isUnitRange(units: Uint8Array, offset: number, data: Uint8Array): boolean {
-  const first = offset / UNIT_BYTES
-  const expected = units.subarray(first * HASH_BYTES, first * HASH_BYTES + unitsLengthOf(data.length))
-  return equalBytes(hashUnits(data), expected)
+  return areUnitsAt(units, offset, hashUnits(data))
+}
+
+/** Whether `nodes`, those of whole units from `offset`, are the ones that verified `units` have there. */
+export function areUnitsAt(units: Uint8Array, offset: number, nodes: Uint8Array): boolean {
+  const start = (offset / UNIT_BYTES) * HASH_BYTES
+  return equalBytes(nodes, units.subarray(start, start + nodes.length))
 }

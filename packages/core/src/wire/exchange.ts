@@ -1,6 +1,7 @@
 import type { Address, ByteStream } from '../bytes/index.ts'
 import { assert, MemoError } from '../errors/index.ts'
 import type { Network, Signer } from '../keys/index.ts'
+import type { UnitHasher } from '../piece/index.ts'
 import type { Clock, Randomness, Timers, Transport, WireResponse } from '../ports.ts'
 import { signRequest } from './signed-request.ts'
 
@@ -23,6 +24,8 @@ export type ClientPorts = {
   readonly random: Randomness
   /** Signs what changes state; absent for clients that only read. */
   readonly signer?: Signer | undefined
+  /** Where bytes that were read are hashed; in this thread where nothing is said. */
+  readonly hashUnits?: UnitHasher | undefined
 }
 
 /** The node at the other end. */

@@ -8,7 +8,7 @@ import {
   hexFromBytes,
   utf8,
 } from '../bytes/index.ts'
-import { areUnitsOf, isUnitRange, PieceCorruptError, unitRangeOf, unitsLengthOf } from '../piece/index.ts'
+import { areUnitsAt, areUnitsOf, hashUnits, PieceCorruptError, unitRangeOf, unitsLengthOf } from '../piece/index.ts'
 import { type ClientPorts, type ExchangeRequest, exchange, type Peer } from './exchange.ts'
 import { BadAnswerError, errorOfAnswer, JSON_TYPE, parseJsonAnswer, readAnswer } from './http.ts'
 import { findReceiptFromJson, isReceipt, type Receipt } from './receipt.ts'
@@ -135,8 +135,11 @@ export function createProviderClient(ports: ClientPorts, peer: Omit<Peer, 'role'
       const whole = unitRangeOf(piece.sizeBytes, range.offset, range.length)
       const headers = { range: `bytes=${whole.offset}-${whole.offset + whole.length - 1}` }
       const request = { method: 'GET', path: `/pieces/${hex32(piece.root)}`, headers }
-      const data = await call(request, whole.length, options, STRIP_TIMEOUT_MS)
-      if (data.length !== whole.length || !isUnitRange(piece.units, whole.offset, data)) {
+      const answer = await call(request, whole.length, options, STRIP_TIMEOUT_MS)
+      const { units, data } = ports.hashUnits
+        ? await ports.hashUnits(answer)
+        : { units: hashUnits(answer), data: answer }
+      if (data.length !== whole.length || !areUnitsAt(piece.units, whole.offset, units)) {
         throw corrupt(provider, piece.root, `bytes ${whole.offset}–${whole.offset + whole.length - 1}`)
       }
       const at = range.offset - whole.offset
