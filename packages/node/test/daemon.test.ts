@@ -99,17 +99,16 @@ describe('daemons on a chain, sockets and disks', () => {
     signal,
   })
   /** Starts a daemon; resolves when it is ready. */
-  const start = async (run: typeof runProviderDaemon, name: string, secretKey: Uint8Array) => {
+  const start = async (run: (options: NodeDaemonOptions) => Promise<void>, name: string, secretKey: Uint8Array) => {
     const controller = new AbortController()
     const events: NodeEvent[] = []
     const options = optionsOf(name, secretKey, controller.signal, events)
     const ready = Promise.withResolvers<string>()
-    const limits = run === runKeeperDaemon ? { probeIntervalMs: 500, feedPollMs: 100 } : {}
     const onEvent = (event: NodeEvent) => {
       events.push(event)
       if (event.type === 'ready') ready.resolve(String(event.url))
     }
-    const running = run({ ...options, limits, onEvent })
+    const running = run({ ...options, onEvent })
     const url = await Promise.race([ready.promise, running.then(() => assert.fail('it ended before it was ready'))])
     const stop = async () => {
       controller.abort()
@@ -194,12 +193,13 @@ describe('daemons on a chain, sockets and disks', () => {
 
   test('two keepers match, acknowledge and replicate', async () => {
     const keys = [testKey(0x35), testKey(0x36)]
+    const limits = { probeIntervalMs: 500, feedPollMs: 100 }
     const nodes = []
     for (const [i, key] of keys.entries()) {
       const chain = await joined(key)
       await registerKeeper(chain.client, { addresses: chain.addresses, contact: contactAt('http://127.0.0.1:1') })
       await ensurePledge(chain.client, { addresses: chain.addresses })
-      const node = await start(runKeeperDaemon, `keeper-${i}`, key)
+      const node = await start((options) => runKeeperDaemon({ ...options, limits }), `keeper-${i}`, key)
       await setEndpoint(chain.client, { addresses: chain.addresses, endpoint: node.url })
       nodes.push(node)
     }
