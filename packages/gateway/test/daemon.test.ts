@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { createKeySigner } from '@memo/core'
 import { type GatewayDaemonOptions, type GatewayEvent, runGatewayDaemon } from '@memo/gateway'
-import { cidOf, createCaller, type TestCaller } from './support/caller.ts'
+import { cidOf, createCaller, openUpload, type TestCaller } from './support/caller.ts'
 import { until } from './support/gateway.ts'
 import { GATEWAY_KEY, startNetwork, type TestNetwork, testKey } from './support/network.ts'
 
@@ -141,11 +142,14 @@ describe('the gateway as a process', () => {
     const caller = await joinAt(running.url)
     await until('it is ready', async () => (await fetch(`${running.url}/readyz`)).status === 200)
     const content = new Uint8Array(randomBytes(5_000_000))
-    const upload = caller.upload(content)
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    const upload = await openUpload(caller, content)
+    const answered = once(upload, 'response')
     const stopped = running.stop()
-    const answer = await upload
-    assert.equal(answer.status, 200)
+    upload.write(content)
+    upload.end('\r\n--x--\r\n')
+    const [answer] = (await answered) as [IncomingMessage]
+    answer.resume()
+    assert.equal(answer.statusCode, 200)
     await stopped
   })
 

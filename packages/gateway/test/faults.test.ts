@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { type ClientRequest, request as httpRequest } from 'node:http'
 import { after, before, beforeEach, describe, test } from 'node:test'
 import { type IndexStore, keccak256, MemoError, utf8 } from '@memo/core'
 import { createMemoryIndexStore } from '@memo/core/testing'
-import { cidOf, createCaller, type TestCaller } from './support/caller.ts'
+import { cidOf, createCaller, openUpload, type TestCaller } from './support/caller.ts'
 import { startGateway, startReadyGateway, type TestGateway, until } from './support/gateway.ts'
 import { startNetwork, type TestNetwork, type TestNode } from './support/network.ts'
+import { fresh, type Listed, list, store } from './support/objects.ts'
 
 const STRIPE_BYTES = 2_097_152
 let network: TestNetwork
@@ -15,30 +14,16 @@ let network: TestNetwork
 before(async () => {
   network = await startNetwork()
 })
-beforeEach(() => {
+beforeEach(async () => {
   for (const node of [...network.providers, ...network.keepers]) node.isDown = false
+  for (const { endpoint } of network.keepers) {
+    await until(
+      'the keeper has seen all providers',
+      async () => (await countMatches(endpoint)) === network.providers.length,
+    )
+  }
 })
 after(async () => await network.close())
-
-type Listed = { readonly ID: number; readonly Name: string; readonly Cid: string }
-
-async function list(caller: TestCaller): Promise<Listed[]> {
-  const answer = await caller.get('/mefs/listobjects')
-  const body = (await answer.json()) as { Object: Listed[] }
-  assert.equal(answer.status, 200, JSON.stringify(body))
-  return body.Object
-}
-
-function fresh(sizeBytes = 100): Uint8Array {
-  return new Uint8Array(randomBytes(sizeBytes))
-}
-
-async function store(caller: TestCaller, content: Uint8Array, options = {}): Promise<string> {
-  const answer = await caller.upload(content, options)
-  const body = (await answer.json()) as { cid: string }
-  assert.equal(answer.status, 200, JSON.stringify(body))
-  return body.cid
-}
 
 async function with503(answer: Response, text: RegExp): Promise<void> {
   const { Code, Description, HTTPStatusCode } = (await answer.json()) as Record<string, unknown>
@@ -46,6 +31,13 @@ async function with503(answer: Response, text: RegExp): Promise<void> {
   assert.match(String(Description), /^Storage Error \(.+\)$/)
   assert.match(String(Description), text)
   assert.ok(Number(answer.headers.get('retry-after')) > 0)
+}
+
+/** Providers that a keeper would propose. */
+async function countMatches(keeper: string): Promise<number> {
+  const body = JSON.stringify({ count: network.providers.length, pieceBytes: 1, exclude: [] })
+  const answer = await fetch(`${keeper}/match`, { method: 'POST', body })
+  return ((await answer.json()) as { providers: unknown[] }).providers.length
 }
 
 /** Pieces that providers hold, and uploads that they would still commit. */
@@ -83,28 +75,13 @@ async function moved(caller: TestCaller, gateway: TestGateway): Promise<TestCall
   return there
 }
 
-async function openUpload(gateway: TestGateway, caller: TestCaller, content: Uint8Array) {
-  const fields = Object.entries(await caller.sign(keccak256(content)))
-  const parts = fields.map(
-    ([name, value]) => `--x\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`,
-  )
-  const file = '--x\r\nContent-Disposition: form-data; name="file"; filename="a.bin"\r\n\r\n'
-  const sent: ClientRequest = httpRequest(`${gateway.url}/mefs/`, {
-    method: 'POST',
-    headers: { 'content-type': 'multipart/form-data; boundary=x' },
-  })
-  sent.on('error', () => undefined) // the tests break it
-  sent.write(parts.join('') + file)
-  return sent
-}
-
 describe('an upload that ends early', () => {
   test('because the client went away leaves no object, no piece, no mark, and room for the next', async () => {
     await withGateway(async (gateway, caller) => {
       const before = await countPieces()
       const content = fresh(3 * STRIPE_BYTES)
       for (let attempt = 0; attempt < 8; attempt += 1) {
-        const sent = await openUpload(gateway, caller, content)
+        const sent = await openUpload(caller, content)
         sent.write(content.subarray(0, attempt % 2 === 0 ? 1_000 : 2 * STRIPE_BYTES + 5))
         await new Promise((resolve) => setTimeout(resolve, 30))
         sent.destroy()
@@ -121,7 +98,7 @@ describe('an upload that ends early', () => {
     await withGateway(async (gateway, caller) => {
       const content = fresh(100_000)
       for (const end of ['', '\r\n--x', '\r\n--y--\r\n']) {
-        const sent = await openUpload(gateway, caller, content)
+        const sent = await openUpload(caller, content)
         sent.end(Buffer.concat([content, utf8(end)]))
         const [answer] = (await once(sent, 'response')) as [import('node:http').IncomingMessage]
         answer.resume()

@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { type ClientRequest, request } from 'node:http'
 import {
   canonicalCid,
   createCidBuilder,
@@ -113,6 +115,24 @@ export function queryOf(fields: object): string {
   return new URLSearchParams(
     Object.entries(fields).map(([name, value]): [string, string] => [name, String(value)]),
   ).toString()
+}
+
+/** An upload, begun up to the first byte of its file; the caller writes the file, the closing boundary, or nothing. */
+export async function openUpload(caller: TestCaller, content: Uint8Array): Promise<ClientRequest> {
+  const fields = Object.entries(await caller.sign(keccak256(content)))
+  const parts = fields.map(
+    ([name, value]) => `--x\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`,
+  )
+  const file = '--x\r\nContent-Disposition: form-data; name="file"; filename="a.bin"\r\n\r\n'
+  const sent = request(`${caller.baseUrl}/mefs/`, {
+    method: 'POST',
+    headers: { 'content-type': 'multipart/form-data; boundary=x', expect: '100-continue' },
+  })
+  sent.on('error', () => undefined) // the tests break it
+  sent.flushHeaders()
+  await once(sent, 'continue')
+  sent.write(parts.join('') + file)
+  return sent
 }
 
 /** The CID that the network gives to these bytes. */
