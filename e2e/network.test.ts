@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import {
   eventually,
+  freePort,
   freshDir,
   isRunning,
   type Json,
@@ -165,6 +166,8 @@ describe('a network of seven providers and three keepers', () => {
     const init = await memo(['provider', 'init', ...network, '--data', data, '--json'])
     assert.equal(init.code, 4, init.stderr)
     assert.match(init.stderr, /registered as a keeper/)
+    const config = JSON.parse(await readFile(join(keeperDir, 'node.json'), 'utf8'))
+    await writeFile(join(data, 'node.json'), JSON.stringify({ ...config, kind: 'provider', port: await freePort() }))
     const run = await memo(['provider', 'run', '--data', data, '--json'])
     assert.equal(run.code, 4, run.stderr)
     assert.equal(JSON.parse(run.stderr.split('\n').findLast((line) => line !== '') ?? '').error.name, 'WrongRoleError')

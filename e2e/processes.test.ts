@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
 import { describe, test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
 import {
   eventually,
   findOldNode,
@@ -63,11 +66,21 @@ describe('processes of a local network', () => {
       JSON.stringify(server.seen('node-down')),
     )
     assert.equal(server.seen('stopped').length, 1)
+    // Meanwhile something else took the port of a provider.
+    const taken = new URL(ready.nodes.find(({ name }) => name === 'provider-2')?.url ?? '').port
+    const squatter = createServer().listen(Number(taken), '127.0.0.1')
+    await once(squatter, 'listening')
     const next = await startNetwork(dir, TINY)
+    squatter.close()
     assert.equal(next.ready.registry, ready.registry)
     assert.equal(next.ready.did, ready.did)
     const addresses = (of: Ready) => of.nodes.map(({ name, address }) => `${name} ${address}`)
     assert.deepEqual(addresses(next.ready), addresses(ready))
+    const info = (await memo(['info', '--data', dir, '--json'])).last
+    const onChain = (info.providers as { endpoint: string }[]).map(({ endpoint }) => endpoint).sort()
+    const urls = next.ready.nodes.filter(({ role }) => role === 'provider').map(({ url }) => url)
+    assert.deepEqual(onChain, urls.sort())
+    assert.ok(!urls.some((url) => new URL(url).port === taken), 'a taken port is exchanged, on chain too')
     await next.server.stop()
   })
 
@@ -88,6 +101,21 @@ describe('processes of a local network', () => {
     assert.ok([0, 130].includes((await server.stop()) as number))
     assert.equal(server.seen('ready').length, 0)
     assert.equal(server.seen('stopped').length, 1)
+  })
+
+  test('a second Ctrl-C waits for nobody', async () => {
+    const { server, ready } = await startNetwork(await freshDir(), TINY)
+    const stuck = ready.nodes.find(({ name }) => name === 'provider-1')?.pid ?? 0
+    process.kill(stuck, 'SIGSTOP')
+    server.signal('SIGINT')
+    await server.event('stopping')
+    await wait(500)
+    assert.ok(isRunning(stuck))
+    server.signal('SIGINT')
+    const startedMs = performance.now()
+    assert.equal(await server.ended(), 130)
+    assert.ok(performance.now() - startedMs < 5_000)
+    await assertAllGone(pidsOf(ready))
   })
 
   test('a second network in the same directory is refused, and a taken gateway port named', async () => {
