@@ -29,5 +29,6 @@ export {
   StripePoolClosedError,
   type StripePoolOptions,
 } from './stripe-pool.ts'
+export type { SealedChunks } from './stripe-pool-task.ts'
 export { StripeThreadCrashedError } from './stripe-pool-thread.ts'
 export { BadKeyFileError, decryptKeyFile, encryptKeyFile, WrongPasswordError } from './web3-secret.ts'

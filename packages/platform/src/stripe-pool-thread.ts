@@ -1,19 +1,19 @@
 import { Worker } from 'node:worker_threads'
 import { MemoError } from '@memo/core'
-import { type StripeAnswer, type StripeTask, transferOf } from './stripe-pool-task.ts'
+import type { StripeAnswer, StripeFailure, StripeTask, StripeTaskOf } from './stripe-pool-task.ts'
 
 /** What a thread may allocate beside the memory of its stripe, which is not counted here. */
 const MAX_OLD_HEAP_MIB = 96
 const MAX_YOUNG_HEAP_MIB = 8
 
-/** The thread that encoded a stripe ended before it was done; the stripe's memory is lost. */
+/** The thread that worked on a stripe ended before it was done; the stripe's memory is lost. */
 export class StripeThreadCrashedError extends MemoError {
   override readonly name: string = 'StripeThreadCrashedError'
   constructor(why: string, cause?: unknown) {
-    super(`a thread that encodes stripes ended: ${why}`, {
+    super(`a thread that works on stripes ended: ${why}`, {
       blame: 'us',
       retry: 'now',
-      fix: 'Send the object again: another thread has taken over. Look for a lack of memory if it happens again.',
+      fix: 'Try again: another thread has taken over. Look for a lack of memory if it happens again.',
       cause,
     })
   }
@@ -23,14 +23,17 @@ export class StripeThreadCrashedError extends MemoError {
 export type StripeThread = {
   /** False once the thread has ended, for whatever reason. */
   isAlive(): boolean
-  /** Moves the memory of the task there and that of the answer here. Errors: {@link StripeThreadCrashedError}. */
-  run(task: StripeTask): Promise<StripeAnswer>
+  /** Does a task there and moves `memory`, which is the task's, with it. Errors: {@link StripeThreadCrashedError}. */
+  run<Kind extends StripeTask['kind']>(
+    task: StripeTaskOf<Kind>,
+    memory: ArrayBuffer[],
+  ): Promise<StripeAnswer[Kind] | StripeFailure>
   /** Ends the thread and waits until it has ended. */
   stop(): Promise<void>
 }
 
 type Pending = {
-  readonly resolve: (answer: StripeAnswer) => void
+  readonly resolve: (answer: unknown) => void
   readonly reject: (error: unknown) => void
 }
 
@@ -52,23 +55,24 @@ export function startStripeThread(script: URL): StripeThread {
     isAlive = false
     take()?.reject(new StripeThreadCrashedError(why, cause))
   }
-  worker.on('message', (answer: StripeAnswer) => take()?.resolve(answer))
+  worker.on('message', (answer: unknown) => take()?.resolve(answer))
   worker.on('error', (cause: Error) => fail(cause.message, cause))
   worker.on('exit', (code: number) => fail(`exit code ${code}`))
   worker.unref()
   return {
     isAlive: () => isAlive,
-    async run(task) {
-      return await new Promise((resolve, reject) => {
+    async run<Kind extends StripeTask['kind']>(task: StripeTaskOf<Kind>, memory: ArrayBuffer[]) {
+      const answer = await new Promise<unknown>((resolve, reject) => {
         pending = { resolve, reject }
         worker.ref()
         try {
-          worker.postMessage(task, transferOf(task.plaintext, task.buffer))
+          worker.postMessage(task, memory)
         } catch (error) {
           take()
           reject(error)
         }
       })
+      return answer as StripeAnswer[Kind] | StripeFailure
     },
     async stop() {
       isAlive = false

@@ -1,9 +1,8 @@
-/** One thread of a stripe pool: takes a stripe at a time, seals, codes and hashes it, and gives all memory back. */
+/** One thread of a stripe pool: takes a task at a time, does it, and gives all its memory back. */
 import { parentPort } from 'node:worker_threads'
-import { answerOf, type StripeTask, transferOf } from './stripe-pool-task.ts'
+import { answerOf, type StripeTask } from './stripe-pool-task.ts'
 
 parentPort?.on('message', (task: StripeTask) => {
-  const answer = answerOf(task)
-  const moved = 'failure' in answer ? [] : transferOf(answer.buffer, answer.units, answer.plaintext)
+  const { answer, moved } = answerOf(task)
   parentPort?.postMessage(answer, moved)
 })

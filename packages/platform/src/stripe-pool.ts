@@ -1,23 +1,39 @@
 import { availableParallelism } from 'node:os'
-import { type EncodedStripe, encodeStripe, errorFromEnvelope, MemoError, type StripeInput } from '@memo/core'
-import { stripeFromAnswer } from './stripe-pool-task.ts'
+import {
+  type EncodedStripe,
+  encodeStripe,
+  errorFromEnvelope,
+  hashUnits,
+  MemoError,
+  openChunks,
+  type StripeInput,
+} from '@memo/core'
+import {
+  memoryOf,
+  type SealedChunks,
+  type StripeAnswer,
+  type StripeFailure,
+  type StripeTask,
+  type StripeTaskOf,
+  stripeFromPacked,
+} from './stripe-pool-task.ts'
 import { type StripeThread, startStripeThread } from './stripe-pool-thread.ts'
 
 /** More threads than this do not help: the one that moves the bytes on sockets is the limit before. */
 const MAX_DEFAULT_THREADS = 4
-/** Stripes up to this size are encoded at once in the calling thread: the way to another one takes longer. */
+/** Up to this size work is done at once in the calling thread: the way to another one takes longer. */
 const INLINE_BYTES = 131_072
-/** Stripes that wait for a thread. Streams wait for memory long before there are so many. */
+/** Tasks that wait for a thread. Streams wait for memory long before there are so many. */
 const MAX_WAITING = 1_024
 
-/** More stripes wait for a thread than may wait. */
+/** More work waits for a thread than may wait. */
 export class StripePoolBusyError extends MemoError {
   override readonly name: string = 'StripePoolBusyError'
   constructor(waiting: number) {
-    super(`${waiting} stripes wait to be encoded`, {
+    super(`${waiting} stripes wait for a thread`, {
       blame: 'us',
       retry: 'later',
-      fix: 'Try again when fewer objects are being uploaded.',
+      fix: 'Try again when fewer objects are being sent or read.',
       details: { waiting },
     })
   }
@@ -27,7 +43,7 @@ export class StripePoolBusyError extends MemoError {
 export class StripePoolClosedError extends MemoError {
   override readonly name: string = 'StripePoolClosedError'
   constructor() {
-    super('the threads that encode stripes were stopped', { blame: 'us', retry: 'never' })
+    super('the threads that work on stripes were stopped', { blame: 'us', retry: 'never' })
   }
 }
 
@@ -45,30 +61,36 @@ export type PooledStripe = EncodedStripe & {
   readonly plaintext: Uint8Array
 }
 
-/** Threads that encode stripes, one stripe each at a time. */
+type TaskOptions = { readonly signal?: AbortSignal | undefined }
+
+/**
+ * Threads that work on stripes, one task each at a time. Memory is moved to a thread and back, never copied, so what
+ * is given must be views of buffers that nobody else uses; it is detached by the call, unless the call is aborted
+ * before its turn. Tasks are begun in the order of the calls.
+ *
+ * Errors of all: {@link StripePoolBusyError}, {@link StripePoolClosedError}, StripeThreadCrashedError; what the function
+ * itself throws, by name; the signal's reason.
+ */
 export type StripePool = {
   readonly threads: number
-  /**
-   * `encodeStripe` in another thread. The memory of `plaintext` and `buffer` is moved there, never copied, so both must
-   * be views of buffers that nobody else uses; what comes back is the same memory. Stripes are begun in the order of the
-   * calls. An abort takes a stripe out that still waits.
-   *
-   * @throws StripeThreadCrashedError, StripePoolBusyError, StripePoolClosedError; what `encodeStripe` throws, by name
-   */
-  encode(stripe: StripeInput, options?: { readonly signal?: AbortSignal | undefined }): Promise<PooledStripe>
+  /** `encodeStripe`. */
+  encode(stripe: StripeInput, options?: TaskOptions): Promise<PooledStripe>
+  /** `hashUnits`; `data` comes back with its unit nodes. */
+  hashUnits(data: Uint8Array, options?: TaskOptions): Promise<StripeAnswer['hash']>
+  /** `openChunks`. */
+  openChunks(chunks: SealedChunks, options?: TaskOptions): Promise<Uint8Array>
   /** Lets tasks under way end, refuses those that wait, and stops all threads. */
   close(): Promise<void>
 }
 
 type Job = {
-  readonly stripe: StripeInput
-  readonly resolve: (stripe: PooledStripe | Promise<PooledStripe>) => void
+  readonly run: (thread: StripeThread) => Promise<void>
   readonly reject: (reason: unknown) => void
 }
 
 /**
- * A pool of threads that seal, code and hash stripes (`spec/performance.md` 6). Its `encode` is what a storage takes as
- * its encoder.
+ * A pool of threads that seal, code and hash stripes, and check and open what is read (`spec/performance.md` 6). It
+ * fits the ports of a storage that say where such work is done.
  *
  * @example
  * ```ts
@@ -82,44 +104,43 @@ export function createStripePool(options: StripePoolOptions = {}): StripePool {
   const { threads = defaultThreads(), maxWaiting = MAX_WAITING, script = scriptUrl() } = options
   const waiting = new Set<Job>()
   const idle: StripeThread[] = []
-  const running = new Set<Promise<unknown>>()
+  const running = new Set<Promise<void>>()
   let isClosed = false
 
-  const runOn = async (thread: StripeThread, stripe: StripeInput): Promise<PooledStripe> => {
-    try {
-      return await encodeOn(thread, stripe)
-    } finally {
-      if (thread.isAlive()) idle.push(thread)
-    }
-  }
   const serve = () => {
     for (const job of waiting) {
       if (running.size >= threads) return
       waiting.delete(job)
-      const work = runOn(findAlive(idle) ?? startStripeThread(script), job.stripe)
-      running.add(work)
-      const end = () => {
+      const thread = findAlive(idle) ?? startStripeThread(script)
+      const work = job.run(thread).then(() => {
+        if (thread.isAlive()) idle.push(thread)
         running.delete(work)
         serve()
-      }
-      work.then(end, end)
-      job.resolve(work)
+      })
+      running.add(work)
     }
   }
-  const wait = async (stripe: StripeInput, signal: AbortSignal | undefined) =>
-    await new Promise<PooledStripe>((resolve, reject) => {
+  const submit = async <Kind extends StripeTask['kind']>(
+    task: StripeTaskOf<Kind>,
+    memory: readonly (Uint8Array | undefined)[],
+    signal: AbortSignal | undefined,
+  ) => {
+    if (waiting.size >= maxWaiting) throw new StripePoolBusyError(waiting.size)
+    return await new Promise<StripeAnswer[Kind]>((resolve, reject) => {
       const leave = () => {
         if (waiting.delete(job)) reject(signal?.reason)
       }
-      const done = () => signal?.removeEventListener('abort', leave)
       const job: Job = {
-        stripe,
-        resolve: (work) => {
-          done()
-          resolve(work)
+        async run(thread) {
+          signal?.removeEventListener('abort', leave)
+          try {
+            resolve(assertDone(await thread.run<Kind>(task, memoryOf(...memory))))
+          } catch (error) {
+            reject(error)
+          }
         },
-        reject: (reason) => {
-          done()
+        reject(reason) {
+          signal?.removeEventListener('abort', leave)
           reject(reason)
         },
       }
@@ -127,33 +148,51 @@ export function createStripePool(options: StripePoolOptions = {}): StripePool {
       signal?.addEventListener('abort', leave, { once: true })
       serve()
     })
-
+  }
+  const assertOpen = (signal: AbortSignal | undefined) => {
+    signal?.throwIfAborted()
+    if (isClosed) throw new StripePoolClosedError()
+  }
   return {
     threads,
     async encode(stripe, { signal } = {}) {
-      signal?.throwIfAborted()
-      if (isClosed) throw new StripePoolClosedError()
-      if (stripe.plaintext.length <= INLINE_BYTES) return { ...encodeStripe(stripe), plaintext: stripe.plaintext }
-      if (waiting.size >= maxWaiting) throw new StripePoolBusyError(waiting.size)
-      return await wait(stripe, signal)
+      assertOpen(signal)
+      const { plaintext, buffer } = stripe
+      if (plaintext.length <= INLINE_BYTES) return { ...encodeStripe(stripe), plaintext }
+      const packed = await submit({ kind: 'encode', stripe: plainStripe(stripe) }, [plaintext, buffer], signal)
+      return { ...stripeFromPacked(packed), plaintext: packed.plaintext }
+    },
+    async hashUnits(data, { signal } = {}) {
+      assertOpen(signal)
+      if (data.length <= INLINE_BYTES) return { units: hashUnits(data), data }
+      return await submit({ kind: 'hash', data }, [data], signal)
+    },
+    async openChunks(chunks, { signal } = {}) {
+      assertOpen(signal)
+      const { contentKey, firstChunk, sealed, endsObject } = chunks
+      if (sealed.length <= INLINE_BYTES) return openChunks(contentKey, firstChunk, sealed, endsObject)
+      const task = { contentKey: contentKey.slice(), firstChunk, sealed, endsObject }
+      return (await submit({ kind: 'open', chunks: task }, [sealed], signal)).plaintext
     },
     async close() {
       isClosed = true
       for (const job of waiting) job.reject(new StripePoolClosedError())
       waiting.clear()
-      await Promise.allSettled(running)
+      await Promise.all(running)
       await Promise.all(idle.splice(0).map(async (thread) => await thread.stop()))
     },
   }
 }
 
-async function encodeOn(thread: StripeThread, stripe: StripeInput): Promise<PooledStripe> {
+/** The stripe without what its caller may have added. A key may be a view of a larger buffer, all of which would go along. */
+function plainStripe(stripe: StripeInput): StripeInput {
   const { plaintext, contentKey, firstChunk, endsObject, dataShards, parityShards, buffer } = stripe
-  // A key may be a view of a larger buffer, all of which would be copied with it.
-  const task = { plaintext, contentKey: contentKey?.slice(), firstChunk, endsObject, dataShards, parityShards, buffer }
-  const answer = await thread.run(task)
+  return { plaintext, contentKey: contentKey?.slice(), firstChunk, endsObject, dataShards, parityShards, buffer }
+}
+
+function assertDone<T extends object>(answer: T | StripeFailure): T {
   if ('failure' in answer) throw errorFromEnvelope(answer.failure)
-  return { ...stripeFromAnswer(answer), plaintext: answer.plaintext }
+  return answer
 }
 
 /** The thread that was used last, so that those which are not needed stay asleep. */

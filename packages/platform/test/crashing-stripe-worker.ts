@@ -6,7 +6,8 @@ const EXIT_BYTE = 0xe1
 const THROW_BYTE = 0xe2
 
 parentPort?.on('message', (task: StripeTask) => {
-  if (task.plaintext[0] === EXIT_BYTE) process.exit(7)
-  if (task.plaintext[0] === THROW_BYTE) throw new RangeError('a test made this thread crash')
-  parentPort?.postMessage(answerOf(task))
+  const first = task.kind === 'encode' ? task.stripe.plaintext[0] : 0
+  if (first === EXIT_BYTE) process.exit(7)
+  if (first === THROW_BYTE) throw new RangeError('a test made this thread crash')
+  parentPort?.postMessage(answerOf(task).answer)
 })

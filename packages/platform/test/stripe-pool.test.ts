@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
-import { type EncodedStripe, encodeStripe, type StripeInput, stripeBufferBytesOf, stripePlainBytesOf } from '@memo/core'
+import {
+  type EncodedStripe,
+  encodeStripe,
+  hashUnits,
+  type StripeInput,
+  sealChunks,
+  sealedBytesOf,
+  stripeBufferBytesOf,
+  stripePlainBytesOf,
+} from '@memo/core'
 import { createStripePool, StripePoolBusyError, StripePoolClosedError, StripeThreadCrashedError } from '../src/index.ts'
 
 const POLICY = { dataShards: 4, parityShards: 2 }
@@ -78,6 +87,30 @@ describe('a stripe pool', () => {
     await assert.rejects(pool.encode(bad), { name: 'InvalidErasurePolicyError' })
     await assert.rejects(pool.encode({ ...stripe(1), buffer: new Uint8Array(1_000) }), { name: 'AssertionError' })
     assertSame(await pool.encode(stripe(1)), encodeStripe(stripe(1)))
+  })
+
+  test('hashes units as hashUnits does, and gives the data back', async () => {
+    for (const length of [0, 10, 131_073, 1_048_576]) {
+      const { plaintext: data } = stripe(5, length)
+      const expected = hashUnits(data)
+      const { units, data: back } = await pool.hashUnits(data)
+      assert.deepEqual([Buffer.compare(units, expected), back.length], [0, length])
+      assert.equal(Buffer.compare(back, stripe(5, length).plaintext), 0)
+    }
+  })
+
+  test('opens what was sealed, and refuses what was altered by the name of its error', async () => {
+    for (const length of [0, 100, 131_072, 1_000_000]) {
+      const { plaintext } = stripe(6, length)
+      const sealed = new Uint8Array(sealedBytesOf(length))
+      sealChunks(KEY, 3, plaintext, true, sealed)
+      const broken = sealed.slice()
+      broken[length >> 1]! ^= 1
+      const chunks = { contentKey: KEY, firstChunk: 3, endsObject: true }
+      assert.equal(Buffer.compare(await pool.openChunks({ ...chunks, sealed }), plaintext), 0)
+      await assert.rejects(pool.openChunks({ ...chunks, sealed: broken }), { name: 'SealBrokenError' })
+    }
+    assert.equal(KEY.byteLength, 32)
   })
 
   test('a thread that exits or throws costs its own stripe alone, and another thread takes over', async () => {
