@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { type Address, hex32, loginDigest, type MemoError } from '@memo/core'
+import { type Address, hex32, loginDigest, MAX_PART_BYTES, type MemoError } from '@memo/core'
 import { didRecordOf } from '@memo/core/testing'
 import type { KeeperFaults } from '@memo/sdk/testing'
 import {
@@ -206,6 +206,28 @@ describe('deleting', () => {
       true,
     )
     assert.equal(await world.run(world.storage.findPublicObject(first.cid)), undefined)
+  })
+
+  test('frees public objects of several parts, but not what another file of this account begins with', async () => {
+    const world = createWorld({ providers: 3 })
+    const policy = 'rs:1+1'
+    const bytes = testBytes(MAX_PART_BYTES + 10)
+    const other = `did:memo:${'22'.repeat(32)}`
+    world.chain.setDid(didRecordOf(other, world.owner.signer))
+    const first = await world.put(bytes, { isPublic: true, policy })
+    const longer = await world.put(testBytes(MAX_PART_BYTES + 99), { isPublic: true, policy, did: other })
+    const removal = await world.run(world.storage.remove(world.did, first))
+    assert.deepEqual(
+      removal.pieces.map((piece) => piece.deleted),
+      [false, false, true, true],
+    )
+    assert.equal((await world.read(longer.manifest, { offset: 5, length: 70_000 })).length, 70_000)
+    const last = await world.run(world.storage.remove(other, longer))
+    assert.equal(
+      last.pieces.every((piece) => piece.deleted),
+      true,
+    )
+    assert.equal(allPieces(world), 0)
   })
 })
 

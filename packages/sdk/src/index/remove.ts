@@ -1,10 +1,10 @@
-import { type Address, hex32, MemoError, NotFoundError, type SignedEntry } from '@memo/core'
+import { type Address, hex32, MemoError, NotFoundError } from '@memo/core'
 import type { StorageContext } from '../context.ts'
 import { type DeletedPiece, discardPieces } from '../put/discard.ts'
 import { findPart } from './find-part.ts'
-import { deletedIn, keyOf, objectOf, readLogs } from './objects.ts'
+import { objectOf, readLogs } from './objects.ts'
 import type { OwnLogs } from './own-log.ts'
-import { listPublicObjects } from './public-objects.ts'
+import { livePuts, sharedParts } from './shared-parts.ts'
 
 /** What a removal did. */
 export type Removal = {
@@ -30,8 +30,7 @@ export async function removeObject(
   const { writer, seq } = object
   const signal = AbortSignal.any([context.closed, ...(given ? [given] : [])])
   const entries = await readLogs(context, did, { signal, writer: context.ports.signer.address, all: true })
-  const deleted = deletedIn(entries)
-  const live = entries.flat().filter((signed) => isLivePut(signed, deleted))
+  const live = livePuts(entries)
   const target = live.find(({ entry }) => entry.writer === writer && entry.seq === seq)
   if (!target) throw new NotFoundError(`${did} has no object ${seq} in the log of ${writer}`)
   const done = await logs.append(did, () => ({ action: { kind: 'delete', writer, seq }, parts: [] }), signal)
@@ -42,30 +41,6 @@ export async function removeObject(
     pieces.push(...(await removePart(context, partId, shared.has(hex32(partId)), signal)))
   }
   return { seq: 'signed' in done ? done.signed.entry.seq : 0, pieces }
-}
-
-function isLivePut({ entry }: SignedEntry, deleted: ReadonlySet<string>): boolean {
-  return entry.action.kind === 'put' && !deleted.has(keyOf(entry.writer, entry.seq))
-}
-
-/** Parts of an object that other live objects have as well. */
-async function sharedParts(
-  context: StorageContext,
-  target: SignedEntry,
-  live: readonly SignedEntry[],
-  signal: AbortSignal,
-): Promise<Set<string>> {
-  const { did, writer, seq } = target.entry
-  const { isPublic, cid, partIds } = objectOf(target, undefined)
-  const others = live.filter((signed) => signed !== target).map((signed) => objectOf(signed, undefined))
-  if (isPublic && cid !== undefined) {
-    const same = await listPublicObjects(context, cid, signal)
-    others.push(...same.filter((other) => other.did !== did || other.writer !== writer || other.seq !== seq))
-  }
-  const shared = new Set(others.flatMap((other) => other.partIds.map(hex32)))
-  // Objects of other DIDs may begin with the same bytes in clear and have another CID; nobody could tell.
-  if (isPublic && partIds.length > 1) for (const id of partIds) shared.add(hex32(id))
-  return shared
 }
 
 async function removePart(

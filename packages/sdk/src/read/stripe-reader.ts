@@ -48,6 +48,8 @@ class StripeReading {
   readonly #requests: Request[] = []
   readonly #running: Promise<void>[] = []
   readonly #changed = createNotifier()
+  /** What is no fault of a node, but of our own code. */
+  #broken: { readonly thrown: unknown } | undefined
 
   constructor(
     context: StorageContext,
@@ -107,9 +109,6 @@ class StripeReading {
     }
     this.#running.push(work())
   }
-
-  /** What is no fault of a node, but of our own code. */
-  #broken: { readonly thrown: unknown } | undefined
 
   #bytesOf(slice: StripSlice): Uint8Array | undefined {
     const request = this.#covering(slice).find((one) => one.piece === slice.piece)

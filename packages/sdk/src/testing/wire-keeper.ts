@@ -157,6 +157,10 @@ export function createWireKeeper(options: { readonly chain: Chain; readonly sign
     if (request.method === 'POST') return noun === 'match' ? await match(request) : await submit(request)
     if (noun === 'index' && second) return entriesOf(first, second, Number(searchParams.get('from')))
     if (noun === 'index') return jsonResponse(200, { heads: heads(first) })
+    if (noun === 'writers') {
+      const dids = [...logs.keys()].filter((key) => key.endsWith(`/${first}`)).map((key) => key.split('/')[0] ?? '')
+      return jsonResponse(200, { heads: dids.flatMap(heads).filter((head) => head.writer === first) })
+    }
     if (noun === 'placements') return partOf(first)
     if (noun === 'objects') return publicOf(first)
     throw new NotFoundError('no such path')
