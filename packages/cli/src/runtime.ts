@@ -48,6 +48,7 @@ export type Runtime = {
  * no one presses twice so fast.
  */
 const SAME_SIGNAL_MS = 250
+const PARENT_CHECK_MS = 500
 
 /** Watches signals and the process above. Call once, before anything else can fail. */
 export function watchProcess(): Runtime {
@@ -69,7 +70,9 @@ export function watchProcess(): Runtime {
   process.on('SIGINT', () => isSupervised || stop('interrupted'))
   process.on('SIGHUP', () => isSupervised || stop('the terminal was closed'))
   process.on('SIGTERM', () => stop('asked to stop'))
-  if (hasParent) process.on('disconnect', () => stop('the process that started this one is gone'))
+  const orphaned = () => stop('the process that started this one is gone')
+  if (hasParent) process.on('disconnect', orphaned)
+  else if (process.env.npm_lifecycle_event !== undefined) watchParent(orphaned)
   return {
     signal: controller.signal,
     supervisor: isSupervised ? connectSupervisor() : undefined,
@@ -78,6 +81,20 @@ export function watchProcess(): Runtime {
     },
     wasInterrupted: () => stoppedAtMs !== undefined,
   }
+}
+
+/**
+ * npm starts scripts through a shell that passes no signal on: whoever ends npm ends that shell, and would leave this
+ * process behind. Elsewhere a parent may go, as after nohup.
+ */
+function watchParent(orphaned: () => void): void {
+  const parent = process.ppid
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return
+    clearInterval(timer)
+    orphaned()
+  }, PARENT_CHECK_MS)
+  timer.unref()
 }
 
 function connectSupervisor(): Supervisor {

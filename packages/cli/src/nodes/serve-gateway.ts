@@ -25,6 +25,8 @@ export const serve: Serve = async ({ dataDir, config, secretKey, policy, signal,
       extraPort: config.port === USUAL_PORT ? SECOND_PORT : undefined,
       policy: policy ?? DEFAULT_POLICY,
       encode: (stripe) => pool.encode(stripe),
+      hashUnits: (data) => pool.hashUnits(data),
+      openChunks: (chunks) => pool.openChunks(chunks),
       drainMs: DRAIN_MS,
       signal,
       onEvent(event) {

@@ -60,10 +60,12 @@ export async function withStorage<T>(
     chain,
     reader,
     encode: (stripe) => pool.encode(stripe),
+    openChunks: (chunks) => pool.openChunks(chunks),
     ports: {
       network: chain.network,
       transport,
       signer,
+      hashUnits: (data) => pool.hashUnits(data),
       clock: createSystemClock(),
       timers: createSystemTimers(),
       random: createSystemRandomness(),
