@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { assertServes, connectNetwork, createCachedChain, type RpcProvider } from '@memo/chain'
-import { type Address, createKeySigner } from '@memo/core'
+import { type Address, createKeySigner, type UnitHasher } from '@memo/core'
 import {
   createHttpTransport,
   createSystemClock,
@@ -10,7 +10,7 @@ import {
   lockDataDirectory,
   openSqliteIndexStore,
 } from '@memo/platform'
-import type { StripeEncoder } from '@memo/sdk'
+import type { ChunkOpener, StripeEncoder } from '@memo/sdk'
 import type { GatewayEventSink } from './events.ts'
 import { createGateway } from './gateway.ts'
 import { type Listener, listenAt } from './listen.ts'
@@ -41,6 +41,9 @@ export type GatewayDaemonOptions = {
   readonly about?: Readonly<Record<string, unknown>> | undefined
   /** Where stripes are sealed, coded and hashed; in this thread where nothing is said. */
   readonly encode?: StripeEncoder | undefined
+  /** Where what is read is checked and opened; in this thread where nothing is said. */
+  readonly hashUnits?: UnitHasher | undefined
+  readonly openChunks?: ChunkOpener | undefined
   readonly onEvent?: GatewayEventSink | undefined
   /** Aborted to stop the gateway. */
   readonly signal: AbortSignal

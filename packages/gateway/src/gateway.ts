@@ -7,9 +7,10 @@ import {
   type Randomness,
   type Timers,
   type Transport,
+  type UnitHasher,
 } from '@memo/core'
 import type { MemoDid } from '@memo/did'
-import { createStorage, type StorageLimits, type StripeEncoder } from '@memo/sdk'
+import { type ChunkOpener, createStorage, type StorageLimits, type StripeEncoder } from '@memo/sdk'
 import type { FastifyInstance } from 'fastify'
 import { createSessions } from './auth/sessions.ts'
 import type { GatewayContext } from './context.ts'
@@ -41,6 +42,9 @@ export type GatewayOptions = {
   readonly policy: string
   /** Where stripes are sealed, coded and hashed; in this thread where nothing is said. */
   readonly encode?: StripeEncoder | undefined
+  /** Where what is read is checked and opened; in this thread where nothing is said. */
+  readonly hashUnits?: UnitHasher | undefined
+  readonly openChunks?: ChunkOpener | undefined
   readonly limits?: Partial<StorageLimits> | undefined
   /** Extra facts for `GET /info`. */
   readonly about?: Readonly<Record<string, unknown>> | undefined
@@ -61,7 +65,8 @@ export type Gateway = {
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const { chain, transport, clock, timers, random, store, secretKey, policy, onEvent: log = () => undefined } = options
   const signer = createKeySigner(secretKey)
-  const ports = { network: chain.network, transport, clock, timers, random, signer }
+  const { hashUnits } = options
+  const ports = { network: chain.network, transport, clock, timers, random, signer, hashUnits }
   const reader = { publicKey: signer.publicKey, secretKey }
   const objects = await openObjectTable(store, secretKey, random)
   const storage = createStorage({
@@ -69,6 +74,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     chain,
     reader,
     encode: options.encode,
+    openChunks: options.openChunks,
     limits: options.limits,
     onFault: (fault) => log({ type: 'node-fault', level: 'warn', ...fault }),
   })

@@ -1,11 +1,11 @@
-import { Readable } from 'node:stream'
-import { type ByteStream, canonicalCid, type Manifest } from '@memo/core'
+import { canonicalCid, type Manifest } from '@memo/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import parseRange from 'range-parser'
 import type { GatewayContext } from '../context.ts'
 import { ApiError } from '../errors.ts'
 import { contentTypeOf, dispositionOf, objectNameOf } from '../names.ts'
 import { disconnectSignal, readAuthFields } from '../request.ts'
+import { startedStream } from '../started-stream.ts'
 
 const FOREVER = 'public, max-age=29030400, immutable'
 const PRIVATE = 'private, no-store'
@@ -100,20 +100,4 @@ function rangeOf(
 function matchesEtag(header: string | undefined, etag: string): boolean {
   const tags = header?.split(',').map((tag) => tag.trim().replace(/^W\//, '')) ?? []
   return tags.includes(etag) || tags.includes('*')
-}
-
-/** The stream once its first bytes are there, so that what cannot begin is answered with an error, not a cut. */
-async function startedStream(bytes: ByteStream): Promise<Readable> {
-  const iterator = bytes[Symbol.asyncIterator]()
-  const first = await iterator.next()
-  const rest = async function* () {
-    if (first.done) return
-    try {
-      yield first.value
-      for (let next = await iterator.next(); !next.done; next = await iterator.next()) yield next.value
-    } finally {
-      await iterator.return?.()
-    }
-  }
-  return Readable.from(rest(), { objectMode: false, highWaterMark: 1_048_576 })
 }
