@@ -10,6 +10,14 @@ export type StripeOutput = EncodedStripe & { readonly plaintext?: Uint8Array }
 /** Seals, codes and hashes one stripe, here or in another thread. */
 export type StripeEncoder = (stripe: StripeInput) => StripeOutput | Promise<StripeOutput>
 
+/** Opens sealed chunks, here or in another thread; the memory of `sealed` may be moved there. */
+export type ChunkOpener = (chunks: {
+  readonly contentKey: Uint8Array
+  readonly firstChunk: number
+  readonly sealed: Uint8Array
+  readonly endsObject: boolean
+}) => Promise<Uint8Array>
+
 /** The key pair that opens manifests. */
 export type ReaderKeys = { readonly publicKey: Uint8Array; readonly secretKey: Uint8Array }
 
@@ -21,6 +29,7 @@ export type StorageContext = {
   readonly ports: StoragePorts
   readonly chain: Chain
   readonly encode: StripeEncoder
+  readonly openChunks: ChunkOpener
   readonly limits: StorageLimits
   readonly directory: Directory
   readonly suspects: Suspects

@@ -1,4 +1,4 @@
-export type { ReaderKeys, StoragePorts, StripeEncoder, StripeOutput } from './context.ts'
+export type { ChunkOpener, ReaderKeys, StoragePorts, StripeEncoder, StripeOutput } from './context.ts'
 export {
   BrokenLogError,
   CidMismatchError,

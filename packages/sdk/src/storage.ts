@@ -1,5 +1,13 @@
-import { type Address, type ByteSource, type ByteStream, type Chain, encodeStripe, type Manifest } from '@memo/core'
-import type { ReaderKeys, StorageContext, StoragePorts, StripeEncoder } from './context.ts'
+import {
+  type Address,
+  type ByteSource,
+  type ByteStream,
+  type Chain,
+  encodeStripe,
+  type Manifest,
+  openChunks,
+} from '@memo/core'
+import type { ChunkOpener, ReaderKeys, StorageContext, StoragePorts, StripeEncoder } from './context.ts'
 import { type NodeFault, StorageClosedError } from './errors.ts'
 import { findObject, type ListOptions, listObjects, type StoredObject } from './index/objects.ts'
 import { createOwnLogs } from './index/own-log.ts'
@@ -20,6 +28,8 @@ export type StorageOptions = {
   readonly chain: Chain
   /** Where stripes are sealed, coded and hashed; in this thread where nothing is said. */
   readonly encode?: StripeEncoder | undefined
+  /** Where what was read is opened; in this thread where nothing is said. `ports.hashUnits` says where it is checked. */
+  readonly openChunks?: ChunkOpener | undefined
   readonly limits?: Partial<StorageLimits> | undefined
   /** Key pair that opens the manifests that this account seals for itself: finds objects that are there already. */
   readonly reader?: ReaderKeys | undefined
@@ -42,7 +52,10 @@ export type Storage = {
   /** The bytes of an object, or a stretch of them, checked. */
   read(manifest: Manifest, options?: ReadOptions): ByteStream
   /** Who holds which piece of an object, and whether it is there. */
-  status(manifest: Manifest, options?: CallOptions): Promise<readonly PieceStatus[]>
+  status(
+    manifest: Manifest,
+    options?: CallOptions & { readonly owner?: string | undefined },
+  ): Promise<readonly PieceStatus[]>
   /** Deletes an object from the index, then its pieces as well as that goes. */
   remove(
     did: string,
@@ -75,6 +88,7 @@ export function createStorage(options: StorageOptions): Storage {
     ports: options.ports,
     chain: options.chain,
     encode: options.encode ?? encodeStripe,
+    openChunks: options.openChunks ?? openHere,
     limits,
     directory: createDirectory(options.ports, options.chain),
     suspects: createSuspects(options.ports.clock, limits.suspectMs),
@@ -95,7 +109,7 @@ export function createStorage(options: StorageOptions): Storage {
     findObject: async (did, cid, reader, call) => await findObject(context, did, cid, { reader, ...call }),
     findPublicObject: async (cid, call) => (await listPublicObjects(context, cid, call?.signal))[0],
     read: (manifest, read) => readObject(context, locator, manifest, read),
-    status: async (manifest, call) => await statusOf(context, locator, manifest, call?.signal),
+    status: async (manifest, call) => await statusOf(context, locator, manifest, call ?? {}),
     remove: async (did, object, call) => await removeObject(context, logs, did, object, call?.signal),
     restore: (did, restore) => restoreObjects(context, locator, did, restore),
     async close() {
@@ -104,3 +118,6 @@ export function createStorage(options: StorageOptions): Storage {
     },
   }
 }
+
+const openHere: ChunkOpener = async ({ contentKey, firstChunk, sealed, endsObject }) =>
+  openChunks(contentKey, firstChunk, sealed, endsObject)

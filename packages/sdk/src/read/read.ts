@@ -9,7 +9,6 @@ import {
   DEFAULT_CID_PROFILE,
   geometryOf,
   type Manifest,
-  openChunks,
   SEALED_CHUNK_BYTES,
 } from '@memo/core'
 import type { StorageContext } from '../context.ts'
@@ -22,8 +21,12 @@ import { readStripe } from './stripe-reader.ts'
 
 /** Sealed chunks that are opened at once. */
 const CHUNKS_AT_ONCE = 16
+/** Stretches of chunks that are being opened at once; more than one only helps with other threads. */
+const BLOCKS_OPENED_AHEAD = 2
 
 export type ReadOptions = {
+  /** The DID whose object it is: where several have placed the same bytes in clear, its own placement is read. */
+  readonly owner?: string | undefined
   /** Where to begin; 0 where nothing is said. */
   readonly offset?: number | undefined
   /** Plaintext bytes at the most; to the end where nothing is said. */
@@ -51,8 +54,8 @@ export async function* readObject(
   signal.throwIfAborted()
   const cid = plan.length === manifest.sizeBytes ? builderOf(manifest) : undefined
   try {
-    const stored = storedBytes(context, locator, manifest, plan, signal)
-    for await (const plaintext of manifest.contentKey ? opened(stored, plan, manifest.contentKey) : stored) {
+    const stored = storedBytes({ context, locator, manifest, plan, owner: options.owner, signal })
+    for await (const plaintext of manifest.contentKey ? opened(context, stored, plan, manifest.contentKey) : stored) {
       if (plaintext.length === 0) continue
       cid?.update(plaintext)
       yield plaintext
@@ -63,17 +66,21 @@ export async function* readObject(
   }
 }
 
+type Reading = {
+  readonly context: StorageContext
+  readonly locator: PartLocator
+  readonly manifest: Manifest
+  readonly plan: ObjectPlan
+  readonly owner: string | undefined
+  readonly signal: AbortSignal
+}
+
 /** The stored bytes of a plan in order, a few stripes ahead of whoever reads them. */
-async function* storedBytes(
-  context: StorageContext,
-  locator: PartLocator,
-  manifest: Manifest,
-  plan: ObjectPlan,
-  signal: AbortSignal,
-): AsyncGenerator<Uint8Array> {
+async function* storedBytes(reading: Reading): AsyncGenerator<Uint8Array> {
+  const { context } = reading
   const ahead: Promise<Uint8Array[]>[] = []
   try {
-    for await (const read of stripeReads(context, locator, manifest, plan, signal)) {
+    for await (const read of stripeReads(reading)) {
       const stripe = read()
       stripe.catch(() => undefined) // awaited in its turn, unless an earlier one fails
       ahead.push(stripe)
@@ -85,15 +92,10 @@ async function* storedBytes(
   }
 }
 
-async function* stripeReads(
-  context: StorageContext,
-  locator: PartLocator,
-  manifest: Manifest,
-  plan: ObjectPlan,
-  signal: AbortSignal,
-): AsyncGenerator<() => Promise<Uint8Array[]>> {
+async function* stripeReads(reading: Reading): AsyncGenerator<() => Promise<Uint8Array[]>> {
+  const { context, locator, manifest, plan, owner, signal } = reading
   for (const slice of planParts(manifest, plan.stored)) {
-    const part = await locator.locate(slice.partId, signal)
+    const part = await locator.locate(slice.partId, owner, signal)
     const geometry = geometryOf(part.placement)
     const pieces = createPieceReaders(context, locator, part)
     for (const stripe of planStripes(geometry, slice)) {
@@ -103,16 +105,29 @@ async function* stripeReads(
 }
 
 /** The plaintext of the planned chunks, less what stands before and after the wanted bytes. */
-async function* opened(stored: ByteStream, plan: ObjectPlan, contentKey: Uint8Array): AsyncGenerator<Uint8Array> {
+async function* opened(
+  { openChunks }: StorageContext,
+  stored: ByteStream,
+  plan: ObjectPlan,
+  contentKey: Uint8Array,
+): AsyncGenerator<Uint8Array> {
   let { firstChunk, skip, length } = plan
-  for await (const { block, last } of blocksFromStream(stored, SEALED_CHUNK_BYTES * CHUNKS_AT_ONCE)) {
-    const plaintext = openChunks(contentKey, firstChunk, block, last && plan.endsObject)
+  const ahead: Promise<Uint8Array>[] = []
+  const next = async () => {
+    const plaintext = await ahead.shift()!
     const wanted = plaintext.subarray(skip, skip + length)
-    firstChunk += CHUNKS_AT_ONCE
     skip = 0
     length -= wanted.length
-    yield wanted
+    return wanted
   }
+  for await (const { block, last } of blocksFromStream(stored, SEALED_CHUNK_BYTES * CHUNKS_AT_ONCE)) {
+    const plaintext = openChunks({ contentKey, firstChunk, sealed: block, endsObject: last && plan.endsObject })
+    plaintext.catch(() => undefined) // awaited in its turn, unless an earlier one fails
+    ahead.push(plaintext)
+    firstChunk += CHUNKS_AT_ONCE
+    if (ahead.length >= BLOCKS_OPENED_AHEAD) yield await next()
+  }
+  while (ahead.length > 0) yield await next()
 }
 
 /** undefined when the CID was built in a way that is not known here. */
