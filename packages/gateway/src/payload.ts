@@ -4,7 +4,7 @@ import { createKeccak, type IHasher } from 'hash-wasm'
 import { ApiError } from './errors.ts'
 
 /** Which digest of a file its signed payload is (`spec/login.md` 7). */
-export type PayloadKind = 'keccak256' | 'sha256' | 'cid'
+type PayloadKind = 'keccak256' | 'sha256' | 'cid'
 
 /** Compares a file, as it streams by, with the digest that its uploader signed. */
 export type PayloadCheck = {
