@@ -23,5 +23,5 @@ export const WASM_PAGE_BYTES = 65_536
 
 /** The runtime's WebAssembly, or undefined where there is none. */
 export function findWebAssembly(): WebAssemblyApi | undefined {
-  return (globalThis as { WebAssembly?: WebAssemblyApi }).WebAssembly
+  return (globalThis as unknown as { WebAssembly?: WebAssemblyApi }).WebAssembly
 }

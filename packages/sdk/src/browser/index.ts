@@ -2,6 +2,7 @@
  * What the SDK needs of the world where there is `fetch`: browser pages and workers (`spec/browser.md`). Everything else comes
  * from `@memo/sdk` as it is.
  */
+export { streamFromBlob } from './blob.ts'
 export { createFetchTransport, type FetchTransportOptions } from './fetch-transport.ts'
 export {
   type BrowserPortsOptions,
