@@ -3,9 +3,6 @@ import { type ByteStream, digestFromCid, equalBytes } from '@memo/core'
 import { createKeccak, type IHasher } from 'hash-wasm'
 import { ApiError } from './errors.ts'
 
-/** Which digest of a file its signed payload is (`spec/login.md` 7). */
-type PayloadKind = 'keccak256' | 'sha256' | 'cid'
-
 /** Compares a file, as it streams by, with the digest that its uploader signed. */
 export type PayloadCheck = {
   /** The same bytes, hashed on their way. */
@@ -14,7 +11,10 @@ export type PayloadCheck = {
   assertMatches(cid: string): void
 }
 
-/** A check against `payload`; without `kind` any of the three digests may match. */
+/**
+ * A check against `payload` (`spec/login.md` 7). `kind` says which digest of the file that is: `keccak256`, `sha256` or
+ * `cid`; without it any of the three may match. Errors: {@link ApiError} 516 for another kind.
+ */
 export async function createPayloadCheck(payload: Uint8Array, kind: string | undefined): Promise<PayloadCheck> {
   if (kind !== undefined && kind !== 'keccak256' && kind !== 'sha256' && kind !== 'cid') {
     throw new ApiError(516, `payloadHash is keccak256, sha256 or cid, not ${kind.slice(0, 40)}`)
