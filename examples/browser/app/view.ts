@@ -24,7 +24,7 @@ const empty = element('empty', HTMLElement)
 export function showAccount(did: string, nodes: { readonly keepers: number; readonly providers: number }): void {
   account.textContent = `You are ${short(did)}`
   account.title = did
-  network.textContent = `${nodes.keepers} keepers and ${nodes.providers} providers serve this network`
+  network.textContent = `Served by ${count(nodes.keepers, 'keeper')} and ${count(nodes.providers, 'provider')}`
 }
 
 /** What went wrong, and what can be done about it. */
@@ -118,6 +118,10 @@ function withText(tag: 'div' | 'code', text: string, className = ''): HTMLElemen
   made.textContent = text
   made.className = className
   return made
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`
 }
 
 /** Both ends of a long name. */
