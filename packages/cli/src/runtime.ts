@@ -11,24 +11,19 @@ export class InterruptedError extends MemoError {
 
 /** What a process of a local network tells the one that started it. */
 export type ChildMessage =
-  | { readonly type: 'loaded' }
+  | { readonly type: 'set-up' }
   | { readonly type: 'need-funds'; readonly to: string; readonly memoAtto: string; readonly gasWei: string }
   | { readonly type: 'ready'; readonly url: string; readonly address?: string; readonly details?: unknown }
   | { readonly type: 'failed'; readonly error: ErrorEnvelope }
 
-/** Two things that wait for others: setting up waits for the contracts, serving for whom one needs to serve. */
-export type Phase = 'init' | 'serve'
-
 /** What it is told. */
-export type ParentMessage =
-  | { readonly type: 'go'; readonly phase: Phase }
-  | { readonly type: 'funded'; readonly error?: ErrorEnvelope }
+export type ParentMessage = { readonly type: 'go' } | { readonly type: 'funded'; readonly error?: ErrorEnvelope }
 
 /** The process that started this one as part of a local network. */
 export type Supervisor = {
   send(message: ChildMessage): void
-  /** Resolves when the network is so far. */
-  waitForGo(phase: Phase, signal: AbortSignal): Promise<void>
+  /** Resolves when those whom this process needs to serve are there. */
+  waitForGo(signal: AbortSignal): Promise<void>
   /** Has the account funded. Rejects with what the supervisor says. */
   requestFunds(funds: { readonly to: string; readonly memoAtto: bigint; readonly gasWei: bigint }): Promise<void>
 }
@@ -98,10 +93,10 @@ function watchParent(orphaned: () => void): void {
 }
 
 function connectSupervisor(): Supervisor {
-  const go = { init: Promise.withResolvers<void>(), serve: Promise.withResolvers<void>() }
+  const go = Promise.withResolvers<void>()
   let funded = Promise.withResolvers<void>()
   process.on('message', (message: ParentMessage) => {
-    if (message.type === 'go') go[message.phase].resolve()
+    if (message.type === 'go') go.resolve()
     else if (message.error) funded.reject(errorFromEnvelope(message.error))
     else funded.resolve()
   })
@@ -110,9 +105,9 @@ function connectSupervisor(): Supervisor {
   }
   return {
     send,
-    async waitForGo(phase, signal) {
-      if (phase === 'init') send({ type: 'loaded' })
-      await raceAbort(go[phase].promise, signal)
+    async waitForGo(signal) {
+      send({ type: 'set-up' })
+      await raceAbort(go.promise, signal)
     },
     async requestFunds({ to, memoAtto, gasWei }) {
       funded = Promise.withResolvers<void>()

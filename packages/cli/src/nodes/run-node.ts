@@ -13,11 +13,9 @@ const LOADERS: Readonly<Record<NodeKind, () => Promise<Serve>>> = {
 /** `memo provider run` and its like: serves until the process shall stop. */
 export async function runNode(context: Context, kind: NodeKind, options: NodeOptions, dataDir: string): Promise<void> {
   const { runtime, output } = context
-  // Loaded while the network comes up: this is where a process spends its first second.
   const serve = await LOADERS[kind]()
-  await runtime.supervisor?.waitForGo('init', runtime.signal)
   const { config, secretKey } = await settle(context, kind, options, dataDir)
-  await runtime.supervisor?.waitForGo('serve', runtime.signal)
+  await runtime.supervisor?.waitForGo(runtime.signal)
   await serve({
     dataDir,
     config,

@@ -4,7 +4,7 @@ import { closeSync, mkdirSync, openSync, renameSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { errorFromEnvelope } from '@memo/core'
 import { ProcessFailedError } from '../errors.ts'
-import type { ChildMessage, ParentMessage, Phase } from '../runtime.ts'
+import type { ChildMessage, ParentMessage } from '../runtime.ts'
 
 export type ChildRole = 'chain' | 'keeper' | 'provider' | 'gateway'
 
@@ -41,8 +41,8 @@ export type Child = {
   start(): void
   /** Resolves when it serves; rejects when it ends before. */
   whenReady(): Promise<void>
-  /** The network is so far: this phase may begin. */
-  go(phase: Phase): void
+  /** Whom it needs to serve is there: it may begin to. */
+  go(): void
   /** Ends it and resolves when it has ended: asked first, by force after `graceMs`. It is not started again. */
   stop(graceMs: number): Promise<void>
   /** By force, at once. It stays down until `start`. */
@@ -65,7 +65,7 @@ export function createChild(options: ChildOptions): Child {
   let child: ChildProcess | undefined
   let info: Extract<ChildMessage, { type: 'ready' }> | undefined
   let wantsUp = false
-  const phases = new Set<Phase>()
+  let isGo = false
   let failures = 0
   let timer: NodeJS.Timeout | undefined
   let ready = Promise.withResolvers<void>()
@@ -82,7 +82,7 @@ export function createChild(options: ChildOptions): Child {
     const startedMs = performance.now()
     let failure: Error | undefined
     child.on('message', (message: ChildMessage) => {
-      if (message.type === 'loaded') for (const phase of phases) tell({ type: 'go', phase })
+      if (message.type === 'set-up' && isGo) tell({ type: 'go' })
       else if (message.type === 'failed') failure = errorFromEnvelope(message.error)
       else if (message.type === 'ready') {
         const isAgain = info !== undefined
@@ -128,9 +128,9 @@ export function createChild(options: ChildOptions): Child {
     details: () => info?.details,
     start,
     whenReady: () => ready.promise,
-    go(phase) {
-      phases.add(phase)
-      tell({ type: 'go', phase })
+    go() {
+      isGo = true
+      tell({ type: 'go' })
     },
     stop: (graceMs) => end('SIGTERM', graceMs),
     kill: () => end('SIGKILL', 0),

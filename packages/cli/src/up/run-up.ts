@@ -134,16 +134,15 @@ async function start(
     ...['--policy', layout.policy],
   ])
 
-  // The chain first, alone: everything waits for it. The others load their code while the contracts are deployed.
+  // One thing after the other: processes that load their code side by side would only hold up what all wait for.
   chain.start()
   await raceAbort(chain.whenReady(), signal)
-  for (const child of children) child.start()
   say('chain', rpcUrl, { chainId: LOCAL_CHAIN_ID, rpc: rpcUrl })
   await raceAbort(runDeploy(bank, { params, signal }), signal)
   say('contracts', registry, { registry })
   for (const child of children) {
-    child.go('init')
-    if (child !== gateway) child.go('serve')
+    child.start()
+    if (child !== gateway) child.go()
   }
   const identifying = createIdentity({ dataDir: options.dataDir, rpcUrl, registry, signal })
   // Whichever fails first ends the start, so all are waited for at once.
@@ -151,7 +150,7 @@ async function start(
   const nodes = Promise.all([...keepers, ...providers].map((child) => child.whenReady()))
   await raceAbort(Promise.race([nodes, all]), signal)
   // A gateway reads from the keepers what it has written before: when it starts, they are there.
-  gateway.go('serve')
+  gateway.go()
   say('keepers', `${keepers.length} serving`, { count: keepers.length })
   say('providers', `${providers.length} serving`, { count: providers.length })
   await raceAbort(all, signal)
