@@ -23,6 +23,7 @@ import {
   type Storage,
 } from '@memo/sdk'
 import {
+  BROWSER_LIMITS,
   createBrowserClock,
   createBrowserPorts,
   createBrowserRandomness,
@@ -119,6 +120,7 @@ async function create(network: { rpcUrl: string; registry: Address }): Promise<{
     chain,
     ports: createBrowserPorts({ network: chain.network, signer }),
     reader: { publicKey: signer.publicKey, secretKey },
+    limits: BROWSER_LIMITS,
     onFault: (fault) => faults.push(fault),
   })
   session = { secretKey, signer, chain, storage, faults, did: '' }

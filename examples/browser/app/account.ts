@@ -2,7 +2,7 @@ import { accountFromSecretKey, connectNetwork, createCachedChain, type MemoChain
 import { type Address, createKeySigner, findBytesFromHex, hexFromBytes } from '@memo/core'
 import { createMemoDid } from '@memo/did'
 import { createStorage, type Storage } from '@memo/sdk'
-import { createBrowserClock, createBrowserPorts, createBrowserRandomness } from '@memo/sdk/browser'
+import { BROWSER_LIMITS, createBrowserClock, createBrowserPorts, createBrowserRandomness } from '@memo/sdk/browser'
 
 const KEY_NAME = 'memo-example-test-key'
 const KEY_BYTES = 32
@@ -38,6 +38,7 @@ export async function openAccount(
     chain: createCachedChain(chain, createBrowserClock(), CHAIN_CACHE_MS),
     ports: createBrowserPorts({ network: chain.network, signer }),
     reader: { publicKey: signer.publicKey, secretKey },
+    limits: BROWSER_LIMITS,
   })
   return { did, publicKey: signer.publicKey, chain, storage }
 }

@@ -1,3 +1,5 @@
+import { MAX_PART_BYTES } from '@memo/core'
+
 /** What bounds memory, patience and persistence of one {@link Storage}; all can be set, all have a default. */
 export type StorageLimits = {
   /** Stripes of one put that are in memory at once, encoded or being encoded. */
@@ -12,6 +14,8 @@ export type StorageLimits = {
   readonly stallMs: number
   /** How often lanes are looked at. */
   readonly lagCheckMs: number
+  /** Stored bytes of a part at the most, in whole stripes and one at the least. */
+  readonly partBytes: number
   /** A part that has been open for so long is ended at the next stripe: uploads do not stay open for ever. */
   readonly partOpenMs: number
   /** A part is ended when the source gives no further stripe for so long. */
@@ -44,6 +48,7 @@ export const DEFAULT_LIMITS: StorageLimits = {
   lagFactor: 2,
   stallMs: 60_000,
   lagCheckMs: 250,
+  partBytes: MAX_PART_BYTES,
   partOpenMs: 30_000,
   partIdleMs: 15_000,
   pieceAttempts: 4,

@@ -4,6 +4,7 @@
  */
 export { streamFromBlob } from './blob.ts'
 export { createFetchTransport, type FetchTransportOptions } from './fetch-transport.ts'
+export { BROWSER_LIMITS } from './limits.ts'
 export {
   type BrowserPortsOptions,
   createBrowserClock,

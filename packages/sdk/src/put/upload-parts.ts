@@ -1,4 +1,11 @@
-import { type ErasurePolicy, type ProviderClient, partGeometry, partStoredBytesOf, type Receipt } from '@memo/core'
+import {
+  type ErasurePolicy,
+  type ProviderClient,
+  partGeometry,
+  partStoredBytesOf,
+  type Receipt,
+  stripeStoredBytesOf,
+} from '@memo/core'
 import type { StorageContext } from '../context.ts'
 import { NotEnoughProvidersError } from '../errors.ts'
 import { createNotifier } from '../flow/notifier.ts'
@@ -47,7 +54,7 @@ export function createPartsUpload(context: StorageContext, options: UploadOption
   const begun: BegunPart[] = []
   const placed: StoredPart[] = []
   const running = new Set<BegunPart>()
-  const fullBytes = partStoredBytesOf(dataShards)
+  const fullBytes = fullBytesOf(dataShards, limits.partBytes)
   const fullPieceBytes = partGeometry(fullBytes, dataShards, parityShards).pieceBytes
   let open: BegunPart | undefined
   let closing: Promise<void> = Promise.resolve()
@@ -139,4 +146,11 @@ export function createPartsUpload(context: StorageContext, options: UploadOption
     await arrived.waitAtMost(ports.timers, limits.partIdleMs, signal)
     return !isHere
   }
+}
+
+/** Stored bytes of a full part: as many whole stripes as fit, and one at the least. */
+function fullBytesOf(dataShards: number, partBytes: number): number {
+  const stripeBytes = stripeStoredBytesOf(dataShards)
+  const wanted = Math.max(stripeBytes, Math.floor(partBytes / stripeBytes) * stripeBytes)
+  return Math.min(wanted, partStoredBytesOf(dataShards))
 }
