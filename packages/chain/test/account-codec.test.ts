@@ -48,6 +48,28 @@ test('of an endpoint only the URL is shown, whatever follows it', () => {
   assert.equal(accountFromRaw({ ...raw, contact: { ...raw.contact, endpoint: ' ' } })?.endpoint, '')
 })
 
+test('what is no base URL over HTTP is no endpoint, so that nobody is sent where its owner likes', () => {
+  const endpoints = [
+    'nowhere',
+    'http://',
+    'http://[::1',
+    'http://a.example:99999',
+    'ftp://a.example',
+    'file:///etc/passwd',
+    'javascript:alert(1)',
+    'http://a.example/admin/stop?x=',
+    'http://a.example/#',
+    'http://name:secret@a.example',
+    'http:\\\\a.example',
+    '/ip4/1.2.3.4/tcp/1',
+  ]
+  for (const endpoint of endpoints) {
+    assert.equal(accountFromRaw({ ...raw, contact: { ...raw.contact, endpoint } })?.endpoint, '', endpoint)
+  }
+  const inside = { ...raw.contact, endpoint: 'http://127.0.0.1:8/node/' }
+  assert.equal(accountFromRaw({ ...raw, contact: inside })?.endpoint, 'http://127.0.0.1:8/node')
+})
+
 test('a role or state that the contract does not have is our bug, not an account', () => {
   assert.throws(() => accountFromRaw({ ...raw, role: 9 }), { name: 'AssertionError' })
   assert.throws(() => accountFromRaw({ ...raw, state: 9 }), { name: 'AssertionError' })

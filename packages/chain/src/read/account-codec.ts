@@ -15,6 +15,8 @@ const states: readonly (AccountState | 'none')[] = [
   'banned',
 ]
 
+const WEB_PROTOCOLS: readonly string[] = ['http:', 'https:']
+
 /** An account as the role contract returns it. */
 export type RawAccount = {
   readonly owner: Address
@@ -51,10 +53,15 @@ export function accountFromRaw(raw: RawAccount): Account | undefined {
   }
 }
 
-/** The URL of an endpoint, without slashes at its end; multiaddrs follow it after spaces (`spec/roles.md` 2). */
+/**
+ * The URL of an endpoint, without slashes at its end; multiaddrs follow it after spaces (`spec/roles.md` 2). Empty where
+ * it is no base URL: whoever registers one with a query or a fragment would choose what readers ask of other hosts.
+ */
 function baseUrl(endpoint: string): string {
-  const [url = ''] = endpoint.trim().split(/\s+/, 1)
-  return url.replace(/\/+$/, '')
+  const [text = ''] = endpoint.trim().split(/\s+/, 1)
+  const url = URL.parse(text)
+  const isBase = url !== null && WEB_PROTOCOLS.includes(url.protocol) && !/[?#\\]/.test(text)
+  return isBase && url.username === '' && url.password === '' ? text.replace(/\/+$/, '') : ''
 }
 
 /** What a provider claims beyond 2^53 bytes counts as 2^53 − 1: it cannot break readers. */
