@@ -57,6 +57,8 @@ const MAX_LOG_BYTES = 10 * 1024 ** 2
 const MAIN = join(import.meta.dirname, '..', import.meta.filename.endsWith('.ts') ? 'main.ts' : 'main.js')
 const NODE_FLAGS = [
   '--disable-warning=ExperimentalWarning',
+  // Buffers of sockets count as old memory: with less to begin with, a third of the time went into collecting it.
+  '--initial-old-space-size=96',
   ...(import.meta.filename.endsWith('.ts') ? ['--conditions=source'] : []),
 ]
 
