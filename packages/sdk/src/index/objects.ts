@@ -5,6 +5,7 @@ import {
   findSignerAddress,
   loginDigest,
   type Manifest,
+  type ManifestEnvelope,
   openManifest,
   type SignedEntry,
 } from '@memo/core'
@@ -24,7 +25,7 @@ export type StoredObject = {
   readonly createdAt: number
   readonly isPublic: boolean
   readonly partIds: readonly Uint8Array[]
-  /** What the object means; undefined when it is sealed for others. */
+  /** What the object means; undefined when it is sealed for others, or so that nobody can open it. */
   readonly manifest: Manifest | undefined
   readonly cid: string | undefined
   readonly name: string | undefined
@@ -80,7 +81,7 @@ export async function findObject(
 export function objectOf(signed: SignedEntry, reader: ReaderKeys | undefined): StoredObject {
   const { did, writer, seq, time, action } = signed.entry
   if (action.kind !== 'put') throw new BadInputError(`entry ${seq} of ${writer} puts no object`)
-  const manifest = openManifest(action.manifest, reader)
+  const manifest = findManifest(action.manifest, reader)
   return {
     did,
     writer,
@@ -96,6 +97,16 @@ export function objectOf(signed: SignedEntry, reader: ReaderKeys | undefined): S
   }
 }
 
+/** A writer that seals one manifest badly must not keep the owner from all others. */
+function findManifest(envelope: ManifestEnvelope, reader: ReaderKeys | undefined): Manifest | undefined {
+  try {
+    return openManifest(envelope, reader)
+  } catch (thrown) {
+    if (!(thrown instanceof BadInputError)) throw thrown
+    return undefined
+  }
+}
+
 /**
  * The believed logs of a DID, entry by entry; `writer`'s log is among them whatever its standing. With `writer` alone
  * only that account's puts are left, yet deletions count from every believed log; with `all` nothing is left out.
@@ -107,7 +118,7 @@ export async function readLogs(
 ): Promise<SignedEntry[][]> {
   const { writer: wanted, signal, all = wanted === undefined } = options
   const answers = await listKeeperHeads(context, did, signal)
-  const writers = new Set(answers.flatMap(({ heads }) => heads.map((head) => head.writer)))
+  const writers = new Set(answers.flatMap(({ heads }) => [...heads.keys()]))
   const logs: SignedEntry[][] = []
   for (const writer of writers) {
     const log = await readLog(context, answers, { did, writer, from: undefined }, signal)

@@ -9,13 +9,19 @@ import {
 } from '@memo/core'
 import type { StorageContext } from '../context.ts'
 import { BrokenLogError, KeepersUnreachableError, type NodeFault } from '../errors.ts'
-import { askKeepers, noteFault } from '../nodes/ask-keepers.ts'
+import { askKeepers, noteFault, readQuorumOf } from '../nodes/ask-keepers.ts'
 
 /** A place in a log from which it goes on; undefined is its beginning. */
 export type LogPlace = { readonly seq: number; readonly hash: Uint8Array } | undefined
 
 /** What one keeper says of the logs of a DID. */
-export type KeeperHeads = { readonly keeper: KeeperClient; readonly heads: readonly LogHead[] }
+export type KeeperHeads = {
+  readonly keeper: KeeperClient
+  /** By writer. */
+  readonly heads: ReadonlyMap<Address, LogHead>
+  /** It could not show a log whose head it named: what else it names is not looked at. */
+  hasFailed: boolean
+}
 
 /** What every keeper that answers says of a DID. Errors: {@link KeepersUnreachableError} when none does. */
 export async function listKeeperHeads(
@@ -27,14 +33,18 @@ export async function listKeeperHeads(
     return (await keeper.listHeads(did, { signal: inner })).filter((head) => head.did === did)
   })
   if (answers.length === 0) throw new KeepersUnreachableError('what the DID’s logs hold', faults)
-  return answers.map(({ keeper, answer }) => ({ keeper, heads: answer }))
+  return answers.map(({ keeper, answer }) => ({
+    keeper,
+    heads: new Map(answer.map((head) => [head.writer, head])),
+    hasFailed: false,
+  }))
 }
 
 /**
  * The entries of a log after `from`: the longest chain that any keeper has, every link checked (`spec/sdk.md` 7). A
  * keeper that cannot show the log whose head it names is reported and another one asked.
  *
- * @throws KeepersUnreachableError when a longer log is claimed and no keeper shows any of it
+ * @throws KeepersUnreachableError when a longer log is claimed, no keeper shows any of it, and it may be durable
  */
 export async function readLog(
   context: StorageContext,
@@ -44,26 +54,35 @@ export async function readLog(
 ): Promise<SignedEntry[]> {
   const start = log.from?.seq ?? 0
   const claims = answers
-    .flatMap(({ keeper, heads }) =>
-      heads.filter((head) => head.writer === log.writer).map((head) => ({ keeper, head })),
-    )
-    .filter(({ head }) => head.seq > start)
+    .flatMap((claimant) => {
+      const head = claimant.heads.get(log.writer)
+      return head && head.seq > start ? [{ claimant, head }] : []
+    })
     .sort((a, b) => b.head.seq - a.head.seq)
   const faults: NodeFault[] = []
   let longest: SignedEntry[] = []
-  for (const { keeper, head } of claims) {
+  for (const { claimant, head } of claims) {
+    if (claimant.hasFailed) continue
     if (head.seq <= start + longest.length) break
     const entries: SignedEntry[] = []
     try {
-      await readFrom(keeper, head, log, entries, signal)
+      await readFrom(claimant.keeper, head, log, entries, signal)
     } catch (thrown) {
       signal?.throwIfAborted()
-      faults.push(noteFault(context, keeper.address, thrown))
+      claimant.hasFailed = true
+      faults.push(noteFault(context, claimant.keeper.address, thrown))
     }
     if (entries.length > longest.length) longest = entries
   }
-  if (claims.length > 0 && longest.length === 0) throw new KeepersUnreachableError('what stands in a log', faults)
+  if (claims.length > 0 && longest.length === 0 && !(await isDenied(context, answers.length - claims.length))) {
+    throw new KeepersUnreachableError('what stands in a log', faults)
+  }
   return longest
+}
+
+/** Whether so many keepers know nothing of an entry that it cannot be durable: one liar hides no log by inventing one. */
+async function isDenied({ directory }: StorageContext, strangers: number): Promise<boolean> {
+  return strangers >= readQuorumOf((await directory.listKeepers()).length)
 }
 
 /** Reads a log from one keeper up to the head that it named; `entries` holds what was valid when it rejects. */

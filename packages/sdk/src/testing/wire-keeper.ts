@@ -30,6 +30,7 @@ import {
   signAck,
   type WireRequest,
   type WireResponse,
+  ZERO_HASH,
 } from '@memo/core'
 
 /** Ways in which a {@link WireKeeper} misbehaves; all can be changed while it runs. */
@@ -45,6 +46,8 @@ export type KeeperFaults = {
   hideEntry?: number | undefined
   /** Claims heads that are so much further. */
   boast?: number
+  /** Names heads of these logs as well, of which it has nothing. */
+  inventLogs?: readonly { readonly writer: Address; readonly seq: number }[] | undefined
   /** Signs acknowledgements with this key. */
   ackSigner?: Signer | undefined
   /** Changes a placement that is asked for. */
@@ -125,10 +128,12 @@ export function createWireKeeper(options: { readonly chain: Chain; readonly sign
   }
   const heads = (did: string) => {
     const own = [...logs.entries()].filter(([key, log]) => key.startsWith(`${did}/`) && log.length > 0)
-    return own.map(([, log]) => {
+    const known = own.map(([, log]) => {
       const { entry, hash } = log.at(-1)!
       return { did, writer: entry.writer, seq: entry.seq + (faults.boast ?? 0), hash: hexFromBytes(hash) }
     })
+    const invented = faults.inventLogs ?? []
+    return [...known, ...invented.map((log) => ({ did, ...log, hash: hexFromBytes(ZERO_HASH) }))]
   }
   const entriesOf = (did: string, writer: string, from: number) => {
     const log = logs.get(`${did}/${writer}`) ?? []
