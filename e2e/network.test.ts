@@ -184,6 +184,10 @@ describe('a network of seven providers and three keepers', () => {
     assert.equal(hidden.code, 3, 'a private file does not exist for others')
     const listed = (await verb(['ls', '--json'])).lines.map((line) => line.name)
     assert.ok(listed.includes('去中心化存储.txt'))
+    const endless = start(['put', '-', '--data', dir], { input })
+    await endless.event('stage')
+    assert.equal(await endless.stop(), 130, 'Ctrl-C before it is durable')
+    assert.deepEqual((await verb(['ls', '--json'])).lines.length, listed.length)
   })
 
   test('a wrong password is refused and named', async () => {

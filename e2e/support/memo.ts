@@ -101,6 +101,7 @@ export type Server = {
 
 export function start(args: readonly string[], options: RunOptions = {}): Server {
   const child = launch([...args, '--json'], options)
+  if (options.input) child.stdin?.write(options.input) // and no end: more may come
   const events: Json[] = []
   const waiting = new Set<() => void>()
   let rest = ''

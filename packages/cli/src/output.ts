@@ -1,6 +1,9 @@
 import { styleText } from 'node:util'
 import { type ErrorEnvelope, envelopeFromError, MemoError } from '@memo/core'
 
+/** Back to the first column, then erase what stands there. */
+const CLEAR_LINE = '\r\x1b[K'
+
 type Style = Parameters<typeof styleText>[0]
 
 /** Where a verb speaks: data on stdout, progress on stderr; with `--json` both as lines of JSON on stdout. */
@@ -10,6 +13,8 @@ export type Output = {
   data(text: string, json: Readonly<Record<string, unknown>>): void
   /** What happens meanwhile; `json` carries `event`. Without `json` it is for people only. */
   progress(text: string, json?: Readonly<Record<string, unknown>>): void
+  /** How far something is: on a terminal one line that is written over again and again, elsewhere nothing. */
+  live(text: string): void
   /** A line of JSON that people need not see. */
   event(json: Readonly<Record<string, unknown>>): void
   /** What went wrong, why, and what to do: on stderr, with `--json` as an error envelope. */
@@ -23,6 +28,7 @@ export function createOutput(options: { readonly json?: boolean; readonly color?
   const isJson = options.json === true
   const hasColor = options.color !== false && process.stderr.isTTY === true && !process.env.NO_COLOR
   const style = (format: Style, text: string) => (hasColor ? styleText(format, text, { validateStream: false }) : text)
+  let isLive = false
   const line = (json: Readonly<Record<string, unknown>>) => process.stdout.write(`${toJson(json)}\n`)
   return {
     isJson,
@@ -31,7 +37,14 @@ export function createOutput(options: { readonly json?: boolean; readonly color?
       if (isJson) line(json)
       else process.stdout.write(`${text}\n`)
     },
+    live(text) {
+      if (isJson || process.stderr.isTTY !== true) return
+      process.stderr.write(`${CLEAR_LINE}${text}`)
+      isLive = text !== ''
+    },
     progress(text, json) {
+      if (isLive) process.stderr.write(CLEAR_LINE)
+      isLive = false
       if (!isJson) process.stderr.write(`${text}\n`)
       else if (json) line(json)
     },
@@ -39,6 +52,7 @@ export function createOutput(options: { readonly json?: boolean; readonly color?
       if (isJson) line(json)
     },
     error(error) {
+      if (isLive) process.stderr.write(CLEAR_LINE)
       if (isJson) process.stderr.write(`${toJson(shortEnvelope(error))}\n`)
       else process.stderr.write(`${explain(error, style)}\n`)
     },

@@ -20,7 +20,7 @@ export type AddVerb = <O extends CommonOptions>(command: Command, load: () => Pr
 export async function runProgram(argv: readonly string[], runtime: Runtime): Promise<number> {
   let code: number = EXIT.ok
   let help = ''
-  const wantsJson = argv.includes('--json')
+  let output = createOutput({ json: argv.includes('--json'), color: !argv.includes('--no-color') })
   const addVerb: AddVerb = (command, load) =>
     command
       .option('--data <dir>', 'where keys and data are kept (or MEMO_DATA)')
@@ -29,7 +29,7 @@ export async function runProgram(argv: readonly string[], runtime: Runtime): Pro
       .option('-y, --yes', 'ask nothing')
       .action(async (...passed: unknown[]) => {
         const [options, ...args] = passed.slice(0, -1).reverse()
-        const output = createOutput(options as CommonOptions)
+        output = createOutput(options as CommonOptions)
         const verb = await load()
         code = (await verb({ runtime, output }, options as never, args.reverse() as string[])) ?? EXIT.ok
       })
@@ -44,10 +44,13 @@ export async function runProgram(argv: readonly string[], runtime: Runtime): Pro
       process.stderr.write(help)
       return EXIT.usage
     }
-    if (runtime.wasInterrupted()) return EXIT.interrupted
+    if (runtime.wasInterrupted()) {
+      output.progress('interrupted')
+      return EXIT.interrupted
+    }
     runtime.supervisor?.send(failureOf(error))
     const shown = error instanceof CommanderError ? usageFrom(error) : error
-    createOutput({ json: wantsJson, color: !argv.includes('--no-color') }).error(shown)
+    output.error(shown)
     return exitCodeOf(shown)
   }
   return code

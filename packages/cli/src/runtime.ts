@@ -119,6 +119,7 @@ function connectSupervisor(): Supervisor {
 
 /** `work`, or the reason of `signal` when it is aborted first. */
 export async function raceAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  work.catch(() => undefined) // after an abort nobody waits for it any more
   signal.throwIfAborted()
   const aborted = Promise.withResolvers<never>()
   const abort = () => aborted.reject(signal.reason)

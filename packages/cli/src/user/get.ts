@@ -20,7 +20,10 @@ export const get: Verb<GetOptions> = async (context, options, [cid = '']) => {
   await withObject(context, options, cid, async (storage, manifest) => {
     const startedMs = performance.now()
     const bytes = storage.read(manifest, { signal: context.runtime.signal })
-    const sizeBytes = target === '-' ? await writeToStdout(bytes) : await writeToFile(bytes, target)
+    const onBytes = (length: number) => {
+      context.output.live(`fetched ${formatBytes(length)} of ${formatBytes(manifest.sizeBytes)}`)
+    }
+    const sizeBytes = target === '-' ? await writeToStdout(bytes) : await writeToFile(bytes, target, onBytes)
     const ms = performance.now() - startedMs
     const { output } = context
     if (target === '-') return
@@ -69,7 +72,11 @@ async function writeToStdout(bytes: ByteStream): Promise<number> {
 }
 
 /** The file appears whole and checked, or not at all. */
-export async function writeToFile(bytes: ByteStream, path: string): Promise<number> {
+export async function writeToFile(
+  bytes: ByteStream,
+  path: string,
+  onBytes: (length: number) => void = () => undefined,
+): Promise<number> {
   const partial = `${path}.part-${process.pid}`
   let length = 0
   try {
@@ -78,6 +85,7 @@ export async function writeToFile(bytes: ByteStream, path: string): Promise<numb
       for await (const part of bytes) {
         await file.writeFile(part)
         length += part.length
+        onBytes(length)
       }
       await file.sync()
     } finally {

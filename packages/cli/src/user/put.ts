@@ -32,7 +32,10 @@ export const put: Verb<PutVerbOptions> = async (context, options, [file = '-']) 
       policy: options.policy,
       readers: [identity.signer.publicKey],
       signal: runtime.signal,
-      onStage: (event) => output.event({ event: 'stage', ...event }),
+      onStage(event) {
+        output.event({ event: 'stage', ...event })
+        output.live(describe(event))
+      },
     })
     const ms = performance.now() - startedMs
     const { cid, sizeBytes, seq, writer, providers, deduplicated } = result
@@ -53,6 +56,13 @@ export const put: Verb<PutVerbOptions> = async (context, options, [file = '-']) 
   return undefined
 }
 
+/** A stage in a few words. */
+function describe(event: StageEvent): string {
+  if (event.stage === 'durable') return `durable: ${event.acks} keepers have it`
+  if (event.stage === 'stored') return `stored ${event.pieces} of ${event.wanted} pieces`
+  return `${event.stage} ${formatBytes(event.sizeBytes)}`
+}
+
 async function openSource(file: string): Promise<{ source: AsyncIterable<Uint8Array>; name: string }> {
   if (file === '-') return { source: process.stdin, name: 'stdin' }
   const info = await stat(file).catch((cause: unknown) => {
@@ -61,5 +71,3 @@ async function openSource(file: string): Promise<{ source: AsyncIterable<Uint8Ar
   if (info.isDirectory()) throw new UsageError(`${file} is a directory`, 'Put its files one by one.')
   return { source: createReadStream(file, { highWaterMark: READ_BYTES }), name: basename(file) }
 }
-
-export type { StageEvent }
