@@ -50,6 +50,8 @@ const DEFAULT_LIMITS: Required<ServerLimits> = {
   closeGraceMs: 3_000,
 }
 const TIMEOUT_CHECK_MS = 2_000
+/** Requests of one connection that were sent before the answer to the one before; more break it. Clients of ours send none. */
+const MAX_PIPELINED = 16
 
 export type ServeOptions = {
   readonly host?: string
@@ -87,13 +89,37 @@ export async function serveHandler(handler: Handler, options: ServeOptions): Pro
   server.maxConnections = limits.maxConnections
   server.setTimeout(limits.idleTimeoutMs)
   server.on('clientError', refuseMalformed)
-  server.on('request', (request, response) => {
-    answer(handler, request, response).catch(() => response.destroy()) // the socket is gone: there is nobody to tell
-  })
+  server.on('request', createTurns(handler))
   await listen(server, host, port)
   const bound = (server.address() as AddressInfo).port
   const shown = host.includes(':') ? `[${host}]` : host
   return { url: `http://${shown}:${bound}`, port: bound, close: async () => await close(server, limits.closeGraceMs) }
+}
+
+/**
+ * Answers the requests of one connection one after another. Otherwise whoever pipelines hundreds of them in a few
+ * kilobytes, and reads nothing, would hold as many bodies open.
+ */
+function createTurns(handler: Handler): (request: IncomingMessage, response: ServerResponse) => void {
+  const lines = new WeakMap<Socket, { waiting: number; last: Promise<void> }>()
+  return (request, response) => {
+    const { socket } = request
+    const line = lines.get(socket) ?? { waiting: 0, last: Promise.resolve() }
+    lines.set(socket, line)
+    if (line.waiting >= MAX_PIPELINED) {
+      socket.destroy()
+      return
+    }
+    line.waiting++
+    line.last = line.last.then(async () => {
+      try {
+        if (!socket.destroyed) await answer(handler, request, response)
+      } catch {
+        response.destroy() // the socket is gone: there is nobody to tell
+      }
+      line.waiting--
+    })
+  }
 }
 
 async function answer(handler: Handler, request: IncomingMessage, response: ServerResponse): Promise<void> {
