@@ -87,7 +87,7 @@ async function listPieces(
 ): Promise<readonly PieceStatus[]> {
   return await withStorage(identity.chain, identity.signer, identity.secretKey, async (storage) => {
     const object = await storage.findPublicObject(cid, { signal })
-    return object?.manifest ? await storage.status(object.manifest, { signal }) : []
+    return object?.manifest ? await storage.status(object.manifest, { owner: object.did, signal }) : []
   })
 }
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { open, rename, rm } from 'node:fs/promises'
 import { type ByteStream, type Manifest, NotFoundError } from '@memo/core'
-import type { Storage } from '@memo/sdk'
+import type { Storage, StoredObject } from '@memo/sdk'
 import { UsageError } from '../errors.ts'
 import { formatBytes, formatMs } from '../output.ts'
 import type { Context, Verb } from '../program.ts'
@@ -17,9 +17,9 @@ export const get: Verb<GetOptions> = async (context, options, [cid = '']) => {
   if (target === '-' && process.stdout.isTTY) {
     throw new UsageError('the bytes of a file would go to the terminal', 'Give -o FILE, or -o - | program.')
   }
-  await withObject(context, options, cid, async (storage, manifest) => {
+  await withObject(context, options, cid, async (storage, { manifest, did }) => {
     const startedMs = performance.now()
-    const bytes = storage.read(manifest, { signal: context.runtime.signal })
+    const bytes = storage.read(manifest, { owner: did, signal: context.runtime.signal })
     const onBytes = (length: number) => {
       context.output.live(`fetched ${formatBytes(length)} of ${formatBytes(manifest.sizeBytes)}`)
     }
@@ -33,24 +33,31 @@ export const get: Verb<GetOptions> = async (context, options, [cid = '']) => {
   return undefined
 }
 
+/** An object whose manifest could be opened. */
+type ReadableObject = StoredObject & { readonly manifest: Manifest }
+
+function isReadable(object: StoredObject | undefined): object is ReadableObject {
+  return object?.manifest !== undefined
+}
+
 /** Finds an object by CID: among one's own, where there is an identity, then among public ones. */
 export async function withObject(
   context: Context,
   options: UserOptions,
   cid: string,
-  use: (storage: Storage, manifest: Manifest) => Promise<void>,
+  use: (storage: Storage, object: ReadableObject) => Promise<void>,
 ): Promise<void> {
   const profile = findProfile(dataDirOf(options))
   const { signal } = context.runtime
   const usePublic = async (storage: Storage) => {
     const object = await storage.findPublicObject(cid, { signal })
-    if (!object?.manifest) throw notFound(cid)
-    await use(storage, object.manifest)
+    if (!isReadable(object)) throw notFound(cid)
+    await use(storage, object)
   }
   if (profile?.did === undefined) return await withAnonymous(networkOf(options, profile), usePublic)
   await withSession(context, options, async ({ identity, storage, reader }) => {
     const own = await storage.findObject(identity.did, cid, reader, { signal })
-    if (own?.manifest) await use(storage, own.manifest)
+    if (isReadable(own)) await use(storage, own)
     else await usePublic(storage)
   })
 }

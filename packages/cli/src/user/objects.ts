@@ -44,8 +44,8 @@ export const remove: Verb<UserOptions> = async (context, options, [what = '']) =
 /** `memo status CID`: who holds which piece, and whether it is there. */
 export const status: Verb<UserOptions> = async (context, options, [cid = '']) => {
   const { output, runtime } = context
-  await withObject(context, options, cid, async (storage, manifest) => {
-    const pieces = await storage.status(manifest, { signal: runtime.signal })
+  await withObject(context, options, cid, async (storage, { manifest, did }) => {
+    const pieces = await storage.status(manifest, { owner: did, signal: runtime.signal })
     for (const piece of pieces) output.event({ event: 'piece', ...piece })
     const parts = Map.groupBy(pieces, (piece) => piece.partId)
     let isReadable = true
