@@ -12,6 +12,7 @@ const WRITE_BYTES = 262_144
 /** Room that pieces never take, so that databases and logs on the same disk can still be written. */
 const RESERVE_BYTES = 1_073_741_824
 const ROOT = /^[0-9a-f]{64}$/
+const FAN = /^[0-9a-f]{2}$/
 
 export type FilePieceStoreOptions = {
   /** Room on the disk that is never offered. */
@@ -73,7 +74,9 @@ export async function openFilePieceStore(dir: string, options: FilePieceStoreOpt
       })
     },
     async *list() {
-      for (const fan of (await onDisk(pieces, async () => await readdir(pieces))).sort()) {
+      // Only ours: a disk of its own that is mounted here brings a `lost+found` that nobody may read.
+      const fans = (await onDisk(pieces, async () => await readdir(pieces))).filter((name) => FAN.test(name))
+      for (const fan of fans.sort()) {
         for await (const { name } of await onDisk(fan, async () => await opendir(join(pieces, fan)))) {
           const info = await find(name).catch((error: unknown) => {
             onFault?.(error)
@@ -180,6 +183,7 @@ function createWriter(file: FileHandle, path: string, target: (root: string) => 
   let buffered = 0
   let sizeBytes = 0
   let hasEnded = false
+  let isCommitted = false
   const put = async (bytes: Uint8Array) => {
     for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at, bytes.length - at)).bytesWritten
   }
@@ -216,12 +220,15 @@ function createWriter(file: FileHandle, path: string, target: (root: string) => 
         else await rename(path, final)
         // Also for a piece that was there: its writer may not have come so far yet.
         await syncDirectory(join(final, '..'))
+        isCommitted = true
       })
     },
     async abort() {
-      if (hasEnded) return
-      await end()
-      await rm(path, { force: true })
+      if (isCommitted) return
+      await onDisk(path, async () => {
+        if (!hasEnded) await end()
+        await rm(path, { force: true })
+      })
     },
   }
 }

@@ -147,6 +147,29 @@ describe('file piece store', () => {
     assert.equal(faults.length, 3)
   })
 
+  test('what else lies among the pieces, as on a disk of their own, is left alone', async () => {
+    const dir = await freshDir()
+    const store = await openFilePieceStore(dir)
+    await put(store, rootOf('c'), Uint8Array.of(1))
+    await mkdir(join(dir, 'pieces', 'lost+found'), { mode: 0o000 })
+    await writeFile(join(dir, 'pieces', '.DS_Store'), 'x')
+    await writeFile(join(dir, 'pieces', 'cc', 'note.txt'), 'x')
+    const found: string[] = []
+    for await (const { root } of store.list()) found.push(root)
+    assert.deepEqual(found, [rootOf('c')])
+  })
+
+  test('a piece that could not be put in its place is gone when it is aborted', async () => {
+    const dir = await freshDir()
+    const store = await openFilePieceStore(dir)
+    await writeFile(join(dir, 'pieces', 'dd'), 'in the way')
+    const writer = await store.create()
+    await writer.write(Uint8Array.of(1, 2, 3))
+    await assert.rejects(writer.commit(rootOf('d'), units), { name: 'DiskFaultError' })
+    await writer.abort()
+    assert.deepEqual(await readdir(join(dir, 'incoming')), [])
+  })
+
   test('free room leaves the reserve out', async () => {
     const dir = await freshDir()
     const all = await (await openFilePieceStore(dir, { reserveBytes: 0 })).freeBytes()
