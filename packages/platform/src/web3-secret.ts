@@ -103,7 +103,13 @@ async function derive(crypto: Record<string, unknown>, password: string, where: 
   const { dklen, salt, n, r, p, c, prf } = record(crypto.kdfparams)
   const saltBytes = hexField(salt, undefined, where)
   if (dklen !== DERIVED_BYTES) throw new BadKeyFileError(`${where} derives a key of another length`)
-  if (kdf === 'scrypt' && isUpTo(n, MAX_SCRYPT_N) && isUpTo(r, MAX_SCRYPT_R) && isUpTo(p, MAX_SCRYPT_P)) {
+  if (
+    kdf === 'scrypt' &&
+    isPowerOfTwo(n) &&
+    isUpTo(n, MAX_SCRYPT_N) &&
+    isUpTo(r, MAX_SCRYPT_R) &&
+    isUpTo(p, MAX_SCRYPT_P)
+  ) {
     return await deriveScrypt(password, saltBytes, { n, r, p })
   }
   if (kdf === 'pbkdf2' && prf === 'hmac-sha256' && isUpTo(c, MAX_PBKDF2_ROUNDS)) {
@@ -135,6 +141,11 @@ function hexField(value: unknown, length: number | undefined, where: string): Ui
 
 function isUpTo(value: unknown, most: number): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= most
+}
+
+/** What scrypt can work with: 2, 4, 8 … */
+function isPowerOfTwo(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) > 1 && Number.isInteger(Math.log2(value as number))
 }
 
 function record(value: unknown): Record<string, unknown> {

@@ -98,6 +98,8 @@ describe('key files', () => {
       set('kdfparams', null),
       set('kdfparams.n', 2 ** 30),
       set('kdfparams.n', -1),
+      set('kdfparams.n', 1),
+      set('kdfparams.n', 1_000),
       set('kdfparams.r', 1e6),
       set('kdfparams.dklen', 64),
       set('kdfparams.salt', 'xyz'),
