@@ -16,6 +16,9 @@ const GONE_MS = 15_000
 
 const executable = findChromium()
 
+/** A page, or a worker of one. */
+type Evaluating = Pick<BrowserPage, 'evaluate'>
+
 /** One network, one page, one story: each test goes on where the one before ended. */
 describe('MEMO in a browser page', { skip: executable === undefined ? NO_CHROMIUM : false }, () => {
   let ready: Ready
@@ -23,9 +26,10 @@ describe('MEMO in a browser page', { skip: executable === undefined ? NO_CHROMIU
   const complaints: string[] = []
   const cids = new Map<string, string>()
 
-  /** Runs a function of the page in the page. */
-  const call = async <K extends keyof Page>(name: K, ...args: Parameters<Page[K]>) =>
-    (await tab.evaluate(
+  /** Runs a function of the page in the page, or in a worker of it. */
+  const call = async <K extends keyof Page>(name: K, ...args: Parameters<Page[K]>) => await callIn(tab, name, ...args)
+  const callIn = async <K extends keyof Page>(place: Evaluating, name: K, ...args: Parameters<Page[K]>) =>
+    (await place.evaluate(
       async ([name, args]) => {
         const { memo } = globalThis as unknown as { memo: Record<string, (...args: unknown[]) => unknown> }
         return await memo[name]?.(...args)
@@ -154,6 +158,25 @@ describe('MEMO in a browser page', { skip: executable === undefined ? NO_CHROMIU
       left: 0,
       refusal: 'GatewayError',
     })
+  })
+
+  test('the same code runs in a worker, which leaves the page to its person', async () => {
+    const starting = tab.waitForEvent('worker')
+    await tab.evaluate(`void new Worker('page.js', { type: 'module' })`)
+    const worker = await starting
+    await eventually(
+      'the worker has run its script',
+      GONE_MS,
+      async () => await worker.evaluate(`'memo' in globalThis`),
+    )
+    const network = { rpcUrl: ready.rpc, registry: ready.registry as `0x${string}` }
+    await fund(ready, (await callIn(worker, 'create', network)).address)
+    await callIn(worker, 'register')
+    await callIn(worker, 'makeFile', 'work', 70 * 1_024)
+    const { cid, isOwnCid } = await callIn(worker, 'put', 'work', false)
+    assert.equal(isOwnCid, true)
+    const got = await callIn(worker, 'get', 'work', cid)
+    assert.deepEqual(got, { isSame: true, sizeBytes: 70 * 1_024, faults: [] })
   })
 
   test('nothing went wrong in the page unseen', async (t) => {
