@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { ListenError } from './errors.ts'
+import { controlMethods } from './rpc/control.ts'
 import { RPC_CODES, RpcError } from './rpc/errors.ts'
 import { isObject } from './rpc/params.ts'
 
@@ -89,10 +90,18 @@ async function serve(handle: CallHandler, request: IncomingMessage, response: Se
       reply(response, 413, rpcFailure(null, new RpcError(RPC_CODES.invalidRequest, 'request entity too large')))
       return
     }
-    reply(response, 200, await answer(handle, body))
+    reply(response, 200, await answer(request.headers.origin === undefined ? handle : forPages(handle), body))
   } catch {
     // The caller went away while it was sending: there is nobody to answer.
     response.destroy()
+  }
+}
+
+/** What a page may call: all but what moves time, or any site that is looked at could ruin the networks of this machine. */
+function forPages(handle: CallHandler): CallHandler {
+  return async (method, params) => {
+    if (!Object.hasOwn(controlMethods, method)) return handle(method, params)
+    throw new RpcError(RPC_CODES.methodNotFound, `the method ${method} is not available to pages in browsers`)
   }
 }
 

@@ -64,6 +64,29 @@ describe('over HTTP', () => {
     }
   })
 
+  test('but no page moves time or makes blocks, which whoever is no page may', async (t) => {
+    const url = await serve(t)
+    const call = async (method: string, params: unknown[], headers: Record<string, string>) => {
+      const body = JSON.stringify([{ jsonrpc: '2.0', id: 1, method, params }])
+      const [answer] = (await (await fetch(url, { method: 'POST', body, headers })).json()) as [
+        { result?: unknown; error?: { code: number } },
+      ]
+      return answer
+    }
+    const page = { origin: 'https://a.example', 'content-type': 'text/plain' }
+    for (const [method, ...params] of [
+      ['evm_mine'],
+      ['evm_increaseTime', 60],
+      ['evm_setNextBlockTimestamp', 2 ** 32],
+    ]) {
+      assert.equal((await call(String(method), params, page)).error?.code, -32601)
+      assert.equal((await call(String(method), params, { origin: 'null' })).error?.code, -32601)
+    }
+    assert.equal((await call('eth_blockNumber', [], page)).result, '0x0')
+    assert.equal((await call('evm_mine', [], {})).result, '0x0')
+    assert.equal((await call('eth_blockNumber', [], page)).result, '0x1')
+  })
+
   test('what is no JSON-RPC is refused, and the server lives on', async (t) => {
     const url = await serve(t)
     const codeOf = async (body: string) => ((await post(url, body)).body as { error: { code: number } }).error.code
