@@ -6,6 +6,9 @@ export const registryEntries = [
   { key: 'memoToken', name: 'MemoToken', instanceId: 4 },
   { key: 'roles', name: 'Roles', instanceId: 0 },
   { key: 'pledges', name: 'Pledges', instanceId: 0 },
+  { key: 'escrow', name: 'Escrow', instanceId: 0 },
+  { key: 'orders', name: 'Orders', instanceId: 0 },
+  { key: 'reads', name: 'Reads', instanceId: 0 },
   { key: 'accountDid', name: 'AccountDid', instanceId: 30 },
   { key: 'didProxy', name: 'DidProxy', instanceId: 33 },
 ] as const

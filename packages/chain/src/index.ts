@@ -44,6 +44,17 @@ export {
 export { didFromId, idFromDid } from './did-id.ts'
 export { RewindTooDeep, type WatchEventsOptions, type WatchedLog, watchEvents } from './events/watch-events.ts'
 export { createMemoChain, type MemoChain } from './memo-chain.ts'
+export {
+  type AmendmentTerms,
+  amendmentDigest,
+  type OrderTerms,
+  orderDigest,
+  type ReadVoucher,
+  readVoucherDigest,
+  type SetCommitment,
+  setCommitmentDigest,
+  type Verifier,
+} from './messages/orders.ts'
 export { findAccount, getAccount } from './read/find-account.ts'
 export { getMemoBalance } from './read/get-balance.ts'
 export { getBlock } from './read/get-block.ts'
@@ -57,6 +68,20 @@ export {
   getDidNonce,
 } from './read/get-did.ts'
 export { type Group, getGroup } from './read/get-group.ts'
+export {
+  type EpochInfo,
+  type EscrowInfo,
+  getEpochs,
+  getEscrow,
+  getLiableBytes,
+  getOrder,
+  getReadAllowance,
+  isOrderNonceUsed,
+  type OrderInfo,
+  type OrderSegment,
+  quoteOrder,
+  type ReadAllowanceInfo,
+} from './read/get-order.ts'
 export { getPledge, getRequirementFor, type PledgeInfo } from './read/get-pledge.ts'
 export { listAccounts, listKeepers, listProviders } from './read/list-accounts.ts'
 export { type DidRelations, listDidRelations } from './read/list-did-relations.ts'
@@ -87,6 +112,21 @@ export {
   type UpdateVeriOptions,
   updateVeri,
 } from './write/did.ts'
+export { depositEscrow, setPayee, withdrawEscrow } from './write/escrow.ts'
+export {
+  amendOrder,
+  cancelOrderNonce,
+  MAX_EPOCHS_PER_SETTLE,
+  type OrderSignatures,
+  openOrder,
+  pinEpoch,
+  setOrdersPaused,
+  settleOrder,
+  shareKeeperFees,
+  shrinkOrder,
+} from './write/orders.ts'
+export { type Permit, signPermit } from './write/permit.ts'
+export { allowReads, announceCloseReads, closeReads, redeemReads } from './write/reads.ts'
 export {
   type Contact,
   type Offer,

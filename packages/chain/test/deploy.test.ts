@@ -72,7 +72,11 @@ test('a deployment that is killed at any request goes on and ends at the same ad
     params,
     onStep: (step, outcome) => assert.equal(outcome, 'found', step.key),
   })
-  assert.equal(again.block, 7, 'each contract was created once')
+  assert.equal(
+    again.block,
+    planDeploy({ deployer: deployer.address, firstNonce: 0, params }).steps.length,
+    'each contract was created once',
+  )
 })
 
 class Killed extends Error {}

@@ -5,6 +5,7 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {ICommitments} from "./interfaces/ICommitments.sol";
 import {IPledges} from "./interfaces/IPledges.sol";
 import {IRoles} from "./interfaces/IRoles.sol";
 import {Locks} from "./libraries/Locks.sol";
@@ -22,6 +23,9 @@ contract Pledges is IPledges {
 
     IERC20 public immutable TOKEN;
     IRoles public immutable ROLES;
+
+    /// @notice Knows for how many bytes a provider answers, whatever it offers by now.
+    ICommitments public immutable COMMITMENTS;
 
     /// @notice The only one who may slash; the zero address means nobody.
     address public immutable SLASHER;
@@ -42,11 +46,13 @@ contract Pledges is IPledges {
 
     /// @param token the MEMO token
     /// @param roles the contract that knows who owes what
+    /// @param commitments the contract that knows what providers have promised
     /// @param slasher may take pledges; zero for nobody
     /// @param terms_ what must be pledged, and how long a withdrawal waits
-    constructor(IERC20 token, IRoles roles, address slasher, PledgeTerms memory terms_) {
+    constructor(IERC20 token, IRoles roles, ICommitments commitments, address slasher, PledgeTerms memory terms_) {
         TOKEN = token;
         ROLES = roles;
+        COMMITMENTS = commitments;
         SLASHER = slasher;
         _terms = terms_;
     }
@@ -136,14 +142,15 @@ contract Pledges is IPledges {
     /// @inheritdoc IPledges
     function requirementOf(address account) public view returns (uint256) {
         (Role role, uint64 capacityBytes, bool released) = ROLES.pledgeDuty(account);
-        if (released) return 0;
-        if (role == Role.Keeper) return _terms.keeperAtto;
-        if (role == Role.Provider) return requirementFor(capacityBytes);
+        if (role == Role.Provider) {
+            return _providerRequirement(capacityBytes, COMMITMENTS.liableBytes(account), released);
+        }
+        if (role == Role.Keeper && !released) return _terms.keeperAtto;
         return 0;
     }
 
     /// @notice What a provider of this capacity must pledge: base + rate × GiB, rounded up.
-    function requirementFor(uint64 capacityBytes) public view returns (uint256) {
+    function requirementFor(uint256 capacityBytes) public view returns (uint256) {
         uint256 variablePart = uint256(_terms.providerRateAttoPerGiB) * capacityBytes;
         return _terms.providerBaseAtto + Math.ceilDiv(variablePart, BYTES_PER_GIB);
     }
@@ -153,6 +160,16 @@ contract Pledges is IPledges {
         emit PledgeDeposited(account, msg.sender, amount, _book.pledgeOf[account].amount);
         TOKEN.safeTransferFrom(msg.sender, address(this), amount);
         ROLES.refresh(account);
+    }
+
+    /// @dev A provider pledges for what it offers or answers for, whichever is more; who has left, for the latter.
+    function _providerRequirement(uint64 capacityBytes, uint256 liableBytes, bool released)
+        private
+        view
+        returns (uint256)
+    {
+        if (!released) return requirementFor(liableBytes > capacityBytes ? liableBytes : capacityBytes);
+        return liableBytes == 0 ? 0 : requirementFor(liableBytes);
     }
 
     function _requireFree(address account, uint256 amount) private view {

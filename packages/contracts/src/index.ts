@@ -14,6 +14,9 @@ export {
   didProxyDeployedBytecode,
   didProxyImmutables,
 } from './generated/did-proxy.ts'
+export { escrowAbi, escrowBytecode, escrowDeployedBytecode, escrowImmutables } from './generated/escrow.ts'
+export { ordersAbi, ordersBytecode, ordersDeployedBytecode, ordersImmutables } from './generated/orders.ts'
+export { readsAbi, readsBytecode, readsDeployedBytecode, readsImmutables } from './generated/reads.ts'
 export {
   governanceAbi,
   governanceBytecode,
@@ -41,4 +44,4 @@ export {
 export { rolesAbi, rolesBytecode, rolesDeployedBytecode, rolesImmutables } from './generated/roles.ts'
 
 /** The version of the set of contracts in this package; the registry on chain carries the same number. */
-export const CONTRACTS_VERSION = 1
+export const CONTRACTS_VERSION = 2

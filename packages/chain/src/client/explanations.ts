@@ -1,24 +1,11 @@
-import type { Blame, Retry } from '@memo/core'
+import { bug, caller, type Explanation, later } from './explanation.ts'
+import { moneyExplanations } from './money-explanations.ts'
 
-/** What a custom error of the contracts means to the one who met it. */
-export type Explanation = {
-  readonly says: string
-  readonly blame: Blame
-  readonly retry: Retry
-  readonly fix?: string
-}
-
-const caller = (says: string, fix?: string): Explanation => ({
-  says,
-  blame: 'user',
-  retry: 'never',
-  ...(fix === undefined ? {} : { fix }),
-})
-const bug = (says: string): Explanation => ({ says, blame: 'us', retry: 'never' })
-const later = (says: string, fix: string): Explanation => ({ says, blame: 'user', retry: 'later', fix })
+export type { Explanation } from './explanation.ts'
 
 /** One entry per custom error of the contracts; a test holds the two sets equal. */
 export const explanations: Readonly<Record<string, Explanation>> = {
+  ...moneyExplanations,
   AlreadyRegistered: caller('this account has its one role already', 'Use another account for another role.'),
   NotRegistered: caller('this account never registered', 'Register it first.'),
   WrongRole: caller('the role of this account does not allow this'),

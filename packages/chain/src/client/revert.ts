@@ -1,9 +1,12 @@
 import {
   accountDidAbi,
   didProxyAbi,
+  escrowAbi,
   governanceAbi,
   memoTokenAbi,
+  ordersAbi,
   pledgesAbi,
+  readsAbi,
   registryAbi,
   rolesAbi,
 } from '@memo/contracts'
@@ -23,9 +26,12 @@ import { type Explanation, explanations } from './explanations.ts'
 const contractErrors: readonly AbiItem[] = [
   ...accountDidAbi,
   ...didProxyAbi,
+  ...escrowAbi,
   ...governanceAbi,
   ...memoTokenAbi,
+  ...ordersAbi,
   ...pledgesAbi,
+  ...readsAbi,
   ...registryAbi,
   ...rolesAbi,
 ].filter((item) => item.type === 'error')

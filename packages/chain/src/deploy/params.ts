@@ -18,6 +18,19 @@ export type NetworkParams = {
     readonly keeperAtto: bigint
     readonly withdrawal: LockParams
   }
+  /** Epochs, dispute window, and how long a read allowance takes to close (`spec/orders.md` 4). */
+  readonly orders: {
+    readonly epochBlocks: bigint
+    /** How long an epoch is for prices, which are per second. */
+    readonly epochSeconds: bigint
+    readonly disputeBlocks: bigint
+    readonly disputeSeconds: bigint
+    readonly readClosing: LockParams
+  }
+  /** Receives its 1 % of what orders cost; default the deployer. */
+  readonly foundation?: Address | undefined
+  /** May fail epochs; undefined means nobody. */
+  readonly judge?: Address | undefined
   /** May slash; undefined means nobody. */
   readonly slasher?: Address | undefined
 }
@@ -32,5 +45,12 @@ export const devnetParams: NetworkParams = {
     providerRateAttoPerGiB: ATTOMEMO_PER_MEMO / 10n,
     keeperAtto: 100n * ATTOMEMO_PER_MEMO,
     withdrawal: { waitSeconds: 60n, waitBlocks: 5n },
+  },
+  orders: {
+    epochBlocks: 10n,
+    epochSeconds: 60n,
+    disputeBlocks: 10n,
+    disputeSeconds: 60n,
+    readClosing: { waitSeconds: 60n, waitBlocks: 5n },
   },
 }

@@ -28,10 +28,18 @@ export async function callWrite<
   const abi extends Abi,
   name extends ContractFunctionName<abi, 'nonpayable' | 'payable'>,
 >(client: ChainClient, call: WriteCall<abi, name>): Promise<WriteResult> {
+  return resultFromReceipt(await callForReceipt(client, call))
+}
+
+/** The same, for who needs the events. */
+export async function callForReceipt<
+  const abi extends Abi,
+  name extends ContractFunctionName<abi, 'nonpayable' | 'payable'>,
+>(client: ChainClient, call: WriteCall<abi, name>): Promise<TransactionReceipt> {
   const { sender } = requireSender(client)
   const { abi, functionName, args } = call
   const data = encodeFunctionData({ abi, functionName, args } as unknown as EncodeFunctionDataParameters)
-  return resultFromReceipt(await sender.send({ to: call.address, data, signal: call.signal }))
+  return sender.send({ to: call.address, data, signal: call.signal })
 }
 
 export function resultFromReceipt(receipt: TransactionReceipt): WriteResult {

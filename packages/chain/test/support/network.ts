@@ -9,6 +9,7 @@ import {
   devnetParams,
   ensureFunds,
   type MemoChain,
+  type NetworkParams,
   runDeploy,
 } from '../../src/index.ts'
 
@@ -38,9 +39,9 @@ export type TestNetwork = {
   join(number: number): Promise<MemoChain>
 }
 
-export async function startNetwork(): Promise<TestNetwork> {
+export async function startNetwork(params: NetworkParams = devnetParams): Promise<TestNetwork> {
   const devnet = await startDevnet()
-  const { registry } = await runDeploy(clientOf(devnet, deployer), { params: devnetParams })
+  const { registry } = await runDeploy(clientOf(devnet, deployer), { params })
   const connect = (account: LocalAccount): Promise<MemoChain> =>
     connectNetwork({ rpcUrl: 'in-process', provider: devnet, registry, account, pollingIntervalMs })
   const owner = await connect(deployer)

@@ -2,16 +2,23 @@
 pragma solidity 0.8.37;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {Escrow} from "../../../src/Escrow.sol";
 import {Governance} from "../../../src/Governance.sol";
 import {MemoToken} from "../../../src/MemoToken.sol";
+import {Orders} from "../../../src/Orders.sol";
 import {Pledges} from "../../../src/Pledges.sol";
+import {Reads} from "../../../src/Reads.sol";
 import {Roles} from "../../../src/Roles.sol";
+import {IAccounts} from "../../../src/interfaces/IAccounts.sol";
+import {ICommitments} from "../../../src/interfaces/ICommitments.sol";
+import {IOrders} from "../../../src/interfaces/IOrders.sol";
 import {IPledges} from "../../../src/interfaces/IPledges.sol";
 import {IRoles} from "../../../src/interfaces/IRoles.sol";
+import {OrderLengths} from "../../../src/types/OrderTypes.sol";
 import {Account, Contact, Lock, Offer, PledgeTerms} from "../../../src/types/RoleTypes.sol";
 import {Test} from "./Test.sol";
 
-/// @notice Roles, pledges and token as the deploy plan wires them, with this contract as foundation and governance.
+/// @notice Roles, pledges, orders and token as the deploy plan wires them, with this contract as foundation and governance.
 abstract contract Network is Test {
     uint128 internal constant BASE = 10 ether;
     uint128 internal constant RATE_PER_GIB = 1 ether;
@@ -22,11 +29,20 @@ abstract contract Network is Test {
     uint32 internal constant LEVEL = 2;
     uint256 internal constant SUPPLY = 1_000_000 ether;
     address internal constant SLASHER = address(0x51a54e4);
+    address internal constant JUDGE = address(0x10d6e);
+    address internal constant FOUNDATION = address(0xf0);
+    uint64 internal constant EPOCH_BLOCKS = 10;
+    uint64 internal constant EPOCH_SECONDS = 60;
+    uint64 internal constant DISPUTE_BLOCKS = 20;
+    uint64 internal constant DISPUTE_SECONDS = 120;
 
     MemoToken internal token;
     Governance internal governance;
     Roles internal roles;
     Pledges internal pledges;
+    Escrow internal escrow;
+    Orders internal orders;
+    Reads internal reads;
 
     function setUp() public virtual {
         vm.warp(1_700_000_000);
@@ -34,13 +50,23 @@ abstract contract Network is Test {
         token = new MemoToken(address(this), SUPPLY);
         governance = new Governance(address(this));
         Lock memory lock = Lock(LOCK_SECONDS, LOCK_BLOCKS);
-        address pledgesAddress = nextButOne();
-        roles = new Roles(address(governance), IPledges(pledgesAddress), LEVEL, lock);
+        address escrowAddress = next(2);
+        address ordersAddress = next(3);
+        roles = new Roles(address(governance), IPledges(next(1)), LEVEL, lock);
         pledges = new Pledges(
-            IERC20(address(token)), IRoles(address(roles)), SLASHER, PledgeTerms(BASE, RATE_PER_GIB, KEEPER, lock)
+            IERC20(address(token)),
+            IRoles(address(roles)),
+            ICommitments(ordersAddress),
+            SLASHER,
+            PledgeTerms(BASE, RATE_PER_GIB, KEEPER, lock)
         );
-        equal(address(pledges), pledgesAddress, "the pledges stand where the roles expect them");
+        equal(next(0), escrowAddress, "the escrow stands where the orders expect it");
+        escrow = new Escrow(IERC20(address(token)), ordersAddress, next(2));
+        orders = new Orders(address(governance), escrow, IAccounts(address(roles)), FOUNDATION, JUDGE, orderLengths());
+        reads = new Reads(escrow, IOrders(address(orders)), IAccounts(address(roles)), lock);
+        equal(address(reads), escrow.READS(), "the reads stand where the escrow expects them");
         token.approve(address(pledges), type(uint256).max);
+        token.approve(address(escrow), type(uint256).max);
     }
 
     function contact() internal pure returns (Contact memory) {
@@ -65,18 +91,18 @@ abstract contract Network is Test {
         return roles.getAccount(owner);
     }
 
-    /// @dev This contract's nonce is small: it is found by trying.
-    function nextButOne() private returns (address) {
-        address probe = address(new Probe());
-        for (uint8 nonce = 1; nonce < 120; ++nonce) {
-            if (created(nonce) == probe) return created(nonce + 2);
-        }
-        revert NotTrue("the nonce is small");
+    function orderLengths() internal pure returns (OrderLengths memory) {
+        return OrderLengths(EPOCH_BLOCKS, EPOCH_SECONDS, DISPUTE_BLOCKS, DISPUTE_SECONDS);
     }
 
-    function created(uint8 nonce) private view returns (address) {
-        return address(uint160(uint256(keccak256(abi.encodePacked(hex"d694", address(this), nonce)))));
+    /// @notice Goes to the first block of an epoch, with the time that blocks take.
+    function goToEpoch(uint64 epoch) internal {
+        uint256 blocks = uint256(epoch) * EPOCH_BLOCKS - block.number;
+        passTime(blocks * EPOCH_SECONDS / EPOCH_BLOCKS, blocks);
+    }
+
+    /// @dev The address of what this contract creates after `skip` other creations.
+    function next(uint256 skip) internal view returns (address) {
+        return vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + skip);
     }
 }
-
-contract Probe {}

@@ -1,0 +1,170 @@
+import { escrowAbi, ordersAbi, readsAbi } from '@memo/contracts'
+import type { Address } from '@memo/core'
+import type { Addresses } from '../addresses.ts'
+import type { ChainClient } from '../client/chain-client.ts'
+import { callView } from './call.ts'
+
+type Common = { readonly addresses: Addresses }
+
+/** What an account has in escrow, and who receives what it withdraws. `spec/orders.md` 1 and 3 */
+export type EscrowInfo = { readonly freeAtto: bigint; readonly payee: Address }
+
+export async function getEscrow(
+  client: ChainClient,
+  { addresses, account }: Common & { readonly account: Address },
+): Promise<EscrowInfo> {
+  const contract = { address: addresses.escrow, abi: escrowAbi, args: [account] } as const
+  const [freeAtto, payee] = await Promise.all([
+    callView(client, { ...contract, functionName: 'balanceOf' }),
+    callView(client, { ...contract, functionName: 'payeeOf' }),
+  ])
+  return { freeAtto, payee: payee.toLowerCase() as Address }
+}
+
+/** One stretch of an order with one price. */
+export type OrderSegment = {
+  readonly from: bigint
+  readonly sizeBytes: bigint
+  readonly priceAttoPerGiBSecond: bigint
+  readonly incomePerEpochAtto: bigint
+  /** With fees. */
+  readonly costPerEpochAtto: bigint
+}
+
+/** An order as the chain has it; epochs before `settledTo` are paid out. `spec/orders.md` 7 to 12 */
+export type OrderInfo = {
+  readonly user: Address
+  readonly provider: Address
+  readonly group: number
+  readonly start: bigint
+  readonly end: bigint
+  /** What the next amendment signs. */
+  readonly seq: bigint
+  readonly lockedAtto: bigint
+  readonly settledTo: bigint
+  readonly liableBytes: bigint
+  /** Those that are not settled to their end; the last has the order's size and price. */
+  readonly segments: readonly OrderSegment[]
+}
+
+/** The order with this number. Errors: `ContractRefused` with reason `UnknownOrder`. */
+export async function getOrder(
+  client: ChainClient,
+  { addresses, orderId }: Common & { readonly orderId: bigint },
+): Promise<OrderInfo> {
+  const contract = { address: addresses.orders, abi: ordersAbi, args: [orderId] } as const
+  const [order, segments] = await Promise.all([
+    callView(client, { ...contract, functionName: 'getOrder' }),
+    callView(client, { ...contract, functionName: 'getSegments' }),
+  ])
+  const { start, end, settledTo, liableBytes } = order
+  return {
+    user: order.user.toLowerCase() as Address,
+    provider: order.provider.toLowerCase() as Address,
+    group: order.group,
+    start,
+    end,
+    seq: BigInt(order.seq),
+    lockedAtto: order.locked,
+    settledTo,
+    liableBytes,
+    segments: segments.map(({ from, sizeBytes, priceAttoPerGiBSecond, incomeAtto, totalAtto }) => ({
+      from,
+      sizeBytes,
+      priceAttoPerGiBSecond,
+      incomePerEpochAtto: incomeAtto,
+      costPerEpochAtto: totalAtto,
+    })),
+  }
+}
+
+/** Where the chain is in epochs, and how long they are. `spec/orders.md` 4 */
+export type EpochInfo = {
+  readonly current: bigint
+  /** Epochs before this one are beyond dispute. */
+  readonly closedBefore: bigint
+  readonly epochBlocks: bigint
+  readonly epochSeconds: bigint
+}
+
+export async function getEpochs(client: ChainClient, { addresses }: Common): Promise<EpochInfo> {
+  const contract = { address: addresses.orders, abi: ordersAbi } as const
+  const [current, closedBefore, epochBlocks, epochSeconds] = await Promise.all([
+    callView(client, { ...contract, functionName: 'currentEpoch' }),
+    callView(client, { ...contract, functionName: 'closedBefore' }),
+    callView(client, { ...contract, functionName: 'EPOCH_BLOCKS' }),
+    callView(client, { ...contract, functionName: 'EPOCH_SECONDS' }),
+  ])
+  return { current, closedBefore, epochBlocks, epochSeconds }
+}
+
+/** What one epoch of an order brings its provider, and costs its user with fees. `spec/orders.md` 5 */
+export async function quoteOrder(
+  client: ChainClient,
+  {
+    addresses,
+    sizeBytes,
+    priceAttoPerGiBSecond,
+  }: Common & {
+    readonly sizeBytes: bigint
+    readonly priceAttoPerGiBSecond: bigint
+  },
+): Promise<Pick<OrderSegment, 'incomePerEpochAtto' | 'costPerEpochAtto'>> {
+  const [incomePerEpochAtto, costPerEpochAtto] = await callView(client, {
+    address: addresses.orders,
+    abi: ordersAbi,
+    functionName: 'quote',
+    args: [sizeBytes, priceAttoPerGiBSecond],
+  })
+  return { incomePerEpochAtto, costPerEpochAtto }
+}
+
+/** Whether an order of this user and nonce was opened or cancelled. */
+export async function isOrderNonceUsed(
+  client: ChainClient,
+  { addresses, user, nonce }: Common & { readonly user: Address; readonly nonce: bigint },
+): Promise<boolean> {
+  return callView(client, {
+    address: addresses.orders,
+    abi: ordersAbi,
+    functionName: 'isNonceUsed',
+    args: [user, nonce],
+  })
+}
+
+/** Bytes for which a provider is liable over all orders. `spec/orders.md` 12 */
+export async function getLiableBytes(
+  client: ChainClient,
+  { addresses, provider }: Common & { readonly provider: Address },
+): Promise<bigint> {
+  return callView(client, {
+    address: addresses.orders,
+    abi: ordersAbi,
+    functionName: 'liableBytes',
+    args: [provider],
+  })
+}
+
+/** What a payer has locked for reading under an order. `closingBlock` is 0n unless it is being closed. */
+export type ReadAllowanceInfo = {
+  readonly priceAttoPerByte: bigint
+  readonly bytesAllowed: bigint
+  readonly bytesPaid: bigint
+  /** What vouchers must name. */
+  readonly seq: bigint
+  readonly closingAt: bigint
+  readonly closingBlock: bigint
+}
+
+/** The allowance of a payer under an order; all zeros where there is none. `spec/orders.md` 13 */
+export async function getReadAllowance(
+  client: ChainClient,
+  { addresses, orderId, payer }: Common & { readonly orderId: bigint; readonly payer: Address },
+): Promise<ReadAllowanceInfo> {
+  return callView(client, {
+    address: addresses.reads,
+    abi: readsAbi,
+    functionName: 'getAllowance',
+    args: [orderId, payer],
+  })
+}
