@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
-import { before, describe, test } from 'node:test'
+import { before, describe } from 'node:test'
 import type { Page as BrowserPage } from 'playwright-core'
 import { bundleForBrowser } from '../../examples/browser/bundle.ts'
 import { eventually, freshDir, type Ready, startNetwork } from '../support/memo.ts'
 import type { Page } from './page/main.ts'
-import { findChromium, launchChromium, NO_CHROMIUM } from './support/chromium.ts'
+import { browserTest, executable, launchChromium } from './support/chromium.ts'
 import { countPieces, fund, tamper } from './support/local-network.ts'
 import { servePage, serveSite } from './support/site.ts'
 
@@ -14,13 +14,11 @@ const MIB = 1_048_576
 const SIZES = { empty: 0, 'one byte': 1, 'seventy KiB': 70 * 1_024, 'five MiB': 5 * MIB }
 const GONE_MS = 15_000
 
-const executable = findChromium()
-
 /** A page, or a worker of one. */
 type Evaluating = Pick<BrowserPage, 'evaluate'>
 
 /** One network, one page, one story: each test goes on where the one before ended. */
-describe('MEMO in a browser page', { skip: executable === undefined ? NO_CHROMIUM : false }, () => {
+describe('MEMO in a browser page', () => {
   let ready: Ready
   let tab: BrowserPage
   const complaints: string[] = []
@@ -39,24 +37,25 @@ describe('MEMO in a browser page', { skip: executable === undefined ? NO_CHROMIU
   const cidOf = (label: string, isPublic: boolean) => cids.get(`${label} ${isPublic}`) ?? ''
 
   before(async () => {
+    if (executable === undefined) return
     const { code } = await bundleForBrowser(join(import.meta.dirname, 'page', 'main.ts'))
     const url = await servePage(code)
     ;({ ready } = await startNetwork(await freshDir(), NETWORK))
-    const browser = await launchChromium(executable ?? '')
+    const browser = await launchChromium()
     tab = await browser.newPage()
     tab.on('pageerror', (error) => complaints.push(String(error)))
     await tab.goto(url)
     await tab.waitForFunction('globalThis.memo !== undefined')
   })
 
-  test('nothing of Node is there, and the ports of the page keep every claim of theirs', async () => {
+  browserTest('nothing of Node is there, and the ports of the page keep every claim of theirs', async () => {
     assert.deepEqual(await call('nodeGlobals'), [])
     const { held, broken } = await call('runPortSuites')
     assert.deepEqual(broken, [])
     assert.ok(held > 5)
   })
 
-  test('the page makes a key, and becomes a user with a DID by itself', async () => {
+  browserTest('the page makes a key, and becomes a user with a DID by itself', async () => {
     const { address } = await call('create', { rpcUrl: ready.rpc, registry: ready.registry as `0x${string}` })
     await fund(ready, address)
     const { did, state } = await call('register')
@@ -66,7 +65,7 @@ describe('MEMO in a browser page', { skip: executable === undefined ? NO_CHROMIU
 
   for (const isPublic of [false, true]) {
     for (const [label, sizeBytes] of Object.entries(SIZES)) {
-      test(`${label}, ${isPublic ? 'public' : 'sealed'}: put to providers, got back the same`, async () => {
+      browserTest(`${label}, ${isPublic ? 'public' : 'sealed'}: put to providers, got back the same`, async () => {
         await call('makeFile', `${label} ${isPublic}`, sizeBytes)
         const put = await call('put', `${label} ${isPublic}`, isPublic)
         assert.equal(put.isOwnCid, true)
@@ -84,7 +83,7 @@ describe('MEMO in a browser page', { skip: executable === undefined ? NO_CHROMIU
     }
   }
 
-  test('ranges over chunks, strips and stripes come out as they are', async () => {
+  browserTest('ranges over chunks, strips and stripes come out as they are', async () => {
     const ranges = [
       { offset: 0, length: 1 },
       { offset: 65_519, length: 2 },
@@ -101,7 +100,7 @@ describe('MEMO in a browser page', { skip: executable === undefined ? NO_CHROMIU
     }
   })
 
-  test('a strip that a provider has damaged is found out and replaced', async () => {
+  browserTest('a strip that a provider has damaged is found out and replaced', async () => {
     const cid = cidOf('five MiB', false)
     const victim = (await call('pieces', cid)).find(({ index }) => index === 0)
     assert.ok(victim?.alive)
@@ -111,7 +110,7 @@ describe('MEMO in a browser page', { skip: executable === undefined ? NO_CHROMIU
     assert.deepEqual(got.faults, [`PieceCorruptError of ${victim.provider}`])
   })
 
-  test('a put that is aborted leaves nothing, in its middle or at the last moment', async () => {
+  browserTest('a put that is aborted leaves nothing, in its middle or at the last moment', async () => {
     const [listed, held] = [await call('list'), await countPieces(ready)]
     for (const when of [{ afterBytes: 1 }, { afterBytes: 3 * MIB }, 'commit'] as const) {
       assert.equal(await call('abortedPut', when, 5 * MIB), 'the page changed its mind')
@@ -122,7 +121,7 @@ describe('MEMO in a browser page', { skip: executable === undefined ? NO_CHROMIU
     }
   })
 
-  test('the page is told what becomes of its requests', async () => {
+  browserTest('the page is told what becomes of its requests', async () => {
     const site = await serveSite((request, response) => {
       response.setHeader('access-control-allow-origin', '*')
       if (request.url === '/whole') response.end(Buffer.alloc(300_000))
@@ -140,7 +139,7 @@ describe('MEMO in a browser page', { skip: executable === undefined ? NO_CHROMIU
     assert.equal(await call('ask', `${site}/silent`, { abortAfterMs: 200 }), 'TypeError: enough')
   })
 
-  test('a deleted object is gone from the index and from the providers', async () => {
+  browserTest('a deleted object is gone from the index and from the providers', async () => {
     const held = await countPieces(ready)
     await call('remove', cidOf('seventy KiB', false))
     assert.ok(!(await call('list')).some((line) => line.includes(cidOf('seventy KiB', false))))
@@ -148,7 +147,7 @@ describe('MEMO in a browser page', { skip: executable === undefined ? NO_CHROMIU
     await eventually('three pieces are gone', GONE_MS, async () => total(await countPieces(ready)) === total(held) - 3)
   })
 
-  test('the same page speaks to a gateway, which lets it read answers and refusals', async () => {
+  browserTest('the same page speaks to a gateway, which lets it read answers and refusals', async () => {
     await call('makeFile', 'gateway', 3 * MIB)
     assert.deepEqual(await call('throughGateway', ready.gateway, 'gateway'), {
       isOwnCid: true,
@@ -160,7 +159,7 @@ describe('MEMO in a browser page', { skip: executable === undefined ? NO_CHROMIU
     })
   })
 
-  test('the same code runs in a worker, which leaves the page to its person', async () => {
+  browserTest('the same code runs in a worker, which leaves the page to its person', async () => {
     const starting = tab.waitForEvent('worker')
     await tab.evaluate(`void new Worker('page.js', { type: 'module' })`)
     const worker = await starting
@@ -179,7 +178,7 @@ describe('MEMO in a browser page', { skip: executable === undefined ? NO_CHROMIU
     assert.deepEqual(got, { isSame: true, sizeBytes: 70 * 1_024, faults: [] })
   })
 
-  test('nothing went wrong in the page unseen', async (t) => {
+  browserTest('nothing went wrong in the page unseen', async (t) => {
     assert.deepEqual(complaints, [])
     const speeds = await call('measureSpeeds')
     t.diagnostic(`one thread of the page: ${JSON.stringify(speeds)}`)

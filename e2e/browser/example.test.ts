@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline'
 import { after, before, describe, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import { eventually, freshDir, type Ready, startNetwork } from '../support/memo.ts'
-import { findChromium, launchChromium, NO_CHROMIUM } from './support/chromium.ts'
+import { browserTest, executable, launchChromium } from './support/chromium.ts'
 import { countPieces } from './support/local-network.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
@@ -21,7 +21,6 @@ const FILE = {
 const PHOTO = { name: 'photo.jpg', mimeType: 'image/jpeg', buffer: Buffer.alloc(1_400_000, 7) }
 const WAIT_MS = 30_000
 
-const executable = findChromium()
 const undo: (() => void)[] = []
 after(() => {
   for (const step of undo.reverse()) step()
@@ -44,7 +43,7 @@ async function serveExample({ rpc, registry }: Ready): Promise<string> {
 }
 
 /** One page, one story: each test goes on where the one before ended. */
-describe('the example application', { skip: executable === undefined ? NO_CHROMIUM : false }, () => {
+describe('the example application', () => {
   let ready: Ready
   let browser: Browser
   let page: Page
@@ -74,19 +73,20 @@ describe('the example application', { skip: executable === undefined ? NO_CHROMI
   }
 
   before(async () => {
+    if (executable === undefined) return
     ;({ ready } = await startNetwork(await freshDir(), NETWORK))
     url = await serveExample(ready)
-    browser = await launchChromium(executable ?? '')
+    browser = await launchChromium()
     await open()
   })
 
-  test('makes an account by itself and says whose it is and who serves', async () => {
+  browserTest('makes an account by itself and says whose it is and who serves', async () => {
     assert.match((await page.textContent('#account')) ?? '', /^You are did:memo:[0-9a-f]{10}…[0-9a-f]{10}$/)
     assert.equal(await page.textContent('#network'), 'Served by 1 keeper and 3 providers')
     assert.equal(await page.isVisible('#empty'), true)
   })
 
-  test('stores a file at three providers and gives it back the same, by its own name', async () => {
+  browserTest('stores a file at three providers and gives it back the same, by its own name', async () => {
     await put(FILE)
     assert.match((await page.textContent('#files')) ?? '', /700\.0 kB · sealed/)
     assert.deepEqual(Object.values(await countPieces(ready)), [1, 1, 1])
@@ -95,7 +95,7 @@ describe('the example application', { skip: executable === undefined ? NO_CHROMI
     assert.match(saved.name, /^grüße & .*\.txt$/)
   })
 
-  test('stores a public file, which another visitor of the network finds by its CID', async () => {
+  browserTest('stores a public file, which another visitor of the network finds by its CID', async () => {
     await page.check('#public')
     await put(PHOTO)
     assert.match((await page.textContent('#files li:first-child')) ?? '', /1\.4 MB · public/)
@@ -105,7 +105,7 @@ describe('the example application', { skip: executable === undefined ? NO_CHROMI
     assert.ok(Buffer.from(await answer.arrayBuffer()).equals(PHOTO.buffer))
   })
 
-  test('reads well in the light and in the dark', async (t) => {
+  browserTest('reads well in the light and in the dark', async (t) => {
     const contrasts: number[] = []
     for (const colorScheme of ['light', 'dark'] as const) {
       await page.emulateMedia({ colorScheme })
@@ -118,7 +118,7 @@ describe('the example application', { skip: executable === undefined ? NO_CHROMI
     assert.ok(Math.min(...contrasts) >= 4.5, 'as WCAG asks of text (AA)')
   })
 
-  test('is the same account after a visit elsewhere, with the same files', async () => {
+  browserTest('is the same account after a visit elsewhere, with the same files', async () => {
     const account = await page.getAttribute('#account', 'title')
     await page.reload()
     await page.getByText(PHOTO.name, { exact: true }).waitFor()
@@ -126,7 +126,7 @@ describe('the example application', { skip: executable === undefined ? NO_CHROMI
     assert.ok((await save(PHOTO.name)).bytes.equals(PHOTO.buffer))
   })
 
-  test('deletes a file, and its pieces with it', async () => {
+  browserTest('deletes a file, and its pieces with it', async () => {
     await page.getByRole('button', { name: `Delete ${FILE.name}` }).click()
     await page.getByText(FILE.name, { exact: true }).waitFor({ state: 'detached' })
     await eventually('one piece is left everywhere', WAIT_MS, async () => {
@@ -135,7 +135,7 @@ describe('the example application', { skip: executable === undefined ? NO_CHROMI
     assert.deepEqual(complaints, [])
   })
 
-  test('says what is wrong and what to do when no provider can be reached', async () => {
+  browserTest('says what is wrong and what to do when no provider can be reached', async () => {
     await page.route(/uploads/, (route) => route.abort())
     await page.setInputFiles('#file', { ...PHOTO, name: 'never.jpg', buffer: Buffer.from('never') })
     await page.waitForSelector('#notice:not([hidden])')
