@@ -49,6 +49,16 @@ describe('processes of a local network', () => {
     )
     const again = server.seen('node-up').findLast((event) => event.name === 'provider-2')
     assert.equal(again?.url, victim?.url)
+
+    killHard(ready.nodes.find(({ role }) => role === 'chain')?.pid ?? 0)
+    await eventually('the chain is up again', 20_000, () => {
+      return server.seen('node-up').filter((event) => event.name === 'chain').length === 2
+    })
+    const input = new TextEncoder().encode('stored after the chain had died')
+    const put = await memo(['put', '-', '--data', ready.dataDir, '--json'], { input })
+    assert.equal(put.code, 0, put.stderr)
+    const got = await memo(['get', String(put.last.cid), '--data', ready.dataDir])
+    assert.equal(got.stdout, 'stored after the chain had died')
     assert.equal(await server.stop(), 0)
     await assertAllGone(pidsOf(ready))
   })

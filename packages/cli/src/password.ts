@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { Writable } from 'node:stream'
 import type { KeyStore } from '@memo/core'
 import { LIGHT_SCRYPT_N, openKeyStore, writeFileDurably } from '@memo/platform'
 import { UsageError } from './errors.ts'
+import { InterruptedError } from './runtime.ts'
 
 export type PasswordOptions = { readonly passwordFile?: string }
 
@@ -33,7 +34,12 @@ export async function openKeys(
     await writeFileDurably(kept, `${password}\n`)
     return await openKeyStore(dir, password, { scryptN: LIGHT_SCRYPT_N })
   }
-  return await openKeyStore(dir, await askPassword(`password for the keys in ${dir}: `))
+  const password = await askPassword(`password for the keys in ${dir}: `)
+  // Whoever mistypes the password of a new key has lost it.
+  if (!hasKeys(dir) && (await askPassword('the same again: ')) !== password) {
+    throw new UsageError('the two passwords differ', 'Run the command again.')
+  }
+  return await openKeyStore(dir, password)
 }
 
 /** The password of a key file that lies anywhere. Errors: {@link UsageError}. */
@@ -42,6 +48,10 @@ export async function passwordFor(path: string, options: PasswordOptions): Promi
   const given = givenPassword(options)
   if (given !== undefined) return given
   return existsSync(beside) ? readPassword(beside) : await askPassword(`password of ${path}: `)
+}
+
+function hasKeys(dir: string): boolean {
+  return existsSync(dir) && readdirSync(dir).some((name) => name.endsWith('.json'))
 }
 
 function givenPassword({ passwordFile }: PasswordOptions): string | undefined {
@@ -68,8 +78,11 @@ async function askPassword(prompt: string): Promise<string> {
   // What is typed is not shown: readline echoes into nothing.
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() })
   const reader = createInterface({ input: process.stdin, output: nowhere, terminal: true })
+  const interrupted = Promise.withResolvers<never>()
+  // The terminal is in raw mode: Ctrl-C arrives as a key, not as a signal.
+  reader.once('SIGINT', () => interrupted.reject(new InterruptedError('interrupted')))
   try {
-    return await reader.question('')
+    return await Promise.race([reader.question(''), interrupted.promise])
   } finally {
     reader.close()
     process.stderr.write('\n')

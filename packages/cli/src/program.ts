@@ -4,7 +4,7 @@ import { Command, CommanderError } from 'commander'
 import { UsageError } from './errors.ts'
 import { EXIT, exitCodeOf } from './exit-codes.ts'
 import { createOutput, type Output } from './output.ts'
-import { failureOf, type Runtime } from './runtime.ts'
+import { failureOf, InterruptedError, type Runtime } from './runtime.ts'
 import type { CommonOptions } from './settings.ts'
 
 /** What a verb gets besides its own arguments. */
@@ -44,7 +44,7 @@ export async function runProgram(argv: readonly string[], runtime: Runtime): Pro
       process.stderr.write(help)
       return EXIT.usage
     }
-    if (runtime.wasInterrupted()) {
+    if (runtime.wasInterrupted() || error instanceof InterruptedError) {
       output.progress('interrupted')
       return EXIT.interrupted
     }

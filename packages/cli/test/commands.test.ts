@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import { after, describe, test } from 'node:test'
 
 const MEMO = join(import.meta.dirname, '..', 'bin', 'memo.js')
@@ -16,6 +16,11 @@ const ENV = {
   XDG_DATA_HOME: join(home, 'data'),
   XDG_CACHE_HOME: join(home, 'cache'),
 }
+const OLD_NODE = (process.env.PATH ?? '')
+  .split(delimiter)
+  .map((dir) => join(dir, 'node'))
+  .find((node) => /^v(1\d|20|21)\./.test(spawnSync(node, ['--version'], { encoding: 'utf8' }).stdout ?? ''))
+const NO_OLD_NODE = 'this machine has no Node that is too old'
 const DEAD = ['--rpc', 'http://127.0.0.1:9', '--registry', `0x${'1'.repeat(40)}`]
 
 function memo(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
@@ -107,6 +112,18 @@ describe('the memo command', () => {
     assert.equal(status, 2)
     assert.match(stderr, /a password is needed and there is no terminal/)
     assert.match(memo(['put', 'x', '--password', 'secret']).stderr, /unknown option '--password'/)
+  })
+
+  test('where no suitable Node is found the launcher says so', { skip: OLD_NODE === undefined && NO_OLD_NODE }, () => {
+    const dir = join(home, 'installed', 'bin')
+    mkdirSync(dir, { recursive: true })
+    cpSync(MEMO, join(dir, 'memo.mjs'))
+    const { status, stderr } = spawnSync(OLD_NODE as string, [join(dir, 'memo.mjs'), 'info'], {
+      encoding: 'utf8',
+      env: ENV,
+    })
+    assert.equal(status, 1)
+    assert.match(stderr, /needs Node 22\.18 or newer and this is .*\n.*\nFix: run npm install/)
   })
 
   test('what fails leaves nothing in the data directory', () => {

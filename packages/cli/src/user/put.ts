@@ -6,6 +6,7 @@ import type { StageEvent } from '@memo/sdk'
 import { UsageError } from '../errors.ts'
 import { formatBytes, formatMs } from '../output.ts'
 import type { Verb } from '../program.ts'
+import { dataDirOf, findProfile } from '../settings.ts'
 import { type UserOptions, withSession } from './open-storage.ts'
 
 export type PutVerbOptions = UserOptions & {
@@ -29,7 +30,7 @@ export const put: Verb<PutVerbOptions> = async (context, options, [file = '-']) 
       name: options.name ?? name,
       contentType: options.type ?? DEFAULT_TYPE,
       isPublic: options.public === true,
-      policy: options.policy,
+      policy: options.policy ?? findProfile(dataDirOf(options))?.policy,
       readers: [identity.signer.publicKey],
       signal: runtime.signal,
       onStage(event) {
