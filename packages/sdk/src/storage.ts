@@ -11,7 +11,7 @@ import type { ChunkOpener, ReaderKeys, StorageContext, StoragePorts, StripeEncod
 import { type NodeFault, StorageClosedError } from './errors.ts'
 import { findObject, type ListOptions, listObjects, type StoredObject } from './index/objects.ts'
 import { createOwnLogs } from './index/own-log.ts'
-import { listPublicObjects } from './index/public-objects.ts'
+import { findPublicObject } from './index/public-objects.ts'
 import { type Removal, removeObject } from './index/remove.ts'
 import { DEFAULT_LIMITS, type StorageLimits } from './limits.ts'
 import { createDirectory } from './nodes/directory.ts'
@@ -107,7 +107,7 @@ export function createStorage(options: StorageOptions): Storage {
     put: async (source, put) => await runPut(context, logs, source, put),
     list: (did, list) => listObjects(context, did, list),
     findObject: async (did, cid, reader, call) => await findObject(context, did, cid, { reader, ...call }),
-    findPublicObject: async (cid, call) => (await listPublicObjects(context, cid, call?.signal))[0],
+    findPublicObject: async (cid, call) => await findPublicObject(context, cid, call?.signal),
     read: (manifest, read) => readObject(context, locator, manifest, read),
     status: async (manifest, call) => await statusOf(context, locator, manifest, call ?? {}),
     remove: async (did, object, call) => await removeObject(context, logs, did, object, call?.signal),

@@ -1,4 +1,5 @@
 import {
+  BadInputError,
   type ByteStream,
   blocksFromStream,
   CID_PROFILES,
@@ -52,7 +53,7 @@ export async function* readObject(
   const scope = new AbortController()
   const signal = AbortSignal.any([scope.signal, context.closed, ...(options.signal ? [options.signal] : [])])
   signal.throwIfAborted()
-  const cid = plan.length === manifest.sizeBytes ? builderOf(manifest) : undefined
+  const cid = plan.length === manifest.sizeBytes ? findBuilder(manifest) : undefined
   try {
     const stored = storedBytes({ context, locator, manifest, plan, owner: options.owner, signal })
     for await (const plaintext of manifest.contentKey ? opened(context, stored, plan, manifest.contentKey) : stored) {
@@ -130,10 +131,16 @@ async function* opened(
   while (ahead.length > 0) yield await next()
 }
 
-/** undefined when the CID was built in a way that is not known here. */
-function builderOf(manifest: Manifest): CidBuilder | undefined {
-  const profile = manifest.metadata[CID_PROFILE_KEY] ?? DEFAULT_CID_PROFILE
-  return Object.hasOwn(CID_PROFILES, profile) ? createCidBuilder(profile as CidProfileName) : undefined
+/**
+ * Undefined when the CID was built in a way that is not known here: what is sealed is authenticated all the same, what is in
+ * clear would be whatever somebody says it is. Errors: BadInputError.
+ */
+function findBuilder({ metadata, contentKey, cid }: Manifest): CidBuilder | undefined {
+  const profile = metadata[CID_PROFILE_KEY] ?? DEFAULT_CID_PROFILE
+  if (Object.hasOwn(CID_PROFILES, profile)) return createCidBuilder(profile as CidProfileName)
+  if (contentKey) return undefined
+  const message = `the bytes of ${cid} cannot be checked: its manifest names an unknown way of building CIDs`
+  throw new BadInputError(message, { details: { cid, profile }, fix: 'Read it with a newer version.' })
 }
 
 function assertCid(manifest: Manifest, cid: CidBuilder): void {
