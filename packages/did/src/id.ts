@@ -10,7 +10,7 @@ export type MemoDid = `did:memo:${string}`
 
 const DID = /^did:memo:([0-9a-fA-F]{64})$/
 const DID_URL =
-  /^(did:memo:[0-9a-fA-F]{64})#(masterKey|key-[1-9][0-9]{0,5}|authentication|assertion|delegation|recovery)$/
+  /^(did:memo:[0-9a-fA-F]{64})#((?:masterKey|key-[1-9][0-9]{0,5})(?:-multikey)?|authentication|assertion|delegation|recovery)$/
 
 /** The canonical DID of a text in any case, or undefined when it is none. */
 export function findMemoDid(text: unknown): MemoDid | undefined {

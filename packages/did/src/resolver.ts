@@ -1,8 +1,9 @@
 import { findDidDocumentData, type MemoChain } from '@memo/chain'
 import { type Clock, NotFoundError } from '@memo/core'
 import type { DIDResolutionResult, DIDResolver } from 'did-resolver'
-import { type DidDocument, documentFromData, type VerificationMethod } from './document.ts'
+import { type DidDocument, documentFromData } from './document.ts'
 import { BadDidError, findMemoDid, parseDidUrl, parseMemoDid } from './id.ts'
+import type { VerificationMethod } from './verification-method.ts'
 
 /** The document of `did`. Errors: {@link BadDidError}, {@link NotFoundError} where it was never created. */
 export async function resolveDid(chain: MemoChain, clock: Clock, did: string): Promise<DidDocument> {
@@ -12,8 +13,8 @@ export async function resolveDid(chain: MemoChain, clock: Clock, did: string): P
 }
 
 /**
- * The verification methods that a DID URL names: one for a key, all of a relation for its name. Errors:
- * {@link BadDidError}, {@link NotFoundError}.
+ * The verification methods that a DID URL names: one for a key written in one way, all of a relation for its name.
+ * Errors: {@link BadDidError}, {@link NotFoundError}.
  */
 export async function dereferenceDidUrl(
   chain: MemoChain,

@@ -49,6 +49,11 @@ async function freshDid(): Promise<{ readonly did: MemoDid; readonly master: Sig
   return { did: await createMemoDid(chain, master), master }
 }
 
+/** The ids of the two ways in which a document writes a key. */
+function bothOf(url: string): readonly string[] {
+  return [url, `${url}-multikey`]
+}
+
 async function nonceOf(did: MemoDid): Promise<bigint> {
   return await getDidNonce(chain.client, { addresses: chain.addresses, did })
 }
@@ -123,7 +128,7 @@ describe('a key that authenticates', () => {
     const base = { addresses: chain.addresses, did, methodType, publicKey: key.publicKey, signature }
     await addVeri(chain.client, { ...base, controller: did })
     assert.equal(await addAuthenticationKey(chain, did, master, key.publicKey), `${did}#key-1`)
-    assert.equal((await resolveDid(chain, clock, did)).verificationMethod.length, 2)
+    assert.equal((await resolveDid(chain, clock, did)).verifycationMethod.length, 2)
   })
 
   test('cannot be added by anybody but the master', async () => {
@@ -137,8 +142,8 @@ describe('a key that authenticates', () => {
     const url = await addAuthenticationKey(chain, did, master, freshKey().publicKey)
     await removeAuthenticationKey(chain, did, master, url)
     const document = await resolveDid(chain, clock, did)
-    assert.deepEqual(document.authentication, [`${did}#masterKey`])
-    assert.equal(document.verificationMethod.length, 2)
+    assert.deepEqual(document.authentication, bothOf(`${did}#masterKey`))
+    assert.equal(document.verificationMethod.length, 4)
     assert.equal((await chain.findDid(did))?.authenticationKeys.length, 1)
   })
 
@@ -149,8 +154,8 @@ describe('a key that authenticates', () => {
     const signature = await signOperation({ kind: 'deactivateVeri', did, index: 1, nonce }, master)
     await deactivateVeri(chain.client, { addresses: chain.addresses, did, index: 1, signature })
     const document = await resolveDid(chain, clock, did)
-    assert.deepEqual(document.authentication, [`${did}#masterKey`])
-    assert.equal(document.verificationMethod.length, 1)
+    assert.deepEqual(document.authentication, bothOf(`${did}#masterKey`))
+    assert.equal(document.verificationMethod.length, 2)
     await assert.rejects(dereferenceDidUrl(chain, clock, url), NotFoundError)
     assert.equal((await chain.findDid(did))?.authenticationKeys.length, 1)
   })
@@ -162,14 +167,13 @@ describe('the document', () => {
     const document = await resolveDid(chain, clock, did)
     assert.equal(document['@context'][0], 'https://www.w3.org/ns/did/v1')
     assert.equal(document.id, did)
-    assert.deepEqual(document.verifycationMethod, document.verificationMethod)
-    const [method] = document.verificationMethod
-    assert.equal(method?.id, `${did}#masterKey`)
-    assert.equal(method?.type, 'EcdsaSecp256k1VerificationKey2019')
-    assert.equal(method?.controller, did)
-    assert.equal(method?.publicKeyHex, hexFromBytes(master.publicKey))
-    assert.match(method?.publicKeyMultibase ?? '', /^zQ3s[1-9A-HJ-NP-Za-km-z]+$/)
-    assert.deepEqual(document.authentication, [`${did}#masterKey`])
+    const base = { id: `${did}#masterKey`, type: 'EcdsaSecp256k1VerificationKey2019', controller: did }
+    assert.deepEqual(document.verifycationMethod, [{ ...base, publicKeyHex: hexFromBytes(master.publicKey) }])
+    const [own, multikey] = document.verificationMethod
+    assert.deepEqual({ ...own, publicKeyJwk: undefined }, { ...base, publicKeyJwk: undefined })
+    assert.equal(own?.publicKeyJwk?.crv, 'secp256k1')
+    assert.match(multikey?.publicKeyMultibase ?? '', /^zQ3s[1-9A-HJ-NP-Za-km-z]+$/)
+    assert.deepEqual(document.authentication, bothOf(`${did}#masterKey`))
   })
 
   test('names a recovery method by the account that it is on this chain', async () => {
@@ -180,9 +184,11 @@ describe('the document', () => {
     const signature = await signOperation({ kind: 'addVeri', did, methodType, controller: did, key, nonce }, master)
     const { addresses } = chain
     await addVeri(chain.client, { addresses, did, methodType, publicKey: key, controller: did, signature })
-    const method = (await resolveDid(chain, clock, did)).verificationMethod[1]
-    assert.equal(method?.blockchainAccountId, `eip155:${chain.network.chainId}:${master.address}`)
-    assert.equal(method?.publicKeyHex, undefined)
+    const blockchainAccountId = `eip155:${chain.network.chainId}:${master.address}`
+    const method = { id: `${did}#key-1`, type: methodType, controller: did, blockchainAccountId }
+    const document = await resolveDid(chain, clock, did)
+    assert.deepEqual(document.verificationMethod[2], method)
+    assert.deepEqual(document.verifycationMethod[1], method)
   })
 
   test('shows a delegation until it ends', async () => {
@@ -194,7 +200,7 @@ describe('the document', () => {
     await addDelegation(chain.client, { addresses: chain.addresses, did, url, expiration, signature })
     const at = async (seconds: number) =>
       (await resolveDid(chain, { nowMs: () => seconds * 1000 }, did)).capabilityDelegation
-    assert.deepEqual(await at(2_000_000_000), [url])
+    assert.deepEqual(await at(2_000_000_000), bothOf(url))
     assert.deepEqual(await at(2_000_000_001), [])
   })
 
@@ -212,7 +218,7 @@ describe('the document', () => {
         operation: 'addAssertion',
       })
     }
-    assert.deepEqual((await resolveDid(chain, clock, did)).assertionMethod, [url])
+    assert.deepEqual((await resolveDid(chain, clock, did)).assertionMethod, bothOf(url))
   })
 })
 
@@ -266,9 +272,11 @@ describe('resolving', () => {
       (await dereferenceDidUrl(chain, clock, `${did}#${fragment}`)).map((method) => method.id)
     assert.deepEqual(await idsOf('masterKey'), [`${did}#masterKey`])
     assert.deepEqual(await idsOf('key-1'), [url])
-    assert.deepEqual(await idsOf('authentication'), [`${did}#masterKey`, url])
+    assert.deepEqual(await idsOf('key-1-multikey'), [`${url}-multikey`])
+    assert.deepEqual(await idsOf('authentication'), [...bothOf(`${did}#masterKey`), ...bothOf(url)])
     assert.deepEqual(await idsOf('recovery'), [])
     await assert.rejects(idsOf('key-2'), NotFoundError)
+    await assert.rejects(idsOf('key-2-multikey'), NotFoundError)
     await assert.rejects(idsOf('ss'), BadDidError)
     await assert.rejects(dereferenceDidUrl(chain, clock, `did:memo:${'1'.repeat(64)}#masterKey`), NotFoundError)
   })

@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
-import { type Address, createKeySigner, findBytesFromHex, hexFromBytes } from '@memo/core'
+import {
+  type Address,
+  concatBytes,
+  createKeySigner,
+  findBytesFromHex,
+  hexFromBytes,
+  keccak256,
+  uint64be,
+  utf8,
+} from '@memo/core'
 import {
   type DidOperation,
   type MemoDid,
@@ -96,5 +105,35 @@ describe('an operation on a DID', () => {
     const short = operationMessage({ ...base, expiration: 1n })
     const long = operationMessage({ ...base, expiration: (1n << 200n) + 1n })
     assert.notDeepEqual(short, long)
+  })
+})
+
+/** What the original wrote in its logs and tests, made here from the primitives that operations are made of. */
+describe('as the original logged it', () => {
+  test('a master key signs the registration of a file (test key)', async () => {
+    const key = createKeySigner(bytes('0x9db5e51e62c438bc32e0137bab95d73892d057faeea15d9868eb71c983945a80'))
+    const file = 'bafkreibkkylda7ub52hkpl4ulbysvazjm2mcs2zjbjvfvy4hdaa2qnk4ne'
+    const controller = 'f3053946d7fcb75e380f8e4151ded1456abe67dd7607101fdd9cc19c0d1b3f20'
+    const price = Uint8Array.of(...new Uint8Array(31), 3)
+    const head = concatBytes(utf8(`registerMfileDid${file}mid`), Uint8Array.of(0), utf8(controller))
+    const message = concatBytes(head, price, uint64be(3), utf8('pictureanimaldogwhitebig'))
+    assert.equal(message.length, 207)
+    const digest = keccak256(concatBytes(utf8(`\x19Ethereum Signed Message:\n${message.length}`), message))
+    assert.equal(hexFromBytes(digest), '0x867a02a41ee9cadc3ebe45a92812de92a7747e101bcbd151181d5be544c80b0e')
+    const signature = hexFromBytes(await key.signDigest(digest))
+    assert.equal(
+      signature.slice(2, -2),
+      'cb403f12f22244fb649a6e7e588f5a2c24eca0c92202becb914817274fe03e3e2859c40e2fb26ee2ec4cd97e78ddc70e4eb426175ddbb8d7a4ff152d62b19b2b',
+    )
+    assert.equal(signature.slice(-2), '1b', 'v 0 is written as 27')
+  })
+
+  test('an id is found in the topics of its events', () => {
+    const topicOf = (id: string) => hexFromBytes(keccak256(utf8(id)))
+    const file = 'bafkreih6n5g5w4y6u7uvc4mh7jhjm7gidmkrbbpi7phyiyg54gplvngcp'
+    assert.equal(topicOf(`${file}m`), '0x907f3fa86ec2186091a1b80ab74065d5022242b56f9c98db7cfd2b452eabad53')
+    assert.equal(topicOf(`${file}n`), '0xd478b2aec3d04e7357d48ec5088170b45b3120ad252a8eb3c76720259e52ced9')
+    const hello = keccak256(concatBytes(master.publicKey, utf8('hello')))
+    assert.equal(hexFromBytes(hello), '0xb49ca7589e68b79190afdee67da56d7610a0407d54750f85749b5d90b7c7676f')
   })
 })
