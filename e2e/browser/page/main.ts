@@ -29,6 +29,7 @@ import {
   createBrowserRandomness,
   createBrowserTimers,
   createFetchTransport,
+  createWebCryptoEncoder,
 } from '@memo/sdk/browser'
 import { runPortSuites } from './port-suites.ts'
 import { measureSpeeds, type Speeds } from './speeds.ts'
@@ -121,6 +122,7 @@ async function create(network: { rpcUrl: string; registry: Address }): Promise<{
     ports: createBrowserPorts({ network: chain.network, signer }),
     reader: { publicKey: signer.publicKey, secretKey },
     limits: BROWSER_LIMITS,
+    encode: createWebCryptoEncoder(),
     onFault: (fault) => faults.push(fault),
   })
   session = { secretKey, signer, chain, storage, faults, did: '' }

@@ -2,7 +2,13 @@ import { accountFromSecretKey, connectNetwork, createCachedChain, type MemoChain
 import { type Address, createKeySigner, findBytesFromHex, hexFromBytes } from '@memo/core'
 import { createMemoDid } from '@memo/did'
 import { createStorage, type Storage } from '@memo/sdk'
-import { BROWSER_LIMITS, createBrowserClock, createBrowserPorts, createBrowserRandomness } from '@memo/sdk/browser'
+import {
+  BROWSER_LIMITS,
+  createBrowserClock,
+  createBrowserPorts,
+  createBrowserRandomness,
+  createWebCryptoEncoder,
+} from '@memo/sdk/browser'
 
 const KEY_NAME = 'memo-example-test-key'
 const KEY_BYTES = 32
@@ -39,6 +45,7 @@ export async function openAccount(
     ports: createBrowserPorts({ network: chain.network, signer }),
     reader: { publicKey: signer.publicKey, secretKey },
     limits: BROWSER_LIMITS,
+    encode: createWebCryptoEncoder(),
   })
   return { did, publicKey: signer.publicKey, chain, storage }
 }

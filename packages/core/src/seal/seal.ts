@@ -9,7 +9,8 @@ export const TAG_BYTES = 16
 export const CHUNK_BYTES: number = SEALED_CHUNK_BYTES - TAG_BYTES
 export const CONTENT_KEY_BYTES = 32
 
-const AAD = utf8('memo-seal-v1')
+/** Associated data of every chunk. */
+export const SEAL_AAD: Uint8Array = utf8('memo-seal-v1')
 const NONCE_BYTES = 12
 const FINAL = 1
 
@@ -48,8 +49,8 @@ export function sealChunks(
   for (let i = 0; i < chunks; i++) {
     const chunk = plaintext.subarray(i * CHUNK_BYTES, (i + 1) * CHUNK_BYTES)
     const at = i * SEALED_CHUNK_BYTES
-    const iv = nonce(firstChunk + i, endsObject && i === chunks - 1)
-    primitives.gcmSeal(prepared, iv, chunk, AAD, out.subarray(at, at + chunk.length + TAG_BYTES))
+    const iv = chunkNonce(firstChunk + i, endsObject && i === chunks - 1)
+    primitives.gcmSeal(prepared, iv, chunk, SEAL_AAD, out.subarray(at, at + chunk.length + TAG_BYTES))
   }
 }
 
@@ -64,15 +65,15 @@ export function openChunks(key: Uint8Array, firstChunk: number, sealed: Uint8Arr
   const prepared = primitives.prepareGcmKey(key)
   for (let i = 0; i < chunks; i++) {
     const box = sealed.subarray(i * SEALED_CHUNK_BYTES, (i + 1) * SEALED_CHUNK_BYTES)
-    const iv = nonce(firstChunk + i, endsObject && i === chunks - 1)
+    const iv = chunkNonce(firstChunk + i, endsObject && i === chunks - 1)
     const out = plaintext.subarray(i * CHUNK_BYTES, i * CHUNK_BYTES + Math.max(0, box.length - TAG_BYTES))
-    if (!primitives.gcmOpen(prepared, iv, box, AAD, out)) throw new SealBrokenError(firstChunk + i)
+    if (!primitives.gcmOpen(prepared, iv, box, SEAL_AAD, out)) throw new SealBrokenError(firstChunk + i)
   }
   return plaintext
 }
 
 /** STREAM nonce: chunk number, 11 bytes big endian, then 1 for the object's last chunk and 0 otherwise. */
-function nonce(chunk: number, final: boolean): Uint8Array {
+export function chunkNonce(chunk: number, final: boolean): Uint8Array {
   const iv = new Uint8Array(NONCE_BYTES)
   const view = new DataView(iv.buffer)
   view.setUint32(3, Math.floor(chunk / 2 ** 32))

@@ -3,6 +3,7 @@
  * from `@memo/sdk` as it is.
  */
 export { streamFromBlob } from './blob.ts'
+export { createWebCryptoEncoder } from './encoder.ts'
 export { createFetchTransport, type FetchTransportOptions } from './fetch-transport.ts'
 export { BROWSER_LIMITS } from './limits.ts'
 export {
