@@ -272,6 +272,18 @@ describe('an index entry', () => {
     assert.throws(() => decodeSignedEntry(network, bytes, new Uint8Array(0)), BadInputError)
   })
 
+  test('that drags along what nobody reads is no larger than an entry can be', async () => {
+    const { bytes } = await signEntry(network, putEntry, writer)
+    for (const [extraBytes, isRefused] of [
+      [9_000_000, false],
+      [9_500_000, true],
+    ] as const) {
+      const padded = withFields(bytes, { zzz: new Uint8Array(extraBytes) })
+      const expected = isRefused ? /too large/ : /did not sign/
+      assert.throws(() => decodeSignedEntry(network, padded, new Uint8Array(65)), expected)
+    }
+  })
+
   test('that hides its object shows no CID', async () => {
     assert.ok(putEntry.action.kind === 'put')
     const showing = await signEntry(network, { ...putEntry, action: { ...putEntry.action, cid: CID } }, writer)

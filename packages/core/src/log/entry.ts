@@ -61,6 +61,8 @@ export type SignedEntry = {
 
 export const ZERO_HASH: Uint8Array = new Uint8Array(32)
 const ENTRY_DOMAIN = utf8('memo-entry-v1')
+/** A manifest of 6 MiB, the ids of its 65,536 parts, its readers (`spec/objects.md` 7). */
+const MAX_ENTRY_BYTES = 9_437_184
 const MAX_DID_CHARS = 256
 const MAX_CID_CHARS = 200
 const MAX_TOKEN_BYTES = 256
@@ -141,6 +143,7 @@ function entryToPlain(entry: LogEntry): unknown {
 }
 
 function decodeEntry(bytes: Uint8Array): LogEntry {
+  if (bytes.length > MAX_ENTRY_BYTES) throw new BadInputError('an index entry that is too large')
   let plain: Record<string, unknown>
   try {
     plain = (decode(bytes) ?? {}) as Record<string, unknown>
