@@ -27,7 +27,9 @@ after(() => {
 })
 
 test('the types of the example application hold, with those of a browser', () => {
-  const { status, stdout } = spawnSync('tsc', ['-p', join(EXAMPLE, 'app')], { encoding: 'utf8' })
+  const { status, stdout } = spawnSync(join(ROOT, 'node_modules', '.bin', 'tsc'), ['-p', join(EXAMPLE, 'app')], {
+    encoding: 'utf8',
+  })
   assert.equal(status, 0, stdout)
 })
 
