@@ -17,6 +17,7 @@ import {
   errorResponse,
   type Handler,
   hashUnits,
+  hex32,
   hexFromBytes,
   IndexConflictError,
   jsonResponse,
@@ -232,6 +233,18 @@ describe('a keeper’s client', () => {
     await assert.rejects(answering(answer).keeper.findPart(dataOf('x', 32)), BadAnswerError)
     const none = answering(bytesResponse(200, encodePartAnswer(undefined)))
     assert.equal(await none.keeper.findPart(placement.partId), undefined)
+  })
+
+  test('names whose placement of a part it wants', async () => {
+    const asked: string[] = []
+    const { keeper } = setUp(async ({ url }) => {
+      asked.push(url)
+      return bytesResponse(200, encodePartAnswer(undefined))
+    })
+    await keeper.findPart(placement.partId, { owner: 'did:memo:a/b?c' })
+    await keeper.findPart(placement.partId)
+    const path = `/placements/${hex32(placement.partId)}`
+    assert.deepEqual(asked, [`${path}?owner=did%3Amemo%3Aa%2Fb%3Fc`, path])
   })
 
   test('takes only public entries of the CID it asked for', async () => {

@@ -113,6 +113,19 @@ describe('the HTTP status of an error', () => {
     )
   })
 
+  test('is that of the class that an error extends, at any distance, unless it has one of its own', () => {
+    class GoneError extends NotFoundError {
+      override readonly name: string = 'GoneError'
+    }
+    class LongGoneError extends GoneError {
+      override readonly name: string = 'LongGoneError'
+    }
+    assert.equal(statusOfError(new LongGoneError('', { blame: 'provider' })), 404)
+    assert.equal(statusOfError(new BodyTooLargeError('')), 413)
+    const said = { name: 'BusyError', message: '', blame: 'us', retry: 'later' } as const
+    assert.equal(statusOfError(new RemoteError({ error: said })), 503)
+  })
+
   test('and its envelope are an answer, whatever the details are', async () => {
     const error = new BadInputError('big', { details: { amount: 5n as unknown as number } })
     const response = errorResponse(error)

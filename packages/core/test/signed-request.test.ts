@@ -3,10 +3,12 @@ import { describe, test } from 'node:test'
 import {
   BadInputError,
   createRequestVerifier,
+  isForgettable,
   pathOf,
   REQUEST_LIFE_SECONDS,
   signRequest,
   UnauthorizedError,
+  usedNonceOf,
   utf8,
   type WireRequest,
 } from '@memo/core'
@@ -45,6 +47,20 @@ describe('a signed request', () => {
     verifier.verify(request, body)
     assert.throws(() => verifier.verify(request, body), UnauthorizedError)
     assert.throws(() => verifier.verify({ ...request, headers: { ...request.headers } }, body), UnauthorizedError)
+  })
+
+  test('is good once also where its nonce is all that a restart left', async () => {
+    const { time, signing, verifier, sign } = setUp()
+    const request = await sign()
+    verifier.verify(request, body)
+    const used = usedNonceOf(request)
+    const restarted = createRequestVerifier({ network, audience: node, clock: signing.clock })
+    restarted.remember(used)
+    assert.throws(() => restarted.verify(request, body), { message: /used before/ })
+    assert.equal(restarted.verify(await sign(), body), account.address)
+    assert.equal(isForgettable(used, signing.clock), false)
+    await time.advance(121_000)
+    assert.equal(isForgettable(used, signing.clock), true)
   })
 
   test('a forged copy that fails does not use up the true one', async () => {

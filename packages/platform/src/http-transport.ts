@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import { type Blame, type ByteStream, MemoError, type Transport, type WireRequest } from '@memo/core'
+import { type Blame, type ByteStream, type Transport, UnreachableError, type WireRequest } from '@memo/core'
 import { Agent, type Dispatcher } from 'undici'
 import { plainBytes } from './plain-bytes.ts'
 
@@ -10,11 +10,6 @@ const DEFAULT_CONNECTIONS_PER_HOST = 64
 /** Shorter than any server's, so that a request is rarely sent into a connection that is being closed. */
 const KEEP_ALIVE_MS = 4_000
 const MAX_HEADER_BYTES = 65_536
-
-/** A node could not be reached, or the connection to it broke before its answer was complete. */
-export class UnreachableError extends MemoError {
-  override readonly name: string = 'UnreachableError'
-}
 
 export type HttpTransportOptions = {
   /** Connections to one host at the most; further requests wait for one. */

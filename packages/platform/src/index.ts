@@ -13,12 +13,7 @@ export {
 export { DiskFaultError, DiskFullError, writeFileDurably } from './disk.ts'
 export { type FilePieceStoreOptions, openFilePieceStore } from './file-piece-store.ts'
 export { ListenError, type ServedHandler, type ServeOptions, type ServerLimits, serveHandler } from './http-server.ts'
-export {
-  createHttpTransport,
-  type HttpTransport,
-  type HttpTransportOptions,
-  UnreachableError,
-} from './http-transport.ts'
+export { createHttpTransport, type HttpTransport, type HttpTransportOptions } from './http-transport.ts'
 export { KeyExistsError, type KeyStoreOptions, LIGHT_SCRYPT_N, openKeyStore } from './key-store.ts'
 export { openSqliteIndexStore, StoreBusyError, StoreClosedError } from './sqlite-index-store.ts'
 export {

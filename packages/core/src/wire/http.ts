@@ -18,7 +18,7 @@ export class BadAnswerError extends MemoError {
   override readonly name: string = 'BadAnswerError'
 }
 
-/** HTTP status for each error name that has one of its own; others follow from their blame. */
+/** HTTP status for each error that has one of its own, and for those that extend it; others follow from their blame. */
 const STATUS_BY_NAME: Readonly<Record<string, number>> = {
   NotFoundError: 404,
   BodyTooLargeError: 413,
@@ -60,7 +60,17 @@ export function errorResponse(thrown: unknown): WireResponse {
 /** HTTP status of an error between nodes. */
 export function statusOfError(thrown: unknown): number {
   if (!(thrown instanceof MemoError)) return 500
-  return STATUS_BY_NAME[thrown.name] ?? (thrown.blame === 'user' ? 400 : thrown.blame === 'us' ? 500 : 503)
+  const own = STATUS_BY_NAME[thrown.name] ?? statusOfClass(thrown)
+  return own ?? (thrown.blame === 'user' ? 400 : thrown.blame === 'us' ? 500 : 503)
+}
+
+/** The status of the nearest class that an error extends and that has one. */
+function statusOfClass(error: MemoError): number | undefined {
+  for (let type = Object.getPrototypeOf(error); type !== null; type = Object.getPrototypeOf(type)) {
+    const status = STATUS_BY_NAME[type.constructor.name]
+    if (status !== undefined) return status
+  }
+  return undefined
 }
 
 /** The whole body. Errors: {@link BodyTooLargeError}. */

@@ -41,6 +41,8 @@ export {
   encodeEntries,
   encodeFeed,
   encodePartAnswer,
+  HOLDINGS_PAGE,
+  type Holding,
   IndexConflictError,
   type KeeperClient,
   type LogHead,
@@ -57,6 +59,7 @@ export {
 export {
   findReceiptFromJson,
   isReceipt,
+  RECEIPT_LIFE_SECONDS,
   RECEIPT_STRUCT,
   type Receipt,
   type ReceiptTerms,
@@ -66,10 +69,13 @@ export {
 } from './receipt.ts'
 export {
   createRequestVerifier,
+  isForgettable,
   pathOf,
   REQUEST_LIFE_SECONDS,
   type RequestSigning,
   type RequestVerifier,
   signRequest,
   UnauthorizedError,
+  type UsedNonce,
+  usedNonceOf,
 } from './signed-request.ts'

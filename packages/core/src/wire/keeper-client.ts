@@ -20,6 +20,9 @@ import { CONTROL_TIMEOUT_MS } from './provider-client.ts'
 
 const MAX_JSON_BYTES = 4_194_304
 const MAX_RECORD_BYTES = 67_108_864
+/** Pieces asked about at once. */
+export const HOLDINGS_PAGE = 500
+const HOLDINGS: readonly unknown[] = ['placed', 'released', 'unknown'] satisfies Holding[]
 /** Entries asked for at once. */
 export const ENTRY_PAGE = 100
 
@@ -28,6 +31,12 @@ export type LogHead = { readonly did: string; readonly writer: Address; readonly
 
 /** A provider that a keeper proposes. */
 export type Candidate = { readonly address: Address; readonly endpoint: string }
+
+/**
+ * What a keeper's records say of a piece at a provider: a live entry needs it; all entries that needed it are deleted; no
+ * entry ever named it there.
+ */
+export type Holding = 'placed' | 'released' | 'unknown'
 
 export type MatchRequest = {
   /** Pieces to place. */
@@ -65,7 +74,13 @@ export type KeeperClient = {
   listWriterHeads(writer: Address, after: string, options?: CallOptions): Promise<readonly LogHead[]>
   /** Up to {@link ENTRY_PAGE} entries of a log from number `from`, signatures checked. */
   listEntries(did: string, writer: Address, from: number, options?: CallOptions): Promise<readonly SignedEntry[]>
-  findPart(partId: Uint8Array, options?: CallOptions): Promise<PlacedPart | undefined>
+  /** The placement of a part by the DID `owner`; where it has none or none is named, the one that the keeper had first. */
+  findPart(
+    partId: Uint8Array,
+    options?: CallOptions & { readonly owner?: string | undefined },
+  ): Promise<PlacedPart | undefined>
+  /** For each of up to {@link HOLDINGS_PAGE} pieces (64 hex digits) at `provider`, whether entries need it. */
+  listHoldings(provider: Address, roots: readonly string[], options?: CallOptions): Promise<readonly Holding[]>
   /** Entries of public objects with this CID, newest first. */
   findPublic(cid: string, options?: CallOptions): Promise<readonly SignedEntry[]>
   /** What the keeper took in after `cursor`, for other keepers. */
@@ -150,13 +165,23 @@ export function createKeeperClient(ports: ClientPorts, peer: Omit<Peer, 'role'>)
       return entries
     },
     async findPart(partId, options = {}) {
-      const request = { method: 'GET', path: `/placements/${hex32(partId)}` }
+      const owner = options.owner === undefined ? '' : `?owner=${encodeURIComponent(options.owner)}`
+      const request = { method: 'GET', path: `/placements/${hex32(partId)}${owner}` }
       const answer = await call(request, MAX_RECORD_BYTES, options)
       const { part } = checked('a malformed placement', () => recordOf(answer))
       if (!(part instanceof Uint8Array)) return undefined
       const placed = checked('a malformed placement', () => decodePlacedPart(part))
       if (hexFromBytes(placed.placement.partId) !== hexFromBytes(partId)) throw bad('another part')
       return placed
+    },
+    async listHoldings(provider, roots, options = {}) {
+      const body = utf8(JSON.stringify({ provider, roots }))
+      const headers = { 'content-type': JSON_TYPE }
+      const { holdings } = await callJson({ method: 'POST', path: '/holdings', body, headers }, options)
+      const isWhole = Array.isArray(holdings) && holdings.length === roots.length
+      if (!isWhole || !holdings.every((holding) => HOLDINGS.includes(holding)))
+        throw bad('a malformed list of holdings')
+      return holdings
     },
     async findPublic(cid, options = {}) {
       const path = `/objects/${encodeURIComponent(cid)}`

@@ -15,6 +15,9 @@ export type Receipt = {
 
 export type ReceiptTerms = Pick<Receipt, 'orderId' | 'root' | 'sizeBytes' | 'expiry'>
 
+/** A receipt under order 0 runs so long from the commit that it was given for (`spec/wire.md` 5). */
+export const RECEIPT_LIFE_SECONDS: number = 365 * 86_400
+
 export const RECEIPT_STRUCT: TypedStruct = {
   name: 'Receipt',
   fields: [

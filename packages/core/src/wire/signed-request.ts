@@ -1,5 +1,5 @@
 import { primitives } from '#primitives'
-import { type Address, findAddress, findBytesFromHex, hexFromBytes } from '../bytes/index.ts'
+import { type Address, findAddress, findBytesFromHex, type Hex, hexFromBytes } from '../bytes/index.ts'
 import { BadInputError, MemoError } from '../errors/index.ts'
 import { findSignerAddress, type Network, type Signer, type TypedStruct, typedDigest } from '../keys/index.ts'
 import type { Clock, Randomness, WireRequest } from '../ports.ts'
@@ -61,10 +61,20 @@ export async function signRequest(
   }
 }
 
+/** What makes a signed request one of its kind, until it expires. */
+export type UsedNonce = {
+  /** 32 bytes, as 0x and hex digits. */
+  readonly nonce: Hex
+  /** Unix seconds. */
+  readonly expiry: number
+}
+
 /** Checks signed requests to one node and remembers their nonces. */
 export type RequestVerifier = {
   /** The account that signed; `body` as in {@link signRequest}. Errors: {@link UnauthorizedError}. */
   verify(request: WireRequest, body: Uint8Array | 'stream'): Address
+  /** Refuses a nonce that was used before a restart. */
+  remember(used: UsedNonce): void
 }
 
 export function createRequestVerifier(options: {
@@ -93,6 +103,7 @@ export function createRequestVerifier(options: {
       seen.set(key, expiry)
       return account
     },
+    remember: ({ nonce, expiry }) => void seen.set(nonce, expiry),
   }
 }
 
@@ -120,6 +131,17 @@ function requestDigest(
 ): Uint8Array {
   const { method, path, bodyHash, nonce, expiry, audience } = parts
   return typedDigest(network, REQUEST_STRUCT, { method, path, bodyHash, nonce, expiry, audience })
+}
+
+/** The nonce of a request that was verified. */
+export function usedNonceOf(request: WireRequest): UsedNonce {
+  const { nonce, expiry } = readHeaders(request)
+  return { nonce: hexFromBytes(nonce), expiry }
+}
+
+/** Whether a request with this nonce would be refused for its age alone. */
+export function isForgettable({ expiry }: UsedNonce, clock: Clock): boolean {
+  return expiry + CLOCK_SKEW_SECONDS <= Math.floor(clock.nowMs() / 1000)
 }
 
 /** Nonces are inserted in about the order in which they expire, so the scan stops early. */

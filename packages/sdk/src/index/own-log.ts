@@ -160,7 +160,7 @@ async function findParts(context: StorageContext, signed: SignedEntry, signal: A
   const { action } = signed.entry
   const parts: PlacedPart[] = []
   for (const partId of action.kind === 'put' ? action.partIds : []) {
-    const part = await findPart(context, partId, signal)
+    const part = await findPart(context, partId, signed.entry.did, signal)
     if (part) parts.push(part)
   }
   return parts

@@ -38,18 +38,19 @@ export async function removeObject(
   const pieces: DeletedPiece[] = []
   const { partIds } = objectOf(target, undefined)
   for (const partId of new Map(partIds.map((id) => [hex32(id), id])).values()) {
-    pieces.push(...(await removePart(context, partId, shared.has(hex32(partId)), signal)))
+    pieces.push(...(await removePart(context, did, partId, shared.has(hex32(partId)), signal)))
   }
   return { seq: 'signed' in done ? done.signed.entry.seq : 0, pieces }
 }
 
 async function removePart(
   context: StorageContext,
+  did: string,
   partId: Uint8Array,
   isShared: boolean,
   signal: AbortSignal,
 ): Promise<DeletedPiece[]> {
-  const part = await findPart(context, partId, signal)
+  const part = await findPart(context, partId, did, signal)
   const held = (part?.placement.pieces ?? []).flatMap((piece, index) =>
     part?.receipts[index] ? [{ provider: piece.provider, root: piece.root }] : [],
   )
@@ -71,5 +72,5 @@ async function removePart(
       }
     }),
   )
-  return await discardPieces(context, pieces.flat(), { isClear: false, partId })
+  return await discardPieces(context, pieces.flat(), { isClear: false, partId, owner: did })
 }

@@ -22,16 +22,21 @@ export type HeldPiece = { readonly provider: ProviderClient; readonly root: Uint
 export async function discardPieces(
   context: StorageContext,
   pieces: readonly HeldPiece[],
-  part: { readonly isClear: boolean; readonly partId: Uint8Array | undefined },
+  part: { readonly isClear: boolean; readonly partId: Uint8Array | undefined; readonly owner: string },
 ): Promise<DeletedPiece[]> {
   const signal = context.closed
-  const known = part.isClear && part.partId ? await findPart(context, part.partId, signal) : undefined
+  const { partId, owner } = part
+  // The placement by this owner, and the one that stands first where the part is somebody else's as well.
+  const known =
+    part.isClear && partId
+      ? await Promise.all([owner, undefined].map((who) => findPart(context, partId, who, signal)))
+      : []
   return await Promise.all(
     pieces.map(async ({ provider, root }): Promise<DeletedPiece> => {
       const named = { provider: provider.address, root: hexFromBytes(root) }
-      const isNeeded = known?.placement.pieces.some(
-        (piece) => piece.provider === provider.address && equalBytes(piece.root, root),
-      )
+      const isNeeded = known
+        .flatMap((placed) => placed?.placement.pieces ?? [])
+        .some((piece) => piece.provider === provider.address && equalBytes(piece.root, root))
       if (isNeeded) return { ...named, deleted: false, reason: 'another object needs it' }
       try {
         return { ...named, deleted: await provider.delete(root, { signal }) }

@@ -119,13 +119,13 @@ async function store(
     scope.signal.throwIfAborted()
     const manifest = manifestOf(context, draft, parts, cid, sizeBytes)
     const result = await commit(context, logs, draft, differentParts(parts), manifest, scope.signal)
-    if (result.deduplicated) await discard(context, upload, draft)
+    if (result.deduplicated) await discard(context, options.did, upload, draft)
     report({ stage: 'durable', cid, acks: result.acks.length })
     return result
   } catch (thrown) {
     await upload.stop(thrown)
     await stripes.return(undefined).catch(() => undefined) // it was aborted; the first error is the one to tell
-    if (!(thrown instanceof NotDurableError)) await discard(context, upload, draft)
+    if (!(thrown instanceof NotDurableError)) await discard(context, options.did, upload, draft)
     throw thrown
   }
 }
@@ -261,9 +261,14 @@ function newResult(
 }
 
 /** Deletes what this put stored. */
-async function discard(context: StorageContext, upload: PartsUpload, { contentKey }: Draft): Promise<void> {
+async function discard(
+  context: StorageContext,
+  owner: string,
+  upload: PartsUpload,
+  { contentKey }: Draft,
+): Promise<void> {
   for (const { partId, stored } of upload.begun) {
     const pieces = [...stored.values()].map(({ provider, receipt }) => ({ provider, root: receipt.root }))
-    await discardPieces(context, pieces, { isClear: contentKey === undefined, partId })
+    await discardPieces(context, pieces, { isClear: contentKey === undefined, partId, owner })
   }
 }

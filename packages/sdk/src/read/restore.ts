@@ -22,6 +22,9 @@ export async function* restoreObjects(
   for await (const object of listObjects(context, did, { reader, signal })) {
     const { manifest } = object
     if (!manifest) continue
-    yield { object: { ...object, manifest }, open: () => readObject(context, locator, manifest, { signal }) }
+    yield {
+      object: { ...object, manifest },
+      open: () => readObject(context, locator, manifest, { owner: did, signal }),
+    }
   }
 }

@@ -26,12 +26,13 @@ export async function statusOf(
   context: StorageContext,
   locator: PartLocator,
   manifest: Manifest,
-  signal: AbortSignal | undefined,
+  options: { readonly owner?: string | undefined; readonly signal?: AbortSignal | undefined },
 ): Promise<PieceStatus[]> {
+  const { owner, signal } = options
   const statuses: PieceStatus[] = []
   const partIds = new Map(manifest.parts.map((part) => [hex32(part.partId), part.partId]))
   for (const [key, partId] of partIds) {
-    const { placement, holders } = await locator.locate(partId, signal)
+    const { placement, holders } = await locator.locate(partId, owner, signal)
     const { dataShards, parityShards } = placement
     const { pieceBytes } = geometryOf(placement)
     const ofPart = placement.pieces.map(async ({ root }, index): Promise<PieceStatus> => {
