@@ -139,9 +139,10 @@ function createNode(world: WorldParts, role: SimulatedNode['role'], index: numbe
     world.events.push({ ...event, node: name })
   }
   const boot = (timers: Timers) => {
-    const ports = { network: domain, chain, clock: time.clock, timers, random, signer, log }
+    const transport = network.transport(endpoint)
+    const ports = { network: domain, chain, clock: time.clock, timers, random, signer, log, transport }
     const index = disk.openIndexStore()
-    if (role === 'keeper') return createKeeper({ ...ports, index, transport: network.transport(endpoint) })
+    if (role === 'keeper') return createKeeper({ ...ports, index })
     return createProvider({ ...ports, index, pieces: disk.openPieceStore() })
   }
   return {

@@ -20,7 +20,8 @@ async function startedWorld(providers: Readonly<Record<string, ProviderNodeOptio
   await world.time.settle()
   const client = keeper.client()
   const match = async (count: number, pieceBytes = 1_000, exclude: readonly ProviderNode[] = []) => {
-    const found = await client.match({ count, pieceBytes, exclude: exclude.map((node) => node.signer.address) })
+    const wanted = { count, pieceBytes, exclude: exclude.map((node) => node.signer.address) }
+    const found = await world.time.run(client.match(wanted))
     return found.map(({ address }) => Object.keys(nodes).find((name) => nodes[name]?.signer.address === address))
   }
   return { world, nodes, keeper, match }
@@ -77,9 +78,40 @@ describe('a match', () => {
     const { world, match } = await startedWorld({})
     const late = world.provider('late')
     await late.start()
-    assert.deepEqual(await match(1), [])
-    await world.time.advance(1_500)
     assert.equal((await match(1)).length, 1)
+  })
+
+  test('sees within seconds of its own start who starts after it', async () => {
+    const world = createWorld()
+    const late = world.provider('late')
+    const keeper = world.keeper('k')
+    await keeper.start()
+    const seen = async () => JSON.parse(Buffer.from((await keeper.raw({ url: '/info' })).body).toString()).providersSeen
+    await world.time.advance(4_500)
+    assert.equal(await seen(), 0)
+    await late.start()
+    await world.time.advance(1_000)
+    assert.equal(await seen(), 1)
+    await keeper.stop()
+  })
+
+  test('asks silent providers every second only at first', async () => {
+    const world = createWorld()
+    const silent = world.provider('silent')
+    let asked = 0
+    const answer = async () => {
+      asked++
+      return await Promise.reject(new TypeError('silent'))
+    }
+    world.net.listen(silent.endpoint, answer)
+    const keeper = world.keeper('k')
+    await keeper.start()
+    await world.time.advance(60_000)
+    assert.ok(asked >= 50 && asked <= 62, `${asked} probes`)
+    asked = 0
+    await world.time.advance(60_000)
+    assert.ok(asked <= 7, `${asked} probes`)
+    await keeper.stop()
   })
 
   test('goes on with the last view while the chain does not answer', async () => {
@@ -91,7 +123,7 @@ describe('a match', () => {
   })
 
   test('is refused when it makes no sense', async () => {
-    const { keeper } = await startedWorld({})
+    const { keeper } = await startedWorld({ a: {} })
     const good = { count: 1, pieceBytes: 1, exclude: [] }
     const bad = [
       { count: 0 },

@@ -7,6 +7,7 @@ import {
   hexFromBytes,
   isAckOf,
   type PlacedPart,
+  RECEIPT_LIFE_SECONDS,
   type RemoteError,
   type Signer,
   utf8,
@@ -337,6 +338,8 @@ describe('a keeper refuses', () => {
     await assert.rejects(send({ ...good, receipts: longer }), refused('ReceiptRefusedError'), 'other terms')
     await assert.rejects(send(await part([a, b, undefined, undefined])), refused('ReceiptRefusedError'), 'too few')
     await assert.rejects(send(await part(holders, nowOf(world) + 3_600)), refused('ReceiptRefusedError'), 'too short')
+    const oldest = nowOf(world) + RECEIPT_LIFE_SECONDS - 2 * 86_400
+    await assert.rejects(send(await part(holders, oldest - 1)), refused('ReceiptRefusedError'), 'too old')
     await assert.rejects(send(await part([a, b, c, world.stranger('x')])), refused('ReceiptRefusedError'), 'a stranger')
     await assert.rejects(send(await part([a, b, c, world.user('u')])), refused('ReceiptRefusedError'), 'a user')
     const dropped = [good.receipts[0], good.receipts[1], good.receipts[2], undefined]

@@ -145,7 +145,7 @@ function createNode(role: 'provider' | 'keeper', key: Uint8Array, chain: Chain, 
   const node =
     role === 'keeper'
       ? createKeeper({ ...ports, transport: http.transport, limits: { probeIntervalMs: 500, feedPollMs: 1_000 } })
-      : createProvider({ ...ports, pieces: createMemoryPieceStore() })
+      : createProvider({ ...ports, transport: http.transport, pieces: createMemoryPieceStore() })
   const { handler, start, stop } = node
   return { endpoint: '', isDown: false, handler, start, stop }
 }

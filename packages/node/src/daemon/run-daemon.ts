@@ -80,14 +80,16 @@ type Undo = () => Promise<void> | void
  * directory and its stores; ListenError.
  */
 export async function runProviderDaemon(options: ProviderDaemonOptions): Promise<void> {
-  await runDaemon('provider', options, async (edge) => {
+  await runDaemon('provider', options, async (edge, undo) => {
+    const { transport, close } = createHttpTransport({ blame: 'keeper' })
+    undo.push(close)
     const { log } = edge
     const onFault = (error: unknown) => {
       const message = `a damaged file was found: ${error instanceof Error ? error.message : String(error)}`
       log({ type: 'piece-unreadable', level: 'error', message })
     }
     const pieces = await openFilePieceStore(options.dataDir, { onFault })
-    return createProvider({ ...edge, pieces, limits: options.limits })
+    return createProvider({ ...edge, transport, pieces, limits: options.limits })
   })
 }
 

@@ -20,11 +20,12 @@ import {
   type Network,
   NotFoundError,
   type PlacedPart,
+  RECEIPT_LIFE_SECONDS,
   type Receipt,
   type Timers,
 } from '@memo/core'
 import { ForbiddenError } from '../server/errors.ts'
-import { RECEIPT_MARGIN_SECONDS } from './limits.ts'
+import { RECEIPT_MARGIN_SECONDS, RECEIPT_USE_SECONDS } from './limits.ts'
 import type { KeeperStore } from './store.ts'
 
 /** The DID of an entry is not on the chain, or not yet as this keeper sees it. */
@@ -206,6 +207,9 @@ function createReceiptCheck(
   }
   const findFault = async (receipt: Receipt): Promise<string | undefined> => {
     if (receipt.expiry <= from + RECEIPT_MARGIN_SECONDS) return 'runs out within the hour'
+    const committedAt = receipt.expiry - RECEIPT_LIFE_SECONDS
+    const isOld = receipt.orderId === 0 && committedAt < from - RECEIPT_USE_SECONDS
+    if (isOld && origin === 'submitted') return 'is older than two days, and its piece may be gone'
     if (!(await isGoodProvider(receipt.provider))) return 'names no active provider'
     if (++checked % CHECKS_PER_TURN === 0) await timers.sleep(0)
     return isReceipt(network, receipt) ? undefined : 'is not signed by the provider that the placement names'

@@ -7,7 +7,7 @@ import { createRouter, type Router } from '../server/router.ts'
 import { createIntake } from './intake.ts'
 import { KEEPER_LIMITS, type KeeperLimits } from './limits.ts'
 import { createPeerProgress } from './peer-progress.ts'
-import { createProber } from './prober.ts'
+import { createProber, type Prober } from './prober.ts'
 import { startReplication } from './replication.ts'
 import { createKeeperRoutes } from './routes.ts'
 import { openKeeperStore } from './store.ts'
@@ -70,17 +70,27 @@ async function open(
   const intake = createIntake({ network, chain, clock, timers, store })
   const prober = createProber({ ports, chain, probeTimeoutMs: limits.probeTimeoutMs, log })
   const nowMs = () => clock.nowMs()
-  const routes = createKeeperRoutes({ chain, random, signer, store, intake, prober, limits, nowMs })
+  const routes = createKeeperRoutes({ chain, timers, random, signer, store, intake, prober, limits, nowMs })
   const router = createRouter({ role: 'keeper', routes, maxRunning: limits.maxRunningRequests, log })
   const background = createBackground(log)
-  background.run('the probes', async (signal) => {
-    for (;;) {
-      await prober.refresh(signal)
-      await timers.sleep(limits.probeIntervalMs, signal)
-    }
-  })
+  background.run('the probes', async (signal) => await probeAgainAndAgain(prober, timers, limits, signal))
   const progress = createPeerProgress(index)
   startReplication({ ports, chain, self: signer.address, store, progress, intake, limits, log }, background)
   router.open()
   return { router, background }
+}
+
+/** Often at first, as long as somebody is silent: providers may start after their keepers. */
+async function probeAgainAndAgain(
+  prober: Prober,
+  timers: Timers,
+  limits: KeeperLimits,
+  signal: AbortSignal,
+): Promise<void> {
+  const eagerRounds = Math.ceil(limits.eagerForMs / limits.eagerProbeMs)
+  for (let round = 0; ; round++) {
+    await prober.refresh(signal)
+    const isEager = round < eagerRounds && !(prober.views.length > 0 && prober.views.every((view) => view.isAlive))
+    await timers.sleep(isEager ? limits.eagerProbeMs : limits.probeIntervalMs, signal)
+  }
 }

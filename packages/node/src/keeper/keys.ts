@@ -74,6 +74,29 @@ export function tombstoneKey(did: string, writer: Address, seq: number): string 
   return `deleted/${encodeDid(did)}/${writer}/${number(seq)}`
 }
 
+/** A live entry that needs a part. */
+export function needPrefix(partId: string): string {
+  return `need/${partId}/`
+}
+
+export function needKey(partId: string, did: string, writer: Address, seq: number): string {
+  return `${needPrefix(partId)}${encodeDid(did)}/${writer}/${number(seq)}`
+}
+
+/** Parts that have a piece with this root at this provider. */
+export function heldPrefix(root: string, provider: Address): string {
+  return `held/${root}/${provider}/`
+}
+
+export function heldKey(root: string, provider: Address, partId: string, owner: string): string {
+  return `${heldPrefix(root, provider)}${partId}/${encodeDid(owner)}`
+}
+
+/** Which part a {@link heldKey} speaks of. */
+export function partOfHeldKey(key: string): string {
+  return key.split('/')[3] ?? ''
+}
+
 /** Which log a login opened. */
 export function loginKey(digest: string): string {
   return `login/${digest}`

@@ -7,6 +7,10 @@ export type KeeperLimits = {
   readonly maxArrivingBytes: number
   /** Between two rounds of probes. */
   readonly probeIntervalMs: number
+  /** Between the first rounds, while a provider is silent: a network is started in any order. */
+  readonly eagerProbeMs: number
+  /** How long after its start a keeper probes so. */
+  readonly eagerForMs: number
   /** A provider that does not answer for so long counts as silent. */
   readonly probeTimeoutMs: number
   /** Between two looks at another keeper's feed that brought nothing. */
@@ -23,6 +27,8 @@ export const KEEPER_LIMITS: KeeperLimits = {
   maxRunningRequests: 1_024,
   maxArrivingBytes: 256 * 1_048_576,
   probeIntervalMs: 10 * SECOND_MS,
+  eagerProbeMs: SECOND_MS,
+  eagerForMs: 60 * SECOND_MS,
   probeTimeoutMs: 3 * SECOND_MS,
   feedPollMs: 2 * SECOND_MS,
   feedKnownMs: 200,
@@ -37,5 +43,10 @@ export const PAGE_RECORDS = 100
 export const PAGE_BYTES = 16_777_216
 /** Heads in one answer. */
 export const PAGE_HEADS = 1_000
+/**
+ * A receipt under order 0 is good for a new entry for so long from its commit: its provider collects pieces that no entry
+ * needs, a day later at the earliest (`spec/provider.md` 13).
+ */
+export const RECEIPT_USE_SECONDS: number = 2 * 86_400
 /** A receipt must run at least so much longer than now (`spec/wire.md` 6). */
 export const RECEIPT_MARGIN_SECONDS = 3_600

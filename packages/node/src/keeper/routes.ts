@@ -14,6 +14,8 @@ import {
   encodePartAnswer,
   encodePlacedPart,
   findAddress,
+  HOLDINGS_PAGE,
+  type Holding,
   jsonResponse,
   type MatchRequest,
   parseJson,
@@ -21,6 +23,7 @@ import {
   readBody,
   type Signer,
   signAck,
+  type Timers,
   type WireRequest,
   type WireResponse,
 } from '@memo/core'
@@ -34,6 +37,7 @@ import type { KeeperStore } from './store.ts'
 
 export type KeeperRoutesOptions = {
   readonly chain: Chain
+  readonly timers: Timers
   readonly random: Randomness
   readonly signer: Signer
   readonly store: KeeperStore
@@ -46,8 +50,10 @@ export type KeeperRoutesOptions = {
 const MAX_MATCH_BODY_BYTES = 65_536
 const MAX_MATCH_COUNT = 512
 const MAX_EXCLUDED = 1_024
-/** A match that finds too few providers looks again, unless it looked so recently. */
+/** A match that finds too few providers looks again, unless it looked so recently; where none is alive it waits for that. */
 const FRESH_VIEW_MS = 1_000
+const MAX_HOLDINGS_BODY_BYTES = 65_536
+const ROOT = /^[0-9a-f]{64}$/
 const COUNT = /^\d{1,15}$/
 
 /** What a keeper answers (`spec/wire.md` 6). */
@@ -62,7 +68,11 @@ export function createKeeperRoutes(options: KeeperRoutesOptions): readonly Route
   const match = async ({ request }: Call): Promise<WireResponse> => {
     const wanted = readMatch(parseJson(await readBody(request, MAX_MATCH_BODY_BYTES)))
     let providers = planMatch(prober.views, wanted, random)
-    if (providers.length < wanted.count && options.nowMs() - prober.lastRoundMs > FRESH_VIEW_MS) {
+    const ageMs = options.nowMs() - prober.lastRoundMs
+    const isFresh = ageMs >= 0 && ageMs <= FRESH_VIEW_MS
+    const isNobodyThere = !prober.views.some((view) => view.isAlive)
+    if (providers.length < wanted.count && (!isFresh || isNobodyThere)) {
+      if (isFresh) await options.timers.sleep(FRESH_VIEW_MS - ageMs, request.signal)
       await prober.refresh()
       providers = planMatch(prober.views, wanted, random)
     }
@@ -86,6 +96,12 @@ export function createKeeperRoutes(options: KeeperRoutesOptions): readonly Route
   const findPart = async ({ params, query }: Call): Promise<WireResponse> => {
     const part = await store.findPart(params[0] ?? '', query.get('owner') ?? undefined)
     return cborResponse(encodePartAnswer(part && encodePlacedPart(part)))
+  }
+  const listHoldings = async ({ request }: Call): Promise<WireResponse> => {
+    const { provider, roots } = readHoldings(parseJson(await readBody(request, MAX_HOLDINGS_BODY_BYTES)))
+    const holdings: Holding[] = []
+    for (const root of roots) holdings.push(await store.findHolding(root, provider))
+    return jsonResponse(200, { holdings })
   }
   const listPublic = async ({ params }: Call): Promise<WireResponse> =>
     cborResponse(encodeEntries(await store.listPublic(canonicalCid(params[0] ?? ''))))
@@ -113,6 +129,7 @@ export function createKeeperRoutes(options: KeeperRoutesOptions): readonly Route
       },
     },
     { method: 'GET', path: /^\/placements\/([0-9a-f]{64})$/, answer: findPart },
+    { method: 'POST', path: /^\/holdings$/, answer: listHoldings },
     { method: 'GET', path: /^\/objects\/([^/]+)$/, answer: listPublic },
     { method: 'GET', path: /^\/feed$/, answer: readFeed },
   ]
@@ -146,6 +163,14 @@ function readMatch(body: unknown): MatchRequest {
     throw new BadInputError(`exclude is a list of at most ${MAX_EXCLUDED} addresses`)
   }
   return { count, pieceBytes, exclude: exclude.map((address) => getAddress(String(address))) }
+}
+
+function readHoldings(body: unknown): { readonly provider: Address; readonly roots: readonly string[] } {
+  const { provider, roots } = (body ?? {}) as Record<string, unknown>
+  if (!Array.isArray(roots) || roots.length > HOLDINGS_PAGE || !roots.every((root) => ROOT.test(String(root)))) {
+    throw new BadInputError(`roots is a list of at most ${HOLDINGS_PAGE} times 64 lower-case hex digits`)
+  }
+  return { provider: getAddress(String(provider)), roots: roots.map(String) }
 }
 
 function isCount(value: unknown): value is number {

@@ -5,7 +5,9 @@ import {
   decodeSignedEntry,
   encodeBundle,
   encodePlacedPart,
+  equalBytes,
   type Hex,
+  type Holding,
   hex32,
   hexFromBytes,
   type IndexChange,
@@ -55,6 +57,8 @@ export type KeeperStore = {
   /** The placement of a part by `owner` and nobody else. */
   findOwnedPart(partId: string, owner: string): Promise<PlacedPart | undefined>
   hasPart(partId: string): Promise<boolean>
+  /** What entries say of a piece (64 hex digits) at a provider. */
+  findHolding(root: string, provider: Address): Promise<Holding>
   /** Entries of public objects that are not deleted, newest first. `cid` is canonical. */
   listPublic(cid: string): Promise<readonly SignedEntry[]>
   /** What was taken after `cursor`: encoded bundles, and the cursor after them. */
@@ -69,6 +73,8 @@ const SIGNATURE_AT = 8
 const BYTES_AT: number = SIGNATURE_AT + 65
 /** Value of a record whose key says all. */
 const PRESENT: Uint8Array = utf8('1')
+/** Value of a record of where a piece lay by a placement that is no longer in force. */
+const REPLACED: Uint8Array = utf8('0')
 /** Entries read from the store at once: each may be megabytes. */
 const READ_AHEAD = 8
 
@@ -148,6 +154,19 @@ export async function openKeeperStore(options: {
     async hasPart(partId) {
       return (await index.get(keys.partKey(partId))) !== undefined
     },
+    async findHolding(root, provider) {
+      let after = ''
+      for (;;) {
+        const rows = await index.list({ prefix: keys.heldPrefix(root, provider), after, limit: PAGE_RECORDS })
+        for (const { key, value } of rows) {
+          after = key
+          if (equalBytes(value, REPLACED)) continue
+          const needs = await index.list({ prefix: keys.needPrefix(keys.partOfHeldKey(key)), limit: 1 })
+          if (needs.length > 0) return 'placed'
+        }
+        if (rows.length < PAGE_RECORDS) return after === '' ? 'unknown' : 'released'
+      }
+    },
     async listPublic(cid) {
       const rows = await index.list({ prefix: keys.publicPrefix(cid), limit: PAGE_RECORDS })
       const found: SignedEntry[] = []
@@ -184,7 +203,12 @@ export async function openKeeperStore(options: {
       return value && (textFromUtf8(value) as Address)
     },
     async take(taking) {
-      const changes = [...entryChanges(taking), ...(await partChanges(taking)), ...(await visibilityChanges(taking))]
+      const changes = [
+        ...entryChanges(taking),
+        ...(await partChanges(taking)),
+        ...(await visibilityChanges(taking)),
+        ...(await needChanges(taking)),
+      ]
       const { did, writer, seq } = taking.signed.entry
       await queue.append((cursor) => [...changes, { key: keys.feedKey(cursor), value: toJson([did, writer, seq]) }])
     },
@@ -195,10 +219,25 @@ export async function openKeeperStore(options: {
     const changes: IndexChange[] = []
     for (const part of parts) {
       const id = hex32(part.placement.partId)
+      const before = await findOwnedPart(id, did)
+      for (const key of before ? heldKeys(before) : []) changes.push({ key, value: REPLACED })
+      for (const key of heldKeys(part)) changes.push({ key, value: PRESENT })
       changes.push({ key: keys.ownedPartKey(id, did), value: encodePlacedPart(part) })
       if (!(await index.get(keys.partKey(id)))) changes.push({ key: keys.partKey(id), value: utf8(did) })
     }
     return changes
+  }
+
+  /** Which parts live entries need, in whichever order a put and its deletion arrive. */
+  async function needChanges({ signed }: Taking): Promise<IndexChange[]> {
+    const { did, writer, seq, action } = signed.entry
+    if (action.kind === 'put') {
+      if (await index.get(keys.tombstoneKey(did, writer, seq))) return []
+      return action.partIds.map((id) => ({ key: keys.needKey(hex32(id), did, writer, seq), value: PRESENT }))
+    }
+    const put = (await findEntry({ did, writer: action.writer }, action.seq))?.signed.entry.action
+    if (put?.kind !== 'put') return []
+    return put.partIds.map((id) => ({ key: keys.needKey(hex32(id), did, action.writer, action.seq) }))
   }
 
   /** Public objects appear under their CID, and vanish when they are deleted, in whichever order the two arrive. */
@@ -226,6 +265,15 @@ function entryChanges({ signed, takenAt, loginDigest }: Taking): IndexChange[] {
     { key: keys.writerKey(writer, did), value: head },
     ...(loginDigest === undefined ? [] : [{ key: keys.loginKey(loginDigest), value: utf8(writer) }]),
   ]
+}
+
+/** A record for each piece that a provider has signed for. */
+function heldKeys({ placement, receipts }: PlacedPart): string[] {
+  const { pieces, owner } = placement
+  const partId = hex32(placement.partId)
+  return pieces.flatMap(({ root, provider }, i) =>
+    receipts[i] ? [keys.heldKey(hex32(root), provider, partId, owner)] : [],
+  )
 }
 
 /** A writer cannot be first for ever by dating its entry into the future. */

@@ -8,12 +8,13 @@ import {
   NotFoundError,
   PieceCorruptError,
   type PieceStore,
+  RECEIPT_LIFE_SECONDS,
   type ReceiptTerms,
+  type UsedNonce,
 } from '@memo/core'
 import type { EventSink } from '../events.ts'
 import { ForbiddenError } from '../server/errors.ts'
 import { createKeyedLock, type KeyedLock } from '../server/keyed-lock.ts'
-import { RECEIPT_LIFE_SECONDS } from './limits.ts'
 import { createPieceBook, type PieceBook, type PieceRecord } from './piece-book.ts'
 import type { SpaceLedger } from './space.ts'
 import type { ReceivedUpload } from './uploads.ts'
@@ -60,7 +61,9 @@ export type Custody = {
   /** The terms that `account` was promised before. Errors: {@link NotFoundError}, {@link RootMismatchError}. */
   getPromise(account: Address, root: string, sizeBytes: number): Promise<ReceiptTerms>
   /** Ends `account`'s claim; the last one takes the bytes along. False when there is no such piece. */
-  release(account: Address, root: string): Promise<boolean>
+  release(account: Address, root: string, used: UsedNonce): Promise<boolean>
+  /** Ends every claim, unless the record is another by now. False when it is. */
+  drop(record: PieceRecord): Promise<boolean>
   /** A piece that can be read. Errors: {@link NotFoundError}, {@link PieceCorruptError}, {@link PieceLostError}. */
   getReadable(root: string): Promise<PieceRecord>
   /** Notes what became of a piece; tells the operator when that is news. */
@@ -92,6 +95,13 @@ export function createCustody(options: CustodyOptions): Custody {
   /** Bytes that are known to be bad must not win over good ones: the store keeps what it has. */
   const makeRoom = async (record: PieceRecord | undefined) => {
     if (record && record.state !== 'held') await pieces.delete(record.root)
+  }
+  /** The record first: bytes without a record are swept up later, a record without bytes would look like a loss. */
+  const forget = async ({ root, sizeBytes }: PieceRecord, used?: UsedNonce) => {
+    await book.remove(root, used)
+    pieceCount--
+    space.letGo(sizeBytes)
+    await pieces.delete(root)
   }
   const examine: Custody['examine'] = (root, why, look) =>
     lock.run(root, async () => {
@@ -128,7 +138,7 @@ export function createCustody(options: CustodyOptions): Custody {
           await upload.commit()
           const expiry = Math.floor(clock.nowMs() / 1000) + RECEIPT_LIFE_SECONDS
           const owners = { ...before?.owners, [account]: { orderId, expiry } }
-          await book.put({ root, sizeBytes, state: 'held', owners })
+          await book.put({ ...before, root, sizeBytes, state: 'held', owners })
           if (isNew) pieceCount++
           return { orderId, root: upload.digest.root, sizeBytes, expiry }
         } catch (thrown) {
@@ -144,21 +154,24 @@ export function createCustody(options: CustodyOptions): Custody {
       assertReadable(record)
       return { ...promise, root: rootBytes(root), sizeBytes }
     },
-    release: (account, root) =>
+    drop: (record) =>
+      lock.run(record.root, async () => {
+        const now = await book.find(record.root)
+        if (!now || JSON.stringify(now.owners) !== JSON.stringify(record.owners)) return false
+        await forget(now)
+        return true
+      }),
+    release: (account, root, used) =>
       lock.run(root, async () => {
         const record = await book.find(root)
         if (!record) return false
         const { [account]: own, ...others } = record.owners
         if (!own) throw new ForbiddenError('only an account that uploaded the piece may give it up')
         if (Object.keys(others).length > 0) {
-          await book.put({ ...record, owners: others })
+          await book.put({ ...record, owners: others }, used)
           return true
         }
-        // The record first: bytes without a record are swept up later, a record without bytes would look like a loss.
-        await book.remove(root)
-        pieceCount--
-        space.letGo(record.sizeBytes)
-        await pieces.delete(root)
+        await forget(record, used)
         return true
       }),
     async getReadable(root) {

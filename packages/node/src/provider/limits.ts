@@ -17,6 +17,10 @@ export type ProviderLimits = {
   readonly scrubRestMs: number
   /** A piece that no record speaks of is kept for so long: the index may be an old copy that is about to be mended. */
   readonly orphanGraceMs: number
+  /** A piece that no entry of an index needs is kept for so long from its last commit. */
+  readonly unplacedGraceMs: number
+  /** Rest between two questions to the keepers about what is needed. */
+  readonly collectRestMs: number
 }
 
 const SECOND_MS = 1_000
@@ -32,11 +36,11 @@ export const PROVIDER_LIMITS: ProviderLimits = {
   scrubBytesPerSecond: 8 * 1_048_576,
   scrubRestMs: 6 * HOUR_MS,
   orphanGraceMs: 24 * HOUR_MS,
+  unplacedGraceMs: 72 * HOUR_MS,
+  collectRestMs: 6 * HOUR_MS,
 }
 
 /** The largest piece there is: the one of a part coded with k = 1. */
 export const MAX_PIECE_BYTES: number = MAX_PART_BYTES
-/** How long a provider promises to hold a piece that no order pays for yet. */
-export const RECEIPT_LIFE_SECONDS: number = 365 * 86_400
 /** Bodies of control requests. */
 export const MAX_CONTROL_BODY_BYTES = 4_096

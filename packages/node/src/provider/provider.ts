@@ -5,15 +5,18 @@ import {
   envelopeFromError,
   type Handler,
   type IndexStore,
+  isForgettable,
   type Network,
   type PieceStore,
   type Randomness,
   type Signer,
   type Timers,
+  type Transport,
 } from '@memo/core'
 import { type EventSink, silent } from '../events.ts'
 import { type Background, createBackground } from '../server/background.ts'
 import { createRouter } from '../server/router.ts'
+import { createCollector } from './collection.ts'
 import { createCustody } from './custody.ts'
 import { PROVIDER_LIMITS, type ProviderLimits } from './limits.ts'
 import { createPieceReads } from './piece-reads.ts'
@@ -31,6 +34,8 @@ export type ProviderOptions = {
   readonly random: Randomness
   /** The provider's account: it signs receipts, and requests are signed for it. */
   readonly signer: Signer
+  /** How it reaches keepers. */
+  readonly transport: Transport
   /** Both are opened and closed by the caller. */
   readonly pieces: PieceStore
   readonly index: IndexStore
@@ -49,7 +54,7 @@ export type Provider = {
 }
 
 export function createProvider(options: ProviderOptions): Provider {
-  const { network, chain, clock, timers, signer, pieces, index, log = silent } = options
+  const { network, chain, clock, timers, random, transport, signer, pieces, index, log = silent } = options
   const limits: ProviderLimits = { ...PROVIDER_LIMITS, ...options.limits }
   const space = createSpaceLedger()
   const uploads = createUploads({ pieces, space, timers, limits, log })
@@ -59,6 +64,8 @@ export function createProvider(options: ProviderOptions): Provider {
   const routes = createProviderRoutes({ chain, signer, pieces, space, uploads, custody, reads, verifier })
   const router = createRouter({ role: 'provider', routes, maxRunning: limits.maxRunningRequests, log })
   const recovery = { pieces, custody, clock, log, orphanGraceMs: limits.orphanGraceMs }
+  const ports = { network, clock, timers, random, transport }
+  const collector = createCollector({ ports, chain, self: signer.address, custody, log, ...limits })
   let background: Background | undefined
 
   const scrubOnce = async (signal: AbortSignal) => {
@@ -80,13 +87,40 @@ export function createProvider(options: ProviderOptions): Provider {
       await scrubOnce(signal)
     }
   }
+  const collectAgainAndAgain = async (signal: AbortSignal) => {
+    for (;;) {
+      await timers.sleep(limits.collectRestMs, signal)
+      await forgetNonces()
+      await collectOnce(signal)
+    }
+  }
+  /** A keeper that is away keeps everything where it is. */
+  const collectOnce = async (signal: AbortSignal) => {
+    try {
+      const { asked, collected } = await collector.collect(signal)
+      const message = `keepers were asked about ${asked} pieces, ${collected} were removed`
+      log({ type: 'collection-done', level: 'info', message, asked, collected })
+    } catch (thrown) {
+      signal.throwIfAborted()
+      const message = 'not every keeper says which pieces are needed; nothing more is removed before they do'
+      log({ type: 'collection-failed', level: 'warn', message, ...envelopeFromError(thrown) })
+    }
+  }
+  /** A deletion that was carried out before a restart is not carried out again (`spec/provider.md` 7). */
+  const forgetNonces = async () => {
+    const nonces = await custody.book.listNonces()
+    await custody.book.forgetNonces(nonces.filter((used) => isForgettable(used, clock)))
+    return nonces
+  }
   return {
     handler: router.handler,
     async start() {
       await recoverPieces(recovery)
       await custody.load()
+      for (const used of await forgetNonces()) verifier.remember(used)
       background = createBackground(log)
       background.run('the scrub', scrubAgainAndAgain)
+      background.run('the collection', collectAgainAndAgain)
       router.open()
     },
     async stop() {

@@ -15,6 +15,7 @@ import {
   receiptToJson,
   type Signer,
   signReceipt,
+  usedNonceOf,
   type WireRequest,
   type WireResponse,
 } from '@memo/core'
@@ -79,7 +80,8 @@ export function createProviderRoutes(options: ProviderRoutesOptions): readonly R
   }
   const release = async ({ request, params }: Call): Promise<WireResponse> => {
     const { account } = await readSigned(verifier, request)
-    return jsonResponse(200, { deleted: await custody.release(account, params[0] ?? '') })
+    const deleted = await custody.release(account, params[0] ?? '', usedNonceOf(request))
+    return jsonResponse(200, { deleted })
   }
   const root = ({ params }: Call): string => params[0] ?? ''
 

@@ -10,6 +10,7 @@ import {
   type Placement,
   partGeometry,
   partIdOf,
+  RECEIPT_LIFE_SECONDS,
   type SignedEntry,
   type Signer,
   signEntry,
@@ -55,7 +56,7 @@ export async function createPart(
 ): Promise<PlacedPart> {
   const head = { dataShards: 2, parityShards: 2, sizeBytes: 10_000 }
   const { pieceBytes } = partGeometry(head.sizeBytes, head.dataShards, head.parityShards)
-  const expiry = options.expiry ?? nowOf(world) + 86_400
+  const expiry = options.expiry ?? nowOf(world) + RECEIPT_LIFE_SECONDS
   const roots = options.roots ?? holders.map(() => world.random.bytes(32))
   const pieces = holders.map((holder, i) => ({ root: roots[i]!, provider: holder?.address ?? NOBODY, orderId: 0 }))
   const placement: Placement = { ...head, partId: partIdOf(head, roots), pieces, owner, expiry }

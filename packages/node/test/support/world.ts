@@ -154,9 +154,10 @@ export function createWorld(seed = 'node-tests'): World {
       return signer
     },
     provider(name, options = {}) {
-      const start: StartNode = ({ signer, disk, log }) =>
+      const start: StartNode = ({ signer, disk, log, endpoint }) =>
         createProvider({
           ...world,
+          transport: net.transport(endpoint),
           signer,
           log,
           pieces: disk.openPieceStore(),
