@@ -137,6 +137,23 @@ describe('a client of a gateway', () => {
     await assert.rejects(client.info(), { status: 516, blame: 'user', retry: 'never' })
   })
 
+  test('signs no number that would make its signature a login', async () => {
+    for (const requestID of [`${2 ** 30}`, '1900000000', '-1', '1.5', 'x']) {
+      const { client, gateway } = createSetting()
+      const token = hexFromBytes(createSeededRandomness('client').bytes(32))
+      gateway.intercept = (request) =>
+        request.method === 'GET' && request.url.includes('/login')
+          ? jsonResponse(200, { token, timestamp: 1, requestID })
+          : undefined
+      await assert.rejects(client.list(), { name: 'BadGatewayAnswerError', blame: 'us' }, requestID)
+      assert.equal(gateway.log.filter((line) => line.startsWith('call')).length, 0)
+    }
+    const { client, gateway } = createSetting()
+    gateway.intercept = (request) =>
+      request.method === 'GET' ? bytesResponse(200, utf8('<html>'), 'text/html') : undefined
+    await assert.rejects(client.list(), { name: 'BadGatewayAnswerError' })
+  })
+
   test('does not believe a gateway that gives other bytes, another CID or fewer bytes', async () => {
     const { client, gateway } = createSetting()
     const { cid } = await client.upload(testBytes(5_000), { name: 'a' })

@@ -4,18 +4,15 @@ import {
   type ByteStream,
   type CidProfileName,
   canonicalCid,
-  collectBytes,
   createCidBuilder,
   DEFAULT_CID_PROFILE,
   digestFromCid,
   equalBytes,
   hex32,
-  parseJson,
-  type WireResponse,
 } from '@memo/core'
 import { CidMismatchError } from '../errors.ts'
 import { abortableStream } from '../flow/abortable.ts'
-import { BadGatewayAnswerError } from './errors.ts'
+import { BadGatewayAnswerError, readJson } from './errors.ts'
 import { multipartForm } from './multipart.ts'
 import { createGatewaySession, type SessionOptions, type SignedFields } from './session.ts'
 
@@ -123,7 +120,7 @@ export function createGatewayClient(options: GatewayClientOptions): GatewayClien
         canRepeat: !isStream,
         ...(signal ? { signal } : {}),
       })
-      const { cid } = await readJson(response)
+      const { cid } = await readJson(response, MAX_JSON_BYTES)
       if (typeof cid !== 'string') throw new BadGatewayAnswerError('an upload without a CID')
       if (expected && !equalBytes(digestFromCid(cid), digest)) throw new CidMismatchError(expected, cid)
       return { cid }
@@ -142,17 +139,17 @@ export function createGatewayClient(options: GatewayClientOptions): GatewayClien
       return { sizeBytes, contentType: response.headers['content-type'] ?? DEFAULT_TYPE, body }
     },
     async list({ signal } = {}) {
-      const { Objects } = await readJson(await restricted('/mefs/listobjects', signal))
+      const { Objects } = await readJson(await restricted('/mefs/listobjects', signal), MAX_JSON_BYTES)
       if (Objects === null) return []
       if (!Array.isArray(Objects)) throw new BadGatewayAnswerError('no list of objects')
       return Objects.map(objectFromJson)
     },
     async remove(id, { signal } = {}) {
-      await readJson(await restricted(`/mefs/delete?id=${id}`, signal))
+      await readJson(await restricted(`/mefs/delete?id=${id}`, signal), MAX_JSON_BYTES)
     },
-    info: async ({ signal } = {}) => await readJson(await session.send(get('/info', signal))),
+    info: async ({ signal } = {}) => await readJson(await session.send(get('/info', signal)), MAX_JSON_BYTES),
     status: async (cid, { signal } = {}) =>
-      await readJson(await restricted(`/mefs/status/${canonicalCid(cid)}`, signal)),
+      await readJson(await restricted(`/mefs/status/${canonicalCid(cid)}`, signal), MAX_JSON_BYTES),
   }
 }
 
@@ -190,15 +187,6 @@ async function* checkedBody(
   const actual = builder?.finish()
   if (expected.cid !== undefined && actual !== undefined && actual !== expected.cid) {
     throw new CidMismatchError(expected.cid, actual)
-  }
-}
-
-async function readJson(response: WireResponse): Promise<Record<string, unknown>> {
-  try {
-    return (parseJson(await collectBytes(response.body, MAX_JSON_BYTES)) ?? {}) as Record<string, unknown>
-  } catch (cause) {
-    if (!(cause instanceof BadInputError || cause instanceof RangeError)) throw cause
-    throw new BadGatewayAnswerError('something that is no JSON', cause)
   }
 }
 

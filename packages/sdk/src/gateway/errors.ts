@@ -1,4 +1,12 @@
-import { collectBytes, MemoError, type Retry, textFromUtf8, type WireResponse } from '@memo/core'
+import {
+  BadInputError,
+  collectBytes,
+  MemoError,
+  parseJson,
+  type Retry,
+  textFromUtf8,
+  type WireResponse,
+} from '@memo/core'
 
 /** The gateway refused a call or could not do it. */
 export class GatewayError extends MemoError {
@@ -35,6 +43,16 @@ export async function errorOfGateway(response: WireResponse): Promise<GatewayErr
   const what = told ?? (text.slice(0, 200) || 'nothing more')
   const retry = isCallersFault(response.status) ? 'never' : 'later'
   return new GatewayError(response.status, String(what), retry)
+}
+
+/** The object that a successful answer carries. Errors: {@link BadGatewayAnswerError}. */
+export async function readJson(response: WireResponse, maxBytes: number): Promise<Record<string, unknown>> {
+  try {
+    return (parseJson(await collectBytes(response.body, maxBytes)) ?? {}) as Record<string, unknown>
+  } catch (cause) {
+    if (!(cause instanceof BadInputError || cause instanceof RangeError)) throw cause
+    throw new BadGatewayAnswerError('something that is no JSON', cause)
+  }
 }
 
 function isCallersFault(status: number): boolean {

@@ -4,7 +4,6 @@ import {
   findBytesFromHex,
   hexFromBytes,
   loginDigest,
-  parseJson,
   type Randomness,
   type Signer,
   type Transport,
@@ -14,7 +13,7 @@ import {
 } from '@memo/core'
 import { createTurns } from '../flow/turns.ts'
 import { restrictedDigest } from './digests.ts'
-import { BadGatewayAnswerError, errorOfGateway, GatewayError } from './errors.ts'
+import { BadGatewayAnswerError, errorOfGateway, GatewayError, readJson } from './errors.ts'
 
 /** The fields of a restricted call, as texts (`spec/login.md` 3). */
 export type SignedFields = {
@@ -53,6 +52,7 @@ export type GatewaySession = {
 
 const TOKEN_BYTES = 32
 const MAX_ANSWER_BYTES = 65_536
+const LEAST_LOGIN_TIMESTAMP = 2 ** 30
 const JSON_HEADERS = { 'content-type': 'application/json' }
 
 export function createGatewaySession(options: SessionOptions): GatewaySession {
@@ -85,10 +85,11 @@ export function createGatewaySession(options: SessionOptions): GatewaySession {
       if (!token) await login(signal)
       const url = `${endpoint}/login?did=${encodeURIComponent(did)}`
       const response = await send({ method: 'GET', url, headers: {}, signal })
-      const answer = (parseJson(await collectBytes(response.body, MAX_ANSWER_BYTES)) ?? {}) as Record<string, unknown>
+      const answer = await readJson(response, MAX_ANSWER_BYTES)
       const bytes = findBytesFromHex(answer.token)
       const id = Number(answer.requestID)
-      if (token && bytes && hexFromBytes(bytes) === hexFromBytes(token) && Number.isSafeInteger(id)) {
+      if (token && bytes && hexFromBytes(bytes) === hexFromBytes(token)) {
+        if (!isRequestId(id)) throw new BadGatewayAnswerError('a number that no request may have')
         nextId = id
         return { token, id }
       }
@@ -125,6 +126,11 @@ export function createGatewaySession(options: SessionOptions): GatewaySession {
       })
     },
   }
+}
+
+/** A larger number could be a time: the signature would be a login, which is good elsewhere (`spec/login.md` 5). */
+function isRequestId(id: number): boolean {
+  return Number.isSafeInteger(id) && id >= 0 && id < LEAST_LOGIN_TIMESTAMP
 }
 
 /** A signature as the API wants it: r‖s‖v with v 0 or 1, in hex. */
