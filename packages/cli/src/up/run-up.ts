@@ -11,6 +11,7 @@ import { createIdentity, type Identity } from '../user/identity.ts'
 import { type Child, type ChildEvent, type ChildRole, createChild } from './child.ts'
 import { runDemo } from './demo.ts'
 import { type Layout, listTakenPorts, namesOf, openLayout, type RunningNode } from './layout.ts'
+import { untilMatching } from './until-matching.ts'
 
 export type UpOptions = {
   readonly dataDir: string
@@ -140,22 +141,28 @@ async function start(
   say('chain', rpcUrl, { chainId: LOCAL_CHAIN_ID, rpc: rpcUrl })
   await raceAbort(runDeploy(bank, { params, signal }), signal)
   say('contracts', registry, { registry })
-  for (const child of children) {
-    child.start()
-    if (child !== gateway) child.go()
-  }
+  for (const child of children) child.start()
+  for (const child of [chain, ...providers]) child.go()
   const identifying = createIdentity({ dataDir: options.dataDir, rpcUrl, registry, signal })
   // Whichever fails first ends the start, so all are waited for at once.
   const all = Promise.all([identifying, ...children.map((child) => child.whenReady())])
-  const nodes = Promise.all([...keepers, ...providers].map((child) => child.whenReady()))
-  await raceAbort(Promise.race([nodes, all]), signal)
-  // A gateway reads from the keepers what it has written before: when it starts, they are there.
-  gateway.go()
-  say('keepers', `${keepers.length} serving`, { count: keepers.length })
+  const ready = async (group: readonly Child[]) => {
+    const some = Promise.all(group.map((child) => child.whenReady()))
+    await raceAbort(Promise.race([some, all]), signal)
+  }
+  await ready(providers)
   say('providers', `${providers.length} serving`, { count: providers.length })
+  // Keepers look for providers when they start, and gateways read from keepers what they have written before.
+  for (const keeper of keepers) keeper.go()
+  await ready(keepers)
+  say('keepers', `${keepers.length} serving`, { count: keepers.length })
+  gateway.go()
   await raceAbort(all, signal)
   say('gateway', gateway.url(), { gateway: gateway.url() })
   const identity = await identifying
+  if (!(await untilMatching(identity.chain.network, keepers, layout.policy, signal))) {
+    output.progress(`  the keepers do not know enough providers for ${layout.policy} yet`, { event: 'few-providers' })
+  }
   const { dataDir } = options
   const profile = { ...findProfile(dataDir), rpc: rpcUrl, registry, chainId: LOCAL_CHAIN_ID }
   await saveProfile(dataDir, { ...profile, gateway: gateway.url(), did: identity.did, policy: layout.policy })
