@@ -3,6 +3,7 @@ import type { NodeFault } from './errors.ts'
 import type { StorageLimits } from './limits.ts'
 import type { Directory } from './nodes/directory.ts'
 import type { Suspects } from './nodes/suspects.ts'
+import type { PieceUse } from './put/piece-use.ts'
 
 /** A stripe as an encoder returns it; one that took the memory of the plaintext elsewhere gives it back. */
 export type StripeOutput = EncodedStripe & { readonly plaintext?: Uint8Array }
@@ -33,6 +34,7 @@ export type StorageContext = {
   readonly limits: StorageLimits
   readonly directory: Directory
   readonly suspects: Suspects
+  readonly pieceUse: PieceUse
   /** Opens the manifests of this account's own entries. */
   readonly reader: ReaderKeys | undefined
   readonly onFault: (fault: NodeFault) => void

@@ -17,6 +17,7 @@ import { DEFAULT_LIMITS, type StorageLimits } from './limits.ts'
 import { createDirectory } from './nodes/directory.ts'
 import { createSuspects } from './nodes/suspects.ts'
 import type { PutOptions, PutResult } from './put/options.ts'
+import { createPieceUse } from './put/piece-use.ts'
 import { runPut } from './put/put.ts'
 import { createPartLocator } from './read/locate.ts'
 import { type ReadOptions, readObject } from './read/read.ts'
@@ -92,6 +93,7 @@ export function createStorage(options: StorageOptions): Storage {
     limits,
     directory: createDirectory(options.ports, options.chain),
     suspects: createSuspects(options.ports.clock, limits.suspectMs),
+    pieceUse: createPieceUse(),
     reader: options.reader,
     onFault: options.onFault ?? (() => undefined),
     closed: closing.signal,

@@ -1,5 +1,6 @@
 import {
   type Address,
+  equalBytes,
   hexFromBytes,
   type IndexAck,
   type IndexBundle,
@@ -40,6 +41,8 @@ export type Appended = { readonly signed: SignedEntry; readonly acks: readonly I
 
 /** The logs that this account writes, one for each DID (`spec/sdk.md` 6). Calls for one DID take turns. */
 export type OwnLogs = {
+  /** Whether an entry that too few keepers have names this piece: it is handed over again before the next one. */
+  isPending(provider: Address, root: Uint8Array): boolean
   /** Reads a log, so that a later append need not. */
   warm(did: string, signal: AbortSignal): Promise<void>
   /**
@@ -66,6 +69,13 @@ export function createOwnLogs(context: StorageContext): OwnLogs {
     return log
   }
   return {
+    isPending(provider, root) {
+      return [...logs.values()].some(({ pending }) =>
+        pending?.parts.some(({ placement }) =>
+          placement.pieces.some((piece) => piece.provider === provider && equalBytes(piece.root, root)),
+        ),
+      )
+    },
     async warm(did, signal) {
       await turn(did, async () => await load(did, signal))
     },

@@ -1,10 +1,9 @@
-import { type Address, hex32, MemoError, NotFoundError } from '@memo/core'
+import { type Address, hex32, MemoError, NotFoundError, type SignedEntry } from '@memo/core'
 import type { StorageContext } from '../context.ts'
-import { type DeletedPiece, discardPieces } from '../put/discard.ts'
+import { type DeletedPiece, discardPieces, type HeldPiece } from '../put/discard.ts'
 import { findPart } from './find-part.ts'
-import { objectOf, readLogs } from './objects.ts'
+import { deletedIn, keyOf, objectOf, readLogs } from './objects.ts'
 import type { OwnLogs } from './own-log.ts'
-import { livePuts, sharedParts } from './shared-parts.ts'
 
 /** What a removal did. */
 export type Removal = {
@@ -34,36 +33,26 @@ export async function removeObject(
   const target = live.find(({ entry }) => entry.writer === writer && entry.seq === seq)
   if (!target) throw new NotFoundError(`${did} has no object ${seq} in the log of ${writer}`)
   const done = await logs.append(did, () => ({ action: { kind: 'delete', writer, seq }, parts: [] }), signal)
-  const shared = await sharedParts(context, target, live, signal)
-  const pieces: DeletedPiece[] = []
   const { partIds } = objectOf(target, undefined)
+  const held: HeldPiece[] = []
   for (const partId of new Map(partIds.map((id) => [hex32(id), id])).values()) {
-    pieces.push(...(await removePart(context, did, partId, shared.has(hex32(partId)), signal)))
+    held.push(...(await listHeld(context, did, partId, signal)))
   }
+  const pieces = await discardPieces(context, logs, held, true)
   return { seq: 'signed' in done ? done.signed.entry.seq : 0, pieces }
 }
 
-async function removePart(
+/** The pieces of a part with a receipt. */
+async function listHeld(
   context: StorageContext,
   did: string,
   partId: Uint8Array,
-  isShared: boolean,
   signal: AbortSignal,
-): Promise<DeletedPiece[]> {
+): Promise<HeldPiece[]> {
   const part = await findPart(context, partId, did, signal)
-  const held = (part?.placement.pieces ?? []).flatMap((piece, index) =>
-    part?.receipts[index] ? [{ provider: piece.provider, root: piece.root }] : [],
-  )
-  if (isShared) {
-    return held.map(({ provider, root }) => ({
-      provider,
-      root: hex32(root),
-      deleted: false,
-      reason: 'another object may need it',
-    }))
-  }
-  const pieces = await Promise.all(
-    held.map(async ({ provider, root }) => {
+  const placed = (part?.placement.pieces ?? []).filter((_, index) => part?.receipts[index])
+  const held = await Promise.all(
+    placed.map(async ({ provider, root }) => {
       try {
         return [{ provider: await context.directory.getProvider(provider), root }]
       } catch (thrown) {
@@ -72,5 +61,11 @@ async function removePart(
       }
     }),
   )
-  return await discardPieces(context, pieces.flat(), { isClear: false, partId, owner: did })
+  return held.flat()
+}
+
+/** Entries that put an object and that no other entry of the same logs deletes. */
+function livePuts(logs: readonly (readonly SignedEntry[])[]): SignedEntry[] {
+  const deleted = deletedIn(logs)
+  return logs.flat().filter(({ entry }) => entry.action.kind === 'put' && !deleted.has(keyOf(entry.writer, entry.seq)))
 }

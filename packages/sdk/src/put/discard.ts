@@ -1,6 +1,7 @@
-import { type Address, equalBytes, hexFromBytes, MemoError, type ProviderClient } from '@memo/core'
+import { type Address, HOLDINGS_PAGE, hex32, hexFromBytes, MemoError, type ProviderClient } from '@memo/core'
 import type { StorageContext } from '../context.ts'
-import { findPart } from '../index/find-part.ts'
+import type { OwnLogs } from '../index/own-log.ts'
+import { askKeepers, readQuorumOf } from '../nodes/ask-keepers.ts'
 
 /** What became of one piece that was to be deleted. */
 export type DeletedPiece = {
@@ -15,35 +16,81 @@ export type DeletedPiece = {
 export type HeldPiece = { readonly provider: ProviderClient; readonly root: Uint8Array }
 
 /**
- * Deletes pieces of one part, as well as that goes: what a provider does not delete now costs space, not data. Parts
- * stored in clear have the same pieces wherever their bytes occur, and a provider keeps them once for each account; so
- * of these only pieces go that no part known to keepers needs (`spec/sdk.md` 8).
+ * Deletes pieces, as well as that goes: what a provider does not delete now costs space, not data. Bytes in clear have the
+ * same pieces wherever they occur, and a provider keeps them once for each account. So where a piece may be `shared`, it
+ * goes only if no other put counts on it and no keeper knows a live entry that needs it there (`spec/sdk.md` 8).
  */
 export async function discardPieces(
   context: StorageContext,
+  logs: Pick<OwnLogs, 'isPending'>,
   pieces: readonly HeldPiece[],
-  part: { readonly isClear: boolean; readonly partId: Uint8Array | undefined; readonly owner: string },
+  mayBeShared: boolean,
 ): Promise<DeletedPiece[]> {
-  const signal = context.closed
-  const { partId, owner } = part
-  // The placement by this owner, and the one that stands first where the part is somebody else's as well.
-  const known =
-    part.isClear && partId
-      ? await Promise.all([owner, undefined].map((who) => findPart(context, partId, who, signal)))
-      : []
+  const needed = mayBeShared ? await listNeeded(context, pieces) : new Set<string>()
   return await Promise.all(
-    pieces.map(async ({ provider, root }): Promise<DeletedPiece> => {
-      const named = { provider: provider.address, root: hexFromBytes(root) }
-      const isNeeded = known
-        .flatMap((placed) => placed?.placement.pieces ?? [])
-        .some((piece) => piece.provider === provider.address && equalBytes(piece.root, root))
-      if (isNeeded) return { ...named, deleted: false, reason: 'another object needs it' }
-      try {
-        return { ...named, deleted: await provider.delete(root, { signal }) }
-      } catch (thrown) {
-        if (!(thrown instanceof MemoError) && !signal.aborted) throw thrown
-        return { ...named, deleted: false, reason: thrown instanceof Error ? thrown.message : String(thrown) }
+    pieces.map(async (piece): Promise<DeletedPiece> => {
+      const named = { provider: piece.provider.address, root: hexFromBytes(piece.root) }
+      if (needed === undefined) return { ...named, deleted: false, reason: 'too few keepers say whether it is needed' }
+      if (needed.has(keyOf(piece)) || logs.isPending(piece.provider.address, piece.root)) {
+        return { ...named, deleted: false, reason: 'another object needs it' }
       }
+      return { ...named, ...(await discardOne(context, piece)) }
     }),
   )
+}
+
+async function discardOne(
+  { closed, pieceUse }: StorageContext,
+  { provider, root }: HeldPiece,
+): Promise<Pick<DeletedPiece, 'deleted' | 'reason'>> {
+  try {
+    const deleted = await pieceUse.drop(provider.address, root, () => provider.delete(root, { signal: closed }))
+    return deleted === undefined ? { deleted: false, reason: 'another put needs it' } : { deleted }
+  } catch (thrown) {
+    if (!(thrown instanceof MemoError) && !closed.aborted) throw thrown
+    return { deleted: false, reason: thrown instanceof Error ? thrown.message : String(thrown) }
+  }
+}
+
+/**
+ * Pieces that a live entry needs, by the word of any keeper; undefined when too few answer for one of them to know whatever
+ * is durable.
+ */
+async function listNeeded(context: StorageContext, pieces: readonly HeldPiece[]): Promise<Set<string> | undefined> {
+  const byProvider = Map.groupBy(pieces, (piece) => piece.provider.address)
+  const needed = new Set<string>()
+  for (const [provider, held] of byProvider) {
+    for (let at = 0; at < held.length; at += HOLDINGS_PAGE) {
+      const page = held.slice(at, at + HOLDINGS_PAGE)
+      const holdings = await listHoldings(context, provider, page)
+      if (!holdings) return undefined
+      for (const [i, piece] of page.entries()) if (holdings.has(i)) needed.add(keyOf(piece))
+    }
+  }
+  return needed
+}
+
+/** Which of the pieces at one provider are needed, by their places. */
+async function listHoldings(
+  context: StorageContext,
+  provider: Address,
+  pieces: readonly HeldPiece[],
+): Promise<Set<number> | undefined> {
+  const roots = pieces.map((piece) => hex32(piece.root))
+  try {
+    const { answers } = await askKeepers(
+      context,
+      context.closed,
+      async (keeper, signal) => await keeper.listHoldings(provider, roots, { signal }),
+    )
+    if (answers.length < readQuorumOf((await context.directory.listKeepers()).length)) return undefined
+    return new Set(answers.flatMap(({ answer }) => answer.flatMap((holding, i) => (holding === 'placed' ? [i] : []))))
+  } catch (thrown) {
+    if (!(thrown instanceof MemoError) && !context.closed.aborted) throw thrown
+    return undefined // nobody can be asked: why is of no matter to who gives pieces up
+  }
+}
+
+function keyOf({ provider, root }: HeldPiece): string {
+  return `${provider.address}/${hex32(root)}`
 }

@@ -6,7 +6,6 @@ import {
   type ErasurePolicy,
   type PieceDigest,
   type ProviderClient,
-  partIdOf,
   type Receipt,
 } from '@memo/core'
 import type { StorageContext } from '../context.ts'
@@ -51,8 +50,6 @@ export type SentPart = {
 export type PartUpload = {
   readonly sizeBytes: number
   readonly openedMs: number
-  /** Known once the part has ended. */
-  findPartId(): Uint8Array | undefined
   /** Hands a stripe to all lanes; waits while they are behind. Errors: {@link UploadFailedError}; the signal's reason. */
   push(stripe: OutStripe): Promise<void>
   /** Gives up the memory of stripes that all lanes have taken; they cannot be sent again afterwards. */
@@ -131,14 +128,6 @@ class PartLanes implements PartUpload {
     this.sizeBytes += stripe.storedBytes
     this.#beginRace()
     await this.#watch(() => this.#stripes.length - this.#lowest() < STRIPES_UNDER_WAY)
-  }
-
-  findPartId(): Uint8Array | undefined {
-    if (this.#digests.length === 0) return undefined
-    return partIdOf(
-      { ...this.#options, sizeBytes: this.sizeBytes },
-      this.#digests.map((digest) => digest.root),
-    )
   }
 
   reclaim(): void {

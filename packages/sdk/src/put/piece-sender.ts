@@ -40,7 +40,7 @@ export type OutgoingPiece = {
  * of the exchange; BadAnswerError when the provider received something else or gave a receipt that soon expires.
  */
 export async function sendPiece(
-  { ports }: Pick<StorageContext, 'ports'>,
+  { ports, pieceUse }: Pick<StorageContext, 'ports' | 'pieceUse'>,
   provider: ProviderClient,
   piece: OutgoingPiece,
   signal: AbortSignal,
@@ -56,12 +56,14 @@ export async function sendPiece(
       received: hexFromBytes(received.root),
     })
   }
-  const receipt = await commitPiece(provider, uploadId, sent, signal)
-  const nowSeconds = Math.floor(ports.clock.nowMs() / 1000)
-  if (receipt.expiry < nowSeconds + MIN_RECEIPT_SECONDS) {
-    throw bad(provider, 'gave a receipt that soon expires', { expiry: receipt.expiry })
-  }
-  return receipt
+  return await pieceUse.keep(provider.address, sent.root, async () => {
+    const receipt = await commitPiece(provider, uploadId, sent, signal)
+    const nowSeconds = Math.floor(ports.clock.nowMs() / 1000)
+    if (receipt.expiry < nowSeconds + MIN_RECEIPT_SECONDS) {
+      throw bad(provider, 'gave a receipt that soon expires', { expiry: receipt.expiry })
+    }
+    return receipt
+  })
 }
 
 /** A commit whose answer was lost is repeated once: it repeats the receipt (`spec/wire.md` 4). */

@@ -11,6 +11,7 @@ import {
   type ErasurePolicy,
   encodeManifest,
   hex32,
+  IndexConflictError,
   type LogAction,
   type Manifest,
   openManifest,
@@ -19,7 +20,7 @@ import {
   sealManifest,
 } from '@memo/core'
 import type { StorageContext } from '../context.ts'
-import { NotDurableError } from '../errors.ts'
+import { EntryRefusedError } from '../errors.ts'
 import { abortableStream } from '../flow/abortable.ts'
 import { createSlots } from '../flow/slots.ts'
 import { deletedIn, keyOf, readLogs } from '../index/objects.ts'
@@ -112,22 +113,29 @@ async function store(
     slots,
     signal: scope.signal,
   })
+  const fate = { isHandedOver: false }
+  let result: PutResult
   try {
     const parts = await upload.run(stripes)
     const cid = draft.cid.finish()
     await options.beforeCommit?.({ cid, sizeBytes })
     scope.signal.throwIfAborted()
     const manifest = manifestOf(context, draft, parts, cid, sizeBytes)
-    const result = await commit(context, logs, draft, differentParts(parts), manifest, scope.signal)
-    if (result.deduplicated) await discard(context, options.did, upload, draft)
-    report({ stage: 'durable', cid, acks: result.acks.length })
-    return result
+    result = await commit(context, logs, draft, differentParts(parts), manifest, scope.signal, fate)
   } catch (thrown) {
     await upload.stop(thrown)
     await stripes.return(undefined).catch(() => undefined) // it was aborted; the first error is the one to tell
-    if (!(thrown instanceof NotDurableError)) await discard(context, options.did, upload, draft)
+    await settlePieces(context, logs, upload, draft, !fate.isHandedOver || isRefused(thrown))
     throw thrown
   }
+  await settlePieces(context, logs, upload, draft, result.deduplicated)
+  report({ stage: 'durable', cid: result.cid, acks: result.acks.length })
+  return result
+}
+
+/** Whether an entry that was handed over is in no log, and will never be. */
+function isRefused(thrown: unknown): boolean {
+  return thrown instanceof EntryRefusedError || thrown instanceof IndexConflictError
 }
 
 /** Checks what can be checked before the first byte is read. */
@@ -198,6 +206,7 @@ async function commit(
   parts: readonly StoredPart[],
   manifest: Manifest,
   signal: AbortSignal,
+  fate: { isHandedOver: boolean },
 ): Promise<PutResult> {
   const { did, isPublic, readers, evidence } = options
   const action: LogAction = {
@@ -210,7 +219,9 @@ async function commit(
   }
   const decide = async (live: ReadonlyMap<number, SignedEntry>): Promise<NextEntry<Existing>> => {
     const found = await findExisting(context, live, manifest, signal)
-    return found ? { found } : { action, parts, evidence }
+    if (found) return { found }
+    fate.isHandedOver = true // from here on keepers may have it, whatever else happens
+    return { action, parts, evidence }
   }
   const done = await logs.append(did, decide, signal)
   return 'found' in done ? existingResult(did, done.found) : newResult(did, manifest, parts, done)
@@ -260,15 +271,17 @@ function newResult(
   return { ...base, providers, acks, deduplicated: false }
 }
 
-/** Deletes what this put stored. */
-async function discard(
+/** Counts on the pieces no more that this put stored: keepers know of them now, or they are given up. */
+async function settlePieces(
   context: StorageContext,
-  owner: string,
+  logs: OwnLogs,
   upload: PartsUpload,
   { contentKey }: Draft,
+  isGivenUp: boolean,
 ): Promise<void> {
-  for (const { partId, stored } of upload.begun) {
+  for (const { stored } of upload.begun) {
     const pieces = [...stored.values()].map(({ provider, receipt }) => ({ provider, root: receipt.root }))
-    await discardPieces(context, pieces, { isClear: contentKey === undefined, partId, owner })
+    for (const { provider, root } of pieces) context.pieceUse.release(provider.address, root)
+    if (isGivenUp) await discardPieces(context, logs, pieces, contentKey === undefined)
   }
 }

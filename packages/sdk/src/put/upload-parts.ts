@@ -42,8 +42,6 @@ export type BegunPart = {
   /** While it runs. */
   upload: PartUpload | undefined
   readonly chooser: Chooser
-  /** Known when all of the part was sent. */
-  partId: Uint8Array | undefined
   readonly stored: Map<number, { readonly provider: ProviderClient; readonly receipt: Receipt }>
 }
 
@@ -75,7 +73,7 @@ export function createPartsUpload(context: StorageContext, options: UploadOption
     wanted += dataShards + parityShards
     const onStored = () => report(1)
     const upload = openPart(context, { ...options, chooser, providers, maxPieceBytes, onStored, signal })
-    const part: BegunPart = { upload, chooser, partId: undefined, stored: new Map() }
+    const part: BegunPart = { upload, chooser, stored: new Map() }
     begun.push(part)
     running.add(part)
     return part
@@ -89,7 +87,6 @@ export function createPartsUpload(context: StorageContext, options: UploadOption
     await closing
     closing = (async () => {
       const sent = await upload.finish()
-      part.partId = upload.findPartId()
       for (const [index, holding] of sent.stored) part.stored.set(index, holding)
       const before = part.stored.size
       placed.push(await completePart(context, { ...options, chooser: part.chooser, signal }, sent, part.stored))
@@ -128,7 +125,6 @@ export function createPartsUpload(context: StorageContext, options: UploadOption
       await Promise.allSettled([closing])
       for (const part of running) {
         const stored = await part.upload?.abort(reason)
-        part.partId ??= part.upload?.findPartId()
         for (const [index, holding] of stored ?? []) part.stored.set(index, holding)
       }
     },

@@ -13,6 +13,7 @@ import {
   encodePlacedPart,
   errorResponse,
   type Handler,
+  type Holding,
   hex32,
   hexFromBytes,
   type IndexBundle,
@@ -50,6 +51,8 @@ export type KeeperFaults = {
   inventLogs?: readonly { readonly writer: Address; readonly seq: number }[] | undefined
   /** Signs acknowledgements with this key. */
   ackSigner?: Signer | undefined
+  /** Says this of every piece. */
+  holding?: Holding | undefined
   /** Changes a placement that is asked for. */
   alterPart?: ((part: PlacedPart) => PlacedPart) | undefined
 }
@@ -142,13 +145,34 @@ export function createWireKeeper(options: { readonly chain: Chain; readonly sign
   }
   const publicOf = (cid: string) => {
     const all = [...logs.values()].flat()
-    const isDeleted = ({ entry }: SignedEntry) =>
-      all.some(({ entry: { action, did } }) => {
-        if (action.kind !== 'delete' || did !== entry.did) return false
-        return action.writer === entry.writer && action.seq === entry.seq
-      })
     const found = all.filter(({ entry: { action } }) => action.kind === 'put' && action.cid === cid)
-    return bytesResponse(200, encodeEntries(found.filter((signed) => !isDeleted(signed)).reverse()), CBOR_TYPE)
+    return bytesResponse(200, encodeEntries(found.filter(isLive).reverse()), CBOR_TYPE)
+  }
+  const isLive = ({ entry }: SignedEntry) =>
+    ![...logs.values()].flat().some(({ entry: { action, did } }) => {
+      if (action.kind !== 'delete' || did !== entry.did) return false
+      return action.writer === entry.writer && action.seq === entry.seq
+    })
+  const holdingOf = (root: string, provider: Address): Holding => {
+    const holding = [...parts.values()].filter(({ placement, receipts }) =>
+      placement.pieces.some((piece, i) => hex32(piece.root) === root && piece.provider === provider && receipts[i]),
+    )
+    if (holding.length === 0) return 'unknown'
+    const ids = new Set(holding.map(({ placement }) => hex32(placement.partId)))
+    const isNeeded = [...logs.values()].flat().some((signed) => {
+      const { action } = signed.entry
+      return action.kind === 'put' && action.partIds.some((id) => ids.has(hex32(id))) && isLive(signed)
+    })
+    return isNeeded ? 'placed' : 'released'
+  }
+  const listHoldings = async (request: WireRequest) => {
+    const { provider, roots } = parseJson(await readBody(request, MAX_JSON_BYTES)) as {
+      provider: Address
+      roots: string[]
+    }
+    return jsonResponse(200, {
+      holdings: faults.holding ? roots.map(() => faults.holding) : roots.map((root) => holdingOf(root, provider)),
+    })
   }
   const partOf = (id: string) => {
     const part = parts.get(id)
@@ -159,6 +183,7 @@ export function createWireKeeper(options: { readonly chain: Chain; readonly sign
     const { pathname, searchParams } = new URL(request.url, 'http://here')
     requests.push(`${request.method} ${pathname}`)
     const [, noun, first = '', second] = pathname.split('/').map(decodeURIComponent)
+    if (request.method === 'POST' && noun === 'holdings') return await listHoldings(request)
     if (request.method === 'POST') return noun === 'match' ? await match(request) : await submit(request)
     if (noun === 'index' && second) return entriesOf(first, second, Number(searchParams.get('from')))
     if (noun === 'index') return jsonResponse(200, { heads: heads(first) })
