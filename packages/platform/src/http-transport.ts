@@ -126,7 +126,7 @@ function bodyOf(readable: Readable, failure: (error: unknown) => unknown): ByteS
 }
 
 function unreachable(request: WireRequest, blame: Blame, cause: unknown): UnreachableError {
-  const endpoint = new URL(request.url).origin
+  const endpoint = URL.parse(request.url)?.origin ?? request.url
   return new UnreachableError(`${endpoint} cannot be reached: ${reasonOf(cause)}`, {
     blame,
     retry: 'now',

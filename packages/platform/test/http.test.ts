@@ -227,6 +227,12 @@ describe('HTTP transport and server', () => {
     await keepers.close()
   })
 
+  test('what is no URL over HTTP is a host that cannot be reached, not a fault of ours', async () => {
+    for (const url of ['nowhere/info', 'http://', 'http://[::1/info', 'http://a:99999/info', 'ftp://a/info']) {
+      await assert.rejects(transport({ method: 'GET', url, headers: {} }), { name: 'UnreachableError' }, url)
+    }
+  })
+
   test('an abort rejects with its reason, before the answer and in its middle', async () => {
     const url = await serve(async ({ url, signal }) => {
       if (url === '/slow') await wait(5_000, undefined, { signal: signal as AbortSignal })
