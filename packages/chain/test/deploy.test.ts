@@ -19,7 +19,7 @@ import {
   WrongChainId,
 } from '../src/index.ts'
 import { callWrite } from '../src/write/call.ts'
-import { clientOf, deployer, pollingIntervalMs, startDevnet, testAccount } from './support/network.ts'
+import { clientOf, deployer, pollingIntervalMs, startChain, testAccount } from './support/network.ts'
 
 const params = devnetParams
 
@@ -35,11 +35,11 @@ function memoryStore(): DeployStore {
 }
 
 test('a deployment that is killed at any request goes on and ends at the same addresses', async (context) => {
-  const reference = await startDevnet()
+  const reference = await startChain()
   const wanted = await runDeploy(clientOf(reference, deployer), { params })
   await reference.close()
   // Every request after which the process could die; they are tried with one chain that keeps what was done.
-  const devnet = await startDevnet()
+  const devnet = await startChain()
   context.after(() => devnet.close())
   let deaths = 0
   for (let requests = 3; ; requests += 4) {
@@ -82,7 +82,7 @@ test('a deployment that is killed at any request goes on and ends at the same ad
 class Killed extends Error {}
 
 test('a deployer with a past is refused without a store, and remembered with one', async (context) => {
-  const devnet = await startDevnet()
+  const devnet = await startChain()
   context.after(() => devnet.close())
   const client = clientOf(devnet, deployer)
   for (let sent = 0; sent < 3; sent += 1) {
@@ -98,7 +98,7 @@ test('a deployer with a past is refused without a store, and remembered with one
 })
 
 test('a nonce that went elsewhere stops the deployment with the reason', async (context) => {
-  const devnet = await startDevnet()
+  const devnet = await startChain()
   context.after(() => devnet.close())
   const client = clientOf(devnet, deployer)
   await transferGas(client, { to: testAccount(1).address, amountWei: 1n })
@@ -108,7 +108,7 @@ test('a nonce that went elsewhere stops the deployment with the reason', async (
 })
 
 test('the registry leads to everything, under the names and the numbers of the original', async (context) => {
-  const devnet = await startDevnet()
+  const devnet = await startChain()
   context.after(() => devnet.close())
   const client = clientOf(devnet, deployer)
   const { registry, addresses } = await runDeploy(client, { params })
@@ -129,7 +129,7 @@ test('the registry leads to everything, under the names and the numbers of the o
 })
 
 test('what is not the network is named for what it is', async (context) => {
-  const devnet = await startDevnet()
+  const devnet = await startChain()
   context.after(() => devnet.close())
   const client = clientOf(devnet, deployer)
   const { registry, addresses } = await runDeploy(client, { params })

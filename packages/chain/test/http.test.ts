@@ -14,7 +14,7 @@ import {
   runDeploy,
   startExit,
 } from '../src/index.ts'
-import { deployer, pollingIntervalMs, startDevnet, testAccount } from './support/network.ts'
+import { deployer, pollingIntervalMs, startChain, testAccount } from './support/network.ts'
 
 const registry = testAccount(1).address
 
@@ -39,7 +39,7 @@ async function serve(
 }
 
 test('over HTTP a network is deployed, found and written to, and a refusal keeps its reason', async (context) => {
-  const devnet = await startDevnet()
+  const devnet = await startChain()
   context.after(() => devnet.close())
   const { url: rpcUrl } = await devnet.listen({ port: 0 })
   const options = { rpcUrl, account: deployer, pollingIntervalMs }

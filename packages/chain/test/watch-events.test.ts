@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { memoTokenAbi } from '@memo/contracts'
-import type { Devnet } from '@memo/devnet'
 import { type AbiEvent, decodeEventLog } from 'viem'
 import { MAX_REWIND_BLOCKS } from '../src/events/watch-events.ts'
 import {
@@ -13,13 +12,13 @@ import {
   type WatchEventsOptions,
   watchEvents,
 } from '../src/index.ts'
-import { clientOf, deployer, startDevnet, testAccount } from './support/network.ts'
+import { clientOf, deployer, startChain, type TestChain, testAccount } from './support/network.ts'
 
 const transfers = memoTokenAbi.filter((item) => item.type === 'event' && item.name === 'Transfer') as AbiEvent[]
 const to = testAccount(1).address
 
 /** A chain that can be exchanged for another: what a reader sees of a rewind. */
-function exchangeable(first: Devnet): Pick<Devnet, 'request'> & { current: Pick<Devnet, 'request'> } {
+function exchangeable(first: TestChain): Pick<TestChain, 'request'> & { current: Pick<TestChain, 'request'> } {
   return {
     current: first,
     request(call) {
@@ -31,8 +30,8 @@ function exchangeable(first: Devnet): Pick<Devnet, 'request'> & { current: Pick<
 async function deployed(
   context: TestContext,
   genesisTimestamp: number,
-): Promise<{ devnet: Devnet; addresses: Addresses }> {
-  const devnet = await startDevnet({ genesisTimestamp })
+): Promise<{ devnet: TestChain; addresses: Addresses }> {
+  const devnet = await startChain({ genesisTimestamp })
   context.after(() => devnet.close())
   const { addresses } = await runDeploy(clientOf(devnet, deployer), { params: devnetParams })
   return { devnet, addresses }
@@ -62,7 +61,7 @@ test('logs of a dropped block are taken back, newest first, before the new ones 
   const old = await deployed(context, genesisTimestamp)
   const { addresses } = old
   const chain = exchangeable(old.devnet)
-  const send = (devnet: Devnet, amountAtto: bigint): Promise<unknown> =>
+  const send = (devnet: TestChain, amountAtto: bigint): Promise<unknown> =>
     transferMemo(clientOf(devnet, deployer), { addresses, to, amountAtto })
   const events = watch(chain, { addresses })
   assert.deepEqual(await take(events, 1), [devnetParams.supplyAtto], 'the mint')
@@ -135,7 +134,7 @@ test('a rewind below what is remembered is an error, not a gap', async (context)
 })
 
 function watch(
-  provider: Pick<Devnet, 'request'>,
+  provider: Pick<TestChain, 'request'>,
   { addresses, ...options }: Partial<WatchEventsOptions> & { addresses: Addresses },
 ): ReturnType<typeof watchEvents> {
   const address = addresses.memoToken

@@ -60,32 +60,47 @@ type SenderOptions = {
   readonly salt: number
 }
 
-type Signed = { readonly raw: Hex; readonly hash: Hex }
+type Signed = { readonly raw: Hex; readonly hash: Hex; readonly nonce: number }
 
 /** Creates the sender of an account. One account should have one sender per process. */
 export function createSender(options: SenderOptions): Sender {
   const { rpc, rpcUrl } = options
-  let next: number | undefined
+  let last: Signed | undefined
+  /** Those that somebody waits for, by nonce. */
+  const awaited = new Map<number, Signed>()
   let chainId: number | undefined
   let tail: Promise<unknown> = Promise.resolve()
+
+  /**
+   * The chain's count may lag behind what was sent, and it may have rewound and forgotten what was sent: then those
+   * that are awaited go first under the nonces they had, and those that had succeeded leave theirs to others.
+   */
+  async function findNonce(): Promise<number> {
+    const counted = await countPending(options)
+    if (last === undefined || counted > last.nonce) return counted
+    if (await isKnown(rpc, last.hash)) return last.nonce + 1
+    for (const signed of awaited.values()) await sendAgain(rpc, signed)
+    return countPending(options)
+  }
+
+  function remember(signed: Signed): Signed {
+    last = signed
+    awaited.set(signed.nonce, signed)
+    return signed
+  }
 
   async function submit(request: TransactionRequest): Promise<Signed> {
     request.signal?.throwIfAborted()
     chainId ??= await rpc.getChainId()
     for (let attempt = 1; ; attempt++) {
-      const counted = next ?? (await countPending(options))
-      const nonce = request.nonce ?? counted
-      next = undefined
+      const nonce = request.nonce ?? (await findNonce())
       const signed = await sign(options, request, { nonce, chainId })
       try {
         await broadcast(rpc, signed.raw)
-        next = nonce + 1
-        return signed
+        return remember(signed)
       } catch (error) {
-        if (await isKnown(rpc, signed.hash)) {
-          next = nonce + 1
-          return signed
-        }
+        if (await isKnown(rpc, signed.hash)) return remember(signed)
+        last = undefined
         const taken = /nonce too low|nonce is too low|replacement|underpriced/i.test(String(error))
         if (!taken || request.nonce !== undefined || attempt === MAX_NONCE_ATTEMPTS) throw error
         await delay(options.pollingIntervalMs, request.signal)
@@ -99,7 +114,7 @@ export function createSender(options: SenderOptions): Sender {
         const turn = tail.then(() => submit(request))
         tail = turn.catch(() => 'the next one has its own fate')
         const signed = await turn
-        const receipt = await waitForReceipt(options, signed, request)
+        const receipt = await waitForReceipt(options, signed, request).finally(() => awaited.delete(signed.nonce))
         if (receipt.status === 'reverted') throw await explainRevert(options, request, receipt)
         return receipt
       } catch (error) {
@@ -134,7 +149,7 @@ async function sign(
     data,
     value,
   })
-  return { raw, hash: keccak256(raw) }
+  return { raw, hash: keccak256(raw), nonce: place.nonce }
 }
 
 async function broadcast(rpc: PublicClient, raw: Hex): Promise<void> {
@@ -175,18 +190,18 @@ async function sendAgain(rpc: PublicClient, { raw, hash }: Signed): Promise<void
 
 async function waitForReceipt(
   { rpc, pollingIntervalMs, confirmations }: SenderOptions,
-  { raw, hash }: Signed,
+  signed: Signed,
   { signal, timeoutMs = RECEIPT_TIMEOUT_MS }: TransactionRequest,
 ): Promise<TransactionReceipt> {
   const startedMs = performance.now()
   for (let poll = 1; ; poll++) {
-    const receipt = await findFinalReceipt(rpc, hash, confirmations)
+    const receipt = await findFinalReceipt(rpc, signed.hash, confirmations)
     if (receipt !== undefined) return receipt
     const waitedMs = Math.round(performance.now() - startedMs)
-    if (waitedMs > timeoutMs) throw new ReceiptTimeout(hash, waitedMs)
+    if (waitedMs > timeoutMs) throw new ReceiptTimeout(signed.hash, waitedMs)
     await delay(pollingIntervalMs, signal)
     // A chain that lost its pool or rewound forgets transactions; the same bytes again do no harm.
-    if (poll % POLLS_PER_RESEND === 0) await sendAgain(rpc, { raw, hash })
+    if (poll % POLLS_PER_RESEND === 0) await sendAgain(rpc, signed)
   }
 }
 

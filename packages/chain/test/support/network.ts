@@ -1,4 +1,5 @@
-import { createDevnet, type Devnet, type DevnetOptions } from '@memo/devnet'
+import type { Address } from '@memo/core'
+import { createDevnet, type Devnet } from '@memo/devnet'
 import type { LocalAccount } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import {
@@ -12,6 +13,7 @@ import {
   type NetworkParams,
   runDeploy,
 } from '../../src/index.ts'
+import { startAnvil } from './anvil.ts'
 
 export const pollingIntervalMs = 5
 const coin = 10n ** 18n
@@ -23,27 +25,59 @@ export function testAccount(number: number): LocalAccount {
 
 export const deployer: LocalAccount = testAccount(0xd0)
 
-export async function startDevnet(options: Partial<DevnetOptions> = {}): Promise<Devnet> {
-  return createDevnet({ genesisAlloc: { [deployer.address]: 1_000_000n * coin }, ...options })
+/** Another chain than ours, on which the same tests must pass: `MEMO_TEST_CHAIN=anvil`. */
+const isAnvil = process.env.MEMO_TEST_CHAIN === 'anvil'
+
+/** What tests ask of a chain of their own. */
+export type TestChain = Pick<Devnet, 'request' | 'mine' | 'increaseTime' | 'close'> & {
+  /** The address under which other processes reach it. */
+  listen(options: { readonly port: number }): Promise<{ readonly url: string }>
 }
 
-export function clientOf(devnet: Pick<Devnet, 'request'>, account?: LocalAccount): ChainClient {
-  return createChainClient({ rpcUrl: 'in-process', provider: devnet, account, pollingIntervalMs })
+export type TestChainOptions = {
+  readonly genesisTimestamp?: number
+  /** No block but those that the test asks for. */
+  readonly isStill?: boolean
+}
+
+/** A chain on which {@link deployer} is rich: each transaction comes into a block at once. */
+export async function startChain({ genesisTimestamp, isStill = false }: TestChainOptions = {}): Promise<TestChain> {
+  const timestamp = genesisTimestamp === undefined ? {} : { genesisTimestamp }
+  if (isAnvil) {
+    return await startAnvil({ rich: [deployer.address], mining: isStill ? 'none' : 'each', ...timestamp })
+  }
+  return await createDevnet({
+    genesisAlloc: { [deployer.address]: 1_000_000n * coin },
+    ...(isStill ? { mining: { mode: 'interval', ms: 3_600_000 } } : {}),
+    ...timestamp,
+  })
+}
+
+export function clientOf(chain: Pick<TestChain, 'request'>, account?: LocalAccount): ChainClient {
+  return createChainClient({ rpcUrl: 'in-process', provider: chain, account, pollingIntervalMs })
+}
+
+/** The network on a chain in reach of this process, as `account` sees it. */
+export function connectTo(
+  chain: Pick<TestChain, 'request'>,
+  registry: Address,
+  account: LocalAccount,
+): Promise<MemoChain> {
+  return connectNetwork({ rpcUrl: 'in-process', provider: chain, registry, account, pollingIntervalMs })
 }
 
 /** A deployed network in this process. */
 export type TestNetwork = {
-  readonly devnet: Devnet
+  readonly devnet: TestChain
   readonly owner: MemoChain
   /** The network as seen by a new account that has coin and MEMO. */
   join(number: number): Promise<MemoChain>
 }
 
 export async function startNetwork(params: NetworkParams = devnetParams): Promise<TestNetwork> {
-  const devnet = await startDevnet()
+  const devnet = await startChain()
   const { registry } = await runDeploy(clientOf(devnet, deployer), { params })
-  const connect = (account: LocalAccount): Promise<MemoChain> =>
-    connectNetwork({ rpcUrl: 'in-process', provider: devnet, registry, account, pollingIntervalMs })
+  const connect = (account: LocalAccount): Promise<MemoChain> => connectTo(devnet, registry, account)
   const owner = await connect(deployer)
   return {
     devnet,
