@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { type ByteStream, collectBytes, createKeySigner, type Handler, type Signer, type Timers } from '@memo/core'
+import { type ByteStream, type Clock, collectBytes, createKeySigner, type Signer, type Timers } from '@memo/core'
 import {
   createMemoryDisk,
   createMemoryNetwork,
@@ -16,8 +16,9 @@ import {
   type Trace,
   type VirtualTime,
 } from '@memo/core/testing'
-import { createKeeper, createProvider, type NodeEvent } from '@memo/node'
+import { createKeeper, createProvider, type KeeperLimits, type NodeEvent, type ProviderLimits } from '@memo/node'
 import { createStorage, type NodeFault, type Storage, type StorageLimits } from '@memo/sdk'
+import { createGuard, guardHandler, guardIndex, guardPieces, guardTransport, type MomentWatch } from './port-calls.ts'
 
 export type WorldOptions = {
   readonly seed: string
@@ -27,11 +28,18 @@ export type WorldOptions = {
   readonly link?: Partial<Link>
   /** How long disks take to sync; what a crash cuts short is lost. */
   readonly syncMs?: number
+  readonly providerLimits?: Partial<ProviderLimits>
+  readonly keeperLimits?: Partial<KeeperLimits>
+  /** Room on each provider's disk. */
+  readonly diskBytes?: number
+  /** Told of every call of a port that matters, by nodes and users; true kills the caller at that moment. */
+  readonly watch?: MomentWatch
 }
 
 /** A provider or a keeper: what a crash kills, and the disk that it leaves. */
 export type SimulatedNode = {
   readonly role: 'provider' | 'keeper'
+  readonly name: string
   readonly endpoint: string
   readonly signer: Signer
   readonly disk: MemoryDisk
@@ -39,6 +47,8 @@ export type SimulatedNode = {
   start(): Promise<void>
   /** Ends it in order. */
   stop(): Promise<void>
+  /** Sets its clock forward, or back where `ms` is less than 0. */
+  jumpClock(ms: number): void
   /** Ends it as kill -9 and a power cut do: nothing more is sent, what was not synced is lost. */
   kill(): void
 }
@@ -47,6 +57,10 @@ export type SimulatedNode = {
 export type SimulatedUser = {
   readonly did: string
   readonly storage: Storage
+  isUp(): boolean
+  /** Ends its process: nothing more is sent, and nothing that it awaits ever comes. */
+  kill(): void
+  jumpClock(ms: number): void
   readonly keys: { readonly publicKey: Uint8Array; readonly secretKey: Uint8Array }
 }
 
@@ -61,6 +75,7 @@ export type World = {
   readonly keepers: readonly SimulatedNode[]
   /** What nodes logged, with who logged it. */
   readonly events: readonly (NodeEvent & { readonly node: string })[]
+  /** Someone of this name, with the same key each time; a new process. */
   createUser(name: string, limits?: Partial<StorageLimits>): SimulatedUser
   /** Waits for `work` while virtual time passes. */
   run<T>(work: Promise<T>): Promise<T>
@@ -82,7 +97,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   const chain = createScriptedChain({ clock: time.clock })
   const events: (NodeEvent & { node: string })[] = []
   const users: SimulatedUser[] = []
-  const parts = { options, time, random, trace, network, chain, events }
+  const parts = { options, time, random, trace, network, chain, events, processes: 0 }
   const createAll = (role: SimulatedNode['role'], count: number) =>
     Array.from({ length: count }, (_, i) => createNode(parts, role, i))
   const nodes = {
@@ -103,7 +118,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
       return user
     },
     async stop() {
-      await time.run(Promise.all(users.map(({ storage }) => storage.close())))
+      await time.run(Promise.all(users.map(({ storage, isUp }) => (isUp() ? storage.close() : undefined))))
       await time.run(Promise.all(all.map((node) => node.stop())))
     },
   }
@@ -121,16 +136,21 @@ export function sha256(bytes: Uint8Array): string {
 type WorldParts = Pick<World, 'time' | 'random' | 'trace' | 'network' | 'chain'> & {
   readonly options: WorldOptions
   readonly events: (NodeEvent & { node: string })[]
+  /** Processes of users so far. */
+  processes: number
 }
 
 function createNode(world: WorldParts, role: SimulatedNode['role'], index: number): SimulatedNode {
   const { options, time, chain, network, trace } = world
-  const { network: domain } = chain
   const name = `${role}-${index + 1}`
   const endpoint = `http://${name}.test`
   const random = world.random.fork(name)
   const signer = createKeySigner(random.bytes(32)) // a test key: the seed is public
-  const disk = createMemoryDisk(options.syncMs ? { sync: { timers: time.timers, ms: options.syncMs } } : {})
+  const clock = createJumpingClock(time)
+  const disk = createMemoryDisk({
+    ...(options.syncMs ? { sync: { timers: time.timers, ms: options.syncMs } } : {}),
+    ...(options.diskBytes ? { capacityBytes: options.diskBytes } : {}),
+  })
   chain.setAccount({ address: signer.address, role, endpoint, operator: name, region: `region-${index % 3}` })
   let life: { readonly end: () => void; readonly stop: () => Promise<void> } | undefined
 
@@ -138,23 +158,42 @@ function createNode(world: WorldParts, role: SimulatedNode['role'], index: numbe
     trace.record(`${name}: ${event.type}`)
     world.events.push({ ...event, node: name })
   }
-  const boot = (timers: Timers) => {
-    const transport = network.transport(endpoint)
-    const ports = { network: domain, chain, clock: time.clock, timers, random, signer, log, transport }
-    const index = disk.openIndexStore()
-    if (role === 'keeper') return createKeeper({ ...ports, index })
-    return createProvider({ ...ports, index, pieces: disk.openPieceStore() })
+  const kill = () => {
+    trace.record(`${name}: killed`)
+    disk.crash()
+    life?.end()
+    life = undefined
+  }
+  const boot = () => {
+    const process = createProcess(time.timers)
+    const end = () => {
+      process.kill() // also where it ends before it has started
+      kill()
+    }
+    const guard = createGuard(name, options.watch, { end, isOver: process.isOver })
+    const transport = guardTransport(network.transport(endpoint), guard, process.ended)
+    const records = guardIndex(disk.openIndexStore(), guard)
+    const ports = { network: chain.network, chain, clock, timers: process.timers, random, signer, log, transport }
+    const node =
+      role === 'keeper'
+        ? createKeeper({ ...ports, index: records, limits: options.keeperLimits })
+        : createProvider({
+            ...ports,
+            index: records,
+            pieces: guardPieces(disk.openPieceStore(), guard),
+            limits: options.providerLimits,
+          })
+    return { process, node, handler: guardHandler(node.handler, guard) }
   }
   return {
     role,
+    name,
     endpoint,
     signer,
     disk,
     isUp: () => life !== undefined,
     async start() {
-      const process = createMortalTimers(time.timers)
-      const node = boot(process.timers)
-      const handler: Handler = node.handler
+      const { process, node, handler } = boot()
       await node.start()
       const listening = network.listen(endpoint, handler, { blame: role })
       const end = () => {
@@ -169,42 +208,63 @@ function createNode(world: WorldParts, role: SimulatedNode['role'], index: numbe
       life?.end()
       life = undefined
     },
-    kill() {
-      trace.record(`${name}: killed`)
-      disk.crash()
-      life?.end()
-      life = undefined
-    },
+    jumpClock: clock.jump,
+    kill,
   }
 }
 
 function createUser(world: WorldParts, name: string, limits: Partial<StorageLimits> = {}): SimulatedUser {
-  const { time, chain, network, trace } = world
-  const random = world.random.fork(name)
-  const secretKey = random.bytes(32) // a test key: the seed is public
+  const { time, chain, network, trace, options } = world
+  const secretKey = world.random.fork(name).bytes(32) // a test key: the seed is public
   const signer = createKeySigner(secretKey)
   const keys = { publicKey: signer.publicKey, secretKey }
   const did = `did:memo:${sha256(signer.publicKey)}`
   chain.setAccount({ address: signer.address, role: 'user' })
   chain.setDid(didRecordOf(did, signer))
-  const { clock, timers } = time
-  const ports = { network: chain.network, transport: network.transport(name), clock, timers, random, signer }
+  const clock = createJumpingClock(time)
+  const process = createProcess(time.timers)
+  const kill = () => {
+    trace.record(`${name}: killed`)
+    process.kill()
+  }
+  const guard = createGuard(name, options.watch, { end: kill, isOver: process.isOver })
+  const ports = {
+    network: chain.network,
+    transport: guardTransport(network.transport(name), guard, process.ended),
+    clock,
+    timers: process.timers,
+    // No two processes of one user draw the same.
+    random: world.random.fork(`${name} ${world.processes++}`),
+    signer,
+  }
   const onFault = (fault: NodeFault) => trace.record(`${name}: fault ${JSON.stringify(fault)}`)
-  return { did, keys, storage: createStorage({ ports, chain, limits, reader: keys, onFault }) }
+  const storage = createStorage({ ports, chain, limits, reader: keys, onFault })
+  return { did, keys, storage, kill, isUp: () => !process.isOver(), jumpClock: clock.jump }
 }
 
-/** Timers of one process: when it is killed, none of its sleeps ever ends. */
-function createMortalTimers(timers: Timers): { readonly timers: Timers; kill(): void } {
-  let isDead = false
+/** What one process shares: when it is killed, none of its sleeps ever ends and its connections break. */
+function createProcess(timers: Timers) {
+  const controller = new AbortController()
+  const isOver = () => controller.signal.aborted
   return {
+    ended: controller.signal,
+    isOver,
     timers: {
-      async sleep(ms, signal) {
+      async sleep(ms: number, signal?: AbortSignal) {
         await timers.sleep(ms, signal)
-        if (isDead) await new Promise<never>(() => undefined)
+        if (isOver()) await new Promise<never>(() => undefined)
       },
     },
-    kill() {
-      isDead = true
+    kill: () => controller.abort(new DOMException('killed', 'AbortError')),
+  }
+}
+
+function createJumpingClock({ clock }: VirtualTime): Clock & { jump(ms: number): void } {
+  let offsetMs = 0
+  return {
+    nowMs: () => clock.nowMs() + offsetMs,
+    jump(ms) {
+      offsetMs += ms
     },
   }
 }

@@ -32,6 +32,8 @@ export type MemoryDisk = {
   losePiece(root: string): boolean
   /** Roots of the pieces stored now, sorted. */
   pieceRoots(): string[]
+  /** Pieces that are being written, or were when a crash came and have not been removed since. */
+  halfWrittenCount(): number
 }
 
 export type StoredPiece = { readonly bytes: Uint8Array; readonly units: Uint8Array }
@@ -88,6 +90,7 @@ export function createMemoryDisk(options: MemoryDiskOptions = {}): MemoryDisk {
       return true
     },
     losePiece: (root) => state.pieces.delete(root),
+    halfWrittenCount: () => state.halfWritten.size,
     pieceRoots: () => [...state.pieces.keys()].sort(),
   }
 }
