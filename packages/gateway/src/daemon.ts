@@ -10,7 +10,7 @@ import {
   lockDataDirectory,
   openSqliteIndexStore,
 } from '@memo/platform'
-import type { ChunkOpener, StripeEncoder } from '@memo/sdk'
+import type { ChunkOpener, StorageMemory, StripeEncoder } from '@memo/sdk'
 import type { GatewayEventSink } from './events.ts'
 import { createGateway } from './gateway.ts'
 import { type Listener, listenAt } from './listen.ts'
@@ -44,6 +44,8 @@ export type GatewayDaemonOptions = {
   /** Where what is read is checked and opened; in this thread where nothing is said. */
   readonly hashUnits?: UnitHasher | undefined
   readonly openChunks?: ChunkOpener | undefined
+  /** What all uploads and all downloads may hold in memory; they wait for it. */
+  readonly memory?: StorageMemory | undefined
   readonly onEvent?: GatewayEventSink | undefined
   /** Aborted to stop the gateway. */
   readonly signal: AbortSignal

@@ -10,7 +10,7 @@ import {
   type UnitHasher,
 } from '@memo/core'
 import type { MemoDid } from '@memo/did'
-import { type ChunkOpener, createStorage, type StorageLimits, type StripeEncoder } from '@memo/sdk'
+import { type ChunkOpener, createStorage, type StorageLimits, type StorageMemory, type StripeEncoder } from '@memo/sdk'
 import type { FastifyInstance } from 'fastify'
 import { createSessions } from './auth/sessions.ts'
 import type { GatewayContext } from './context.ts'
@@ -45,6 +45,8 @@ export type GatewayOptions = {
   /** Where what is read is checked and opened; in this thread where nothing is said. */
   readonly hashUnits?: UnitHasher | undefined
   readonly openChunks?: ChunkOpener | undefined
+  /** What all uploads and all downloads may hold in memory; they wait for it. */
+  readonly memory?: StorageMemory | undefined
   readonly limits?: Partial<StorageLimits> | undefined
   /** Extra facts for `GET /info`. */
   readonly about?: Readonly<Record<string, unknown>> | undefined
@@ -75,6 +77,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     reader,
     encode: options.encode,
     openChunks: options.openChunks,
+    memory: options.memory,
     limits: options.limits,
     onFault: (fault) => log({ type: 'node-fault', level: 'warn', ...fault }),
   })

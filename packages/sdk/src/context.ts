@@ -1,5 +1,6 @@
 import type { Chain, ClientPorts, EncodedStripe, Signer, StripeInput } from '@memo/core'
 import type { NodeFault } from './errors.ts'
+import type { StorageMemory } from './flow/memory.ts'
 import type { StorageLimits } from './limits.ts'
 import type { Directory } from './nodes/directory.ts'
 import type { Suspects } from './nodes/suspects.ts'
@@ -31,6 +32,8 @@ export type StorageContext = {
   readonly chain: Chain
   readonly encode: StripeEncoder
   readonly openChunks: ChunkOpener
+  /** What all streams of this process may hold together; only bounded for each of them where nothing is said. */
+  readonly memory: StorageMemory | undefined
   readonly limits: StorageLimits
   readonly directory: Directory
   readonly suspects: Suspects

@@ -11,6 +11,7 @@ export {
   StorageClosedError,
   UploadFailedError,
 } from './errors.ts'
+export type { MemoryBudget, StorageMemory } from './flow/memory.ts'
 export {
   createGatewayClient,
   type GatewayClient,

@@ -9,6 +9,7 @@ import {
 } from '@memo/core'
 import type { ChunkOpener, ReaderKeys, StorageContext, StoragePorts, StripeEncoder } from './context.ts'
 import { type NodeFault, StorageClosedError } from './errors.ts'
+import type { StorageMemory } from './flow/memory.ts'
 import { findObject, type ListOptions, listObjects, type StoredObject } from './index/objects.ts'
 import { createOwnLogs } from './index/own-log.ts'
 import { findPublicObject } from './index/public-objects.ts'
@@ -31,6 +32,8 @@ export type StorageOptions = {
   readonly encode?: StripeEncoder | undefined
   /** Where what was read is opened; in this thread where nothing is said. `ports.hashUnits` says where it is checked. */
   readonly openChunks?: ChunkOpener | undefined
+  /** What all streams of this process may hold together; streams wait for it. Only bounded for each where absent. */
+  readonly memory?: StorageMemory | undefined
   readonly limits?: Partial<StorageLimits> | undefined
   /** Key pair that opens the manifests that this account seals for itself: finds objects that are there already. */
   readonly reader?: ReaderKeys | undefined
@@ -90,6 +93,7 @@ export function createStorage(options: StorageOptions): Storage {
     chain: options.chain,
     encode: options.encode ?? encodeStripe,
     openChunks: options.openChunks ?? openHere,
+    memory: options.memory,
     limits,
     directory: createDirectory(options.ports, options.chain),
     suspects: createSuspects(options.ports.clock, limits.suspectMs),

@@ -1,5 +1,5 @@
 import { runGatewayDaemon } from '@memo/gateway'
-import { createStripePool } from '@memo/platform'
+import { createByteBudget, createStripePool } from '@memo/platform'
 import type { Serve } from './run-node.ts'
 
 /** The seeds' clients know two ports; the second is served where the first one is the usual one. */
@@ -7,6 +7,10 @@ const USUAL_PORT = 8_080
 const SECOND_PORT = 8_081
 const DEFAULT_POLICY = 'rs:4+2'
 const DRAIN_MS = 5_000
+/** What all uploads hold together: eight stripes of 4+2, plaintext and strips (`spec/performance.md` 6). */
+const PUT_MEMORY_BYTES = 80 * 1_048_576
+/** What all downloads hold together: five stripes of 4+2, as read and as opened. */
+const READ_MEMORY_BYTES = 40 * 1_048_576
 
 export const serve: Serve = async ({ dataDir, config, secretKey, policy, signal, onEvent, onReady }) => {
   // Coding a stripe takes as long as sending it: in threads, both go on at once.
@@ -27,6 +31,7 @@ export const serve: Serve = async ({ dataDir, config, secretKey, policy, signal,
       encode: (stripe) => pool.encode(stripe),
       hashUnits: (data) => pool.hashUnits(data),
       openChunks: (chunks) => pool.openChunks(chunks),
+      memory: { put: createByteBudget(PUT_MEMORY_BYTES), read: createByteBudget(READ_MEMORY_BYTES) },
       drainMs: DRAIN_MS,
       signal,
       onEvent(event) {

@@ -28,7 +28,7 @@ import type { Appended, NextEntry, OwnLogs } from '../index/own-log.ts'
 import { NOBODY, type StoredPart } from './complete-part.ts'
 import { discardPieces } from './discard.ts'
 import type { PutOptions, PutResult } from './options.ts'
-import { stripesFromStream } from './stripes.ts'
+import { stripeMemoryBytesOf, stripesFromStream } from './stripes.ts'
 import { createPartsUpload, type PartsUpload } from './upload-parts.ts'
 
 export const DEFAULT_POLICY = 'rs:4+2'
@@ -95,7 +95,12 @@ async function store(
     onStored: (pieces, wanted) => report({ stage: 'stored', pieces, wanted, readableFrom: policy.dataShards }),
     scope,
   })
-  const slots = createSlots(context.limits.stripesInMemory, upload.reclaim)
+  const slots = createSlots({
+    size: context.limits.stripesInMemory,
+    onWanted: upload.reclaim,
+    memory: context.memory && { budget: context.memory.put, bytes: stripeMemoryBytesOf(policy) },
+    ended: scope.signal,
+  })
   const received = async function* () {
     for await (const bytes of abortableStream(source, scope.signal)) {
       sizeBytes += bytes.length

@@ -34,32 +34,58 @@ export type StripesOptions = ErasurePolicy & {
 
 /**
  * Cuts a stream into stripes and has them encoded, a few at once, in order. Reads no further while there is no place
- * for another stripe. A sealed empty object has one stripe, an empty one in clear none (`spec/sdk.md` 2).
+ * for another stripe, and hands out all it has before it waits for one: memory that is waited for is not held back by
+ * those who wait. A sealed empty object has one stripe, an empty one in clear none (`spec/sdk.md` 2).
  */
 export async function* stripesFromStream(source: ByteStream, options: StripesOptions): AsyncGenerator<OutStripe> {
   const { contentKey, slots, cid, signal, encoding } = options
   const encodeNext = createEncoding(options)
   const queue: Promise<OutStripe>[] = []
-  const begin = async (plaintext: Uint8Array, endsObject: boolean) => {
-    await slots.take(signal)
+  const begin = (plaintext: Uint8Array, endsObject: boolean) => {
     const stripe = encodeNext.begin(plaintext, endsObject)
     stripe.catch(() => undefined) // awaited in its turn, unless an earlier one fails
     queue.push(stripe)
   }
+  const plainBytes = stripePlainBytesOf(options.dataShards, contentKey !== undefined)
+  const blocks = blocksFromStream(source, plainBytes, encodeNext.allocate)
+  /** The next block, for which there is a place already; gives the place back where there is no block. */
+  const read = async () => {
+    try {
+      const step = await blocks.next()
+      if (!step.done) return step.value
+    } catch (thrown) {
+      slots.give()
+      throw thrown
+    }
+    slots.give()
+    return undefined
+  }
   try {
-    const plainBytes = stripePlainBytesOf(options.dataShards, contentKey !== undefined)
     let isEmpty = true
-    for await (const { block, last } of blocksFromStream(source, plainBytes, encodeNext.allocate)) {
+    for (;;) {
+      while (queue.length > 0 && !slots.isFree()) yield await queue.shift()!
+      await slots.take(signal)
+      const next = await read()
+      if (!next) break
       isEmpty = false
-      cid.update(block)
-      await begin(block, last)
+      cid.update(next.block)
+      begin(next.block, next.last)
       if (queue.length >= encoding) yield await queue.shift()!
     }
-    if (isEmpty && contentKey) await begin(new Uint8Array(0), true)
+    if (isEmpty && contentKey) {
+      await slots.take(signal)
+      begin(new Uint8Array(0), true)
+    }
     while (queue.length > 0) yield await queue.shift()!
   } finally {
+    await blocks.return(undefined)
     for (const stripe of await Promise.allSettled(queue)) if (stripe.status === 'fulfilled') stripe.value.recycle()
   }
+}
+
+/** What a stripe holds of memory: its plaintext and its strips. */
+export function stripeMemoryBytesOf(policy: ErasurePolicy): number {
+  return policy.dataShards * STRIP_BYTES + stripeBufferBytesOf(policy)
 }
 
 /** The encoder with its memory, which is used again and again. */

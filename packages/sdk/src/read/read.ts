@@ -14,6 +14,7 @@ import {
 } from '@memo/core'
 import type { StorageContext } from '../context.ts'
 import { CidMismatchError } from '../errors.ts'
+import { memoryShare } from '../flow/memory.ts'
 import { CID_PROFILE_KEY } from '../put/put.ts'
 import type { PartLocator } from './locate.ts'
 import { createPieceReaders } from './pieces.ts'
@@ -22,6 +23,8 @@ import { readStripe } from './stripe-reader.ts'
 
 /** Sealed chunks that are opened at once. */
 const CHUNKS_AT_ONCE = 16
+/** A byte that is read lies in memory as it came and as it was opened. */
+const MEMORY_PER_BYTE = 2
 /** Stretches of chunks that are being opened at once; more than one only helps with other threads. */
 const BLOCKS_OPENED_AHEAD = 2
 
@@ -76,31 +79,54 @@ type Reading = {
   readonly signal: AbortSignal
 }
 
-/** The stored bytes of a plan in order, a few stripes ahead of whoever reads them. */
+/** A stripe that can be read. */
+type StripeRead = {
+  /** Of the strips that are read. */
+  readonly bytes: number
+  run(): Promise<Uint8Array[]>
+}
+
+/** A stripe on its way, with the memory that it takes. */
+type StripeAhead = { readonly strips: Promise<Uint8Array[]>; readonly lease: { release(): void } | undefined }
+
+/** The stored bytes of a plan in order, a few stripes ahead of whoever reads them as far as there is memory. */
 async function* storedBytes(reading: Reading): AsyncGenerator<Uint8Array> {
-  const { context } = reading
-  const ahead: Promise<Uint8Array[]>[] = []
+  const { context, signal } = reading
+  const ahead: StripeAhead[] = []
+  const handOut = async function* () {
+    const { strips, lease } = ahead[0]!
+    yield* await strips
+    ahead.shift()
+    lease?.release()
+  }
   try {
-    for await (const read of stripeReads(reading)) {
-      const stripe = read()
-      stripe.catch(() => undefined) // awaited in its turn, unless an earlier one fails
-      ahead.push(stripe)
-      if (ahead.length >= context.limits.stripesReadAhead) yield* await ahead.shift()!
+    for await (const stripe of stripeReads(reading)) {
+      const share = context.memory && memoryShare(context.memory.read, MEMORY_PER_BYTE * stripe.bytes)
+      while (ahead.length > 0 && share && !share.isFree()) yield* handOut()
+      const lease = await share?.take(signal)
+      const strips = stripe.run()
+      strips.catch(() => undefined) // awaited in its turn, unless an earlier one fails
+      ahead.push({ strips, lease })
+      if (ahead.length >= context.limits.stripesReadAhead) yield* handOut()
     }
-    while (ahead.length > 0) yield* await ahead.shift()!
+    while (ahead.length > 0) yield* handOut()
   } finally {
-    await Promise.allSettled(ahead)
+    await Promise.allSettled(ahead.map(({ strips }) => strips))
+    for (const { lease } of ahead) lease?.release()
   }
 }
 
-async function* stripeReads(reading: Reading): AsyncGenerator<() => Promise<Uint8Array[]>> {
+async function* stripeReads(reading: Reading): AsyncGenerator<StripeRead> {
   const { context, locator, manifest, plan, owner, signal } = reading
   for (const slice of planParts(manifest, plan.stored)) {
     const part = await locator.locate(slice.partId, owner, signal)
     const geometry = geometryOf(part.placement)
     const pieces = createPieceReaders(context, locator, part)
     for (const stripe of planStripes(geometry, slice)) {
-      yield async () => await readStripe(context, pieces, geometry, stripe, signal)
+      yield {
+        bytes: stripe.slices.reduce((sum, { from, to }) => sum + to - from, 0),
+        run: async () => await readStripe(context, pieces, geometry, stripe, signal),
+      }
     }
   }
 }
