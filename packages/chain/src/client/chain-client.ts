@@ -1,6 +1,6 @@
 import { type Address, createPublicClient, custom, http, type LocalAccount, type PublicClient } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
-import { AccountMissing, RpcUnreachable } from './errors.ts'
+import { AccountMissing, hideCredentials, RpcUnreachable } from './errors.ts'
 import { createSender, randomSalt, type Sender } from './sender.ts'
 
 /** Answers JSON-RPC within this process (EIP-1193): the embedded chain, in tests and simulation. */
@@ -51,7 +51,7 @@ export function createChainClient(options: ChainClientOptions): ChainClient {
   const rpc = createPublicClient({
     transport:
       provider === undefined
-        ? http(rpcUrl, { timeout: timeoutMs, retryCount: 0, fetchFn: fetchAgain })
+        ? http(hideCredentials(rpcUrl), { timeout: timeoutMs, retryCount: 0, fetchFn: createFetch(rpcUrl) })
         : custom(provider, { retryCount: 0 }),
     pollingInterval: pollingIntervalMs,
     cacheTime: 0,
@@ -62,15 +62,25 @@ export function createChainClient(options: ChainClientOptions): ChainClient {
 }
 
 /**
+ * Asks `rpcUrl`, whatever URL is given: viem repeats the one that it knows in every error, and keys stand in paths.
+ *
  * A connection that the server closed while it was idle fails once. All that is sent may be sent twice: reads, and
  * transactions that are signed already. viem's own retries also repeat what the chain refused.
  */
-async function fetchAgain(input: string | URL | Request, init?: RequestInit): Promise<Response> {
-  try {
-    return await fetch(input, init)
-  } catch (error) {
-    if (init?.signal?.aborted) throw error
-    return fetch(input, init)
+function createFetch(rpcUrl: string): typeof fetch {
+  const url = new URL(rpcUrl)
+  const login = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`
+  url.username = ''
+  url.password = ''
+  return async (_, init) => {
+    const headers = new Headers(init?.headers)
+    if (login !== ':') headers.set('authorization', `Basic ${btoa(login)}`)
+    try {
+      return await fetch(url, { ...init, headers })
+    } catch (error) {
+      if (init?.signal?.aborted) throw error
+      return fetch(url, { ...init, headers })
+    }
   }
 }
 
