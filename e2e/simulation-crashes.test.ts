@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { MemoError } from '@memo/core'
 import { createSeededRandomness } from '@memo/core/testing'
+import { DiskFaultError, DiskFullError } from '@memo/platform'
 import type { PortMoment } from './simulation/port-calls.ts'
 import { assertSettled, type Told } from './simulation/settled.ts'
 import { type SimulatedUser, sha256, startWorld, type World } from './simulation/world.ts'
@@ -13,7 +14,6 @@ import { type SimulatedUser, sha256, startWorld, type World } from './simulation
  * back two seconds later from what was durable. `MEMO_LONG=1` tries every moment, otherwise as many as are drawn.
  */
 const SEED = 'crash sweep'
-const DRAWN_PER_ROLE = process.env.MEMO_LONG ? Number.POSITIVE_INFINITY : 10
 const OBJECT_BYTES = 9_000
 const RESTART_MS = 2_000
 const MINUTE_MS = 60_000
@@ -29,30 +29,50 @@ const PROVIDER_LIMITS = {
 }
 const KEEPER_LIMITS = { probeIntervalMs: MINUTE_MS, feedPollMs: 20_000, feedBackoffMs: 20_000 }
 
+/** Moments that are tried of each role; all of them in a long run. */
+const most = process.env.MEMO_LONG ? Number.POSITIVE_INFINITY : 1
+const DRAWN: Readonly<Record<Fate, number>> = {
+  'is killed': 6 * most,
+  'has one call fail': 3 * most,
+  'has its disk fail until it is mended': 3 * most,
+}
+
 type Role = 'client' | 'provider' | 'keeper'
 type Action = 'put' | 'delete'
 
 const roleOf = ({ node }: PortMoment): Role =>
   node === 'user' ? 'client' : node.startsWith('keeper') ? 'keeper' : 'provider'
-const textOf = ({ node, phase, call }: PortMoment) => `${node} killed ${phase} ${call}`
+const textOf = ({ node, phase, call }: PortMoment) => `${node}, ${phase} ${call}`
+const isOfStore = ({ call }: PortMoment) => call.startsWith('pieces.') || call.startsWith('index.')
 
-/** Runs the action; `killAt` is the number of the moment at which its process is killed. Gives the moments it saw. */
-async function runStory(action: Action, killAt?: number): Promise<readonly PortMoment[]> {
+/** What happens to a process at the chosen moment; a disk fails for one call, or from then on until it is mended. */
+type Fate = 'is killed' | 'has one call fail' | 'has its disk fail until it is mended'
+
+/** Runs the action; `at` is the number of the moment at which `fate` strikes. Gives the moments that it saw. */
+async function runStory(action: Action, at?: number, fate: Fate = 'is killed'): Promise<readonly PortMoment[]> {
   const moments: PortMoment[] = []
   let isWatching = false
-  let killed: PortMoment | undefined
-  let tellGone: () => void = () => undefined
-  const clientIsGone = new Promise<void>((resolve) => {
-    tellGone = resolve
-  })
-  const watch = (moment: PortMoment): boolean => {
-    if (!isWatching || killed) return false
-    moments.push(moment)
-    if (moments.length - 1 !== killAt) return false
-    killed = moment
-    if (roleOf(moment) === 'client') tellGone()
-    return true
+  let struck: PortMoment | undefined
+  const client = Promise.withResolvers<void>()
+  const strike = (): 'kill' | Error => {
+    if (fate !== 'is killed')
+      return random.pick([new DiskFullError('a disk', undefined), new DiskFaultError('a disk', 'EIO')])
+    if (struck && roleOf(struck) === 'client') client.resolve()
+    return 'kill'
   }
+  const watch = (moment: PortMoment) => {
+    if (!isWatching) return undefined
+    if (struck) {
+      const isDiskOff =
+        fate === 'has its disk fail until it is mended' && isOfStore(moment) && moment.phase === 'before'
+      return isDiskOff && moment.node === struck.node ? strike() : undefined
+    }
+    moments.push(moment)
+    if (moments.length - 1 !== at) return undefined
+    struck = moment
+    return strike()
+  }
+  const random = createSeededRandomness(`${SEED} ${action} ${at} ${fate}`)
   const limits = { providerLimits: PROVIDER_LIMITS, keeperLimits: KEEPER_LIMITS, link: { delayMs: 2, jitterMs: 1 } }
   const world = await startWorld({ seed: SEED, providers: 5, keepers: 3, syncMs: 2, watch, ...limits })
   const user = world.createUser('user')
@@ -63,24 +83,30 @@ async function runStory(action: Action, killAt?: number): Promise<readonly PortM
   note(target)
 
   isWatching = true
-  const unknown: Told =
-    action === 'put' ? { ...toldOf(world, 'during'), state: 'unknown' } : { ...target, state: 'unknown' }
-  const acting = action === 'put' ? put(world, user, 'during') : remove(world, user, target)
+  const unknown: Told = { ...(action === 'put' ? toldOf(world, 'during') : target), state: 'unknown' }
+  const acting = action === 'put' ? put(world, user, 'during') : remove(user, target)
   acting.catch(() => undefined) // looked at below, unless the client is gone before
-  note(await world.run(Promise.race([acting.catch(unlessOurFault(unknown)), clientIsGone.then(() => unknown)])))
+  note(await world.run(Promise.race([acting.catch(unlessOurFault(unknown)), client.promise.then(() => unknown)])))
+  await world.time.advance(RESTART_MS)
   isWatching = false
-  if (killAt !== undefined) {
-    assert.ok(killed, 'the same seed reaches the same moment')
-    await world.time.advance(RESTART_MS)
-    const fallen = [...world.providers, ...world.keepers].find((node) => !node.isUp())
-    if (fallen) await world.run(fallen.start())
+  if (at !== undefined) {
+    assert.ok(struck, 'the same seed reaches the same moment')
+    await restart(world, struck)
     const later = user.isUp() ? user : world.createUser('user')
     note(await world.run(put(world, later, 'after')))
     await world.time.advance(SETTLE_MS)
-    await assertSettled(world, later, [...told.values()])
+    await assertSettled(world, later, [...told.values()], fate === 'is killed' ? undefined : struck.node)
   }
   await world.stop()
   return moments
+}
+
+/** A node that is down comes back; one whose disk failed is started anew by its operator. */
+async function restart(world: World, { node: name }: PortMoment): Promise<void> {
+  const node = [...world.providers, ...world.keepers].find((one) => one.name === name)
+  if (!node) return
+  if (node.isUp()) node.kill()
+  await world.run(node.start())
 }
 
 function bytesOf(world: World, name: string): Uint8Array {
@@ -97,7 +123,7 @@ async function put(world: World, { storage, did, keys }: SimulatedUser, name: st
   return { ...toldOf(world, name), state: 'durable' }
 }
 
-async function remove(_world: World, { storage, did, keys }: SimulatedUser, target: Told): Promise<Told> {
+async function remove({ storage, did, keys }: SimulatedUser, target: Told): Promise<Told> {
   for await (const object of storage.list(did, { reader: keys })) {
     if (object.manifest?.name === target.name) await storage.remove(did, object)
   }
@@ -112,20 +138,31 @@ function unlessOurFault(outcome: Told) {
   }
 }
 
+/** The moments of one role, as many as are drawn; those of stores only for a fate that strikes disks. */
+function drawMoments(moments: readonly PortMoment[], role: Role, fate: Fate): { drawn: number[]; all: number } {
+  const all = [...moments.keys()].filter((at) => {
+    return roleOf(moments[at]!) === role && (fate === 'is killed' || isOfStore(moments[at]!))
+  })
+  const drawn = createSeededRandomness(`${SEED} ${role} ${fate}`).shuffle(all).slice(0, DRAWN[fate])
+  return { drawn: drawn.sort((a, b) => a - b), all: all.length }
+}
+
 for (const action of ['put', 'delete'] as const) {
-  describe(`a ${action} during which one process is killed`, async () => {
+  describe(`a ${action} while one process`, async () => {
     const moments = await runStory(action)
-    for (const role of ['client', 'provider', 'keeper'] as const) {
-      const all = [...moments.keys()].filter((at) => roleOf(moments[at]!) === role)
-      const drawn = createSeededRandomness(`${SEED} ${action} ${role}`).shuffle(all).slice(0, DRAWN_PER_ROLE)
-      test(`a ${role}, at ${drawn.length} of ${all.length} moments: nothing is lost, phantom, forked or left over`, async () => {
-        assert.ok(all.length > 0, `a ${role} does something in a ${action}`)
-        for (const at of drawn.sort((a, b) => a - b)) {
-          await runStory(action, at).catch((cause: unknown) => {
-            throw new AggregateError([cause], `moment ${at}: ${textOf(moments[at]!)}`, { cause })
-          })
-        }
-      })
+    for (const fate of ['is killed', 'has one call fail', 'has its disk fail until it is mended'] as const) {
+      for (const role of ['client', 'provider', 'keeper'] as const) {
+        const { drawn, all } = drawMoments(moments, role, fate)
+        if (role === 'client' && fate !== 'is killed') continue // it has no disk
+        test(`${fate}, a ${role}, at ${drawn.length} of ${all} moments: nothing is lost, phantom, forked or left over`, async () => {
+          assert.ok(drawn.length > 0)
+          for (const at of drawn) {
+            await runStory(action, at, fate).catch((cause: unknown) => {
+              throw new AggregateError([cause], `moment ${at}: ${textOf(moments[at]!)}`, { cause })
+            })
+          }
+        })
+      }
     }
   })
 }

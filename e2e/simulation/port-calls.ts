@@ -8,8 +8,8 @@ export type PortMoment = {
   readonly phase: 'before' | 'after'
 }
 
-/** Told of each moment in turn; true ends the process at this moment. */
-export type MomentWatch = (moment: PortMoment) => boolean
+/** Told of each moment in turn. `kill` ends the process at this moment; an error is what the call throws. */
+export type MomentWatch = (moment: PortMoment) => 'kill' | Error | undefined
 
 /** Lets calls of one process through, until it is to end: then this call and all later ones never come back. */
 export type Guard = <T>(call: string, run: () => Promise<T>) => Promise<T>
@@ -22,7 +22,9 @@ export function createGuard(
 ): Guard {
   const reach = (call: string, phase: PortMoment['phase']): boolean => {
     if (process.isOver()) return true
-    if (!watch?.({ node, call, phase })) return false
+    const fate = watch?.({ node, call, phase })
+    if (fate instanceof Error) throw fate
+    if (fate !== 'kill') return false
     process.end()
     return true
   }

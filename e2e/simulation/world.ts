@@ -32,7 +32,7 @@ export type WorldOptions = {
   readonly keeperLimits?: Partial<KeeperLimits>
   /** Room on each provider's disk. */
   readonly diskBytes?: number
-  /** Told of every call of a port that matters, by nodes and users; true kills the caller at that moment. */
+  /** Told of every call of a port that matters, by nodes and users; decides what becomes of the caller. */
   readonly watch?: MomentWatch
 }
 
