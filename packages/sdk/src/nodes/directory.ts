@@ -13,6 +13,8 @@ import { KeepersUnreachableError } from '../errors.ts'
 
 /** How long what the chain said of nodes is believed. */
 const DIRECTORY_MS = 15_000
+/** Accounts that are remembered: placements name whom they like. */
+const MAX_ACCOUNTS = 4_096
 
 /** An address has no provider that could be asked. */
 export class UnknownProviderError extends MemoError {
@@ -44,7 +46,10 @@ export function createDirectory(ports: ClientPorts, chain: Chain): Directory {
     const known = accounts.get(address)
     if (known && known.untilMs > ports.clock.nowMs()) return known.account
     const account = await chain.findAccount(address)
+    accounts.delete(address) // and added again: the one read longest ago comes first
     accounts.set(address, { untilMs: ports.clock.nowMs() + DIRECTORY_MS, account })
+    const [oldest] = accounts.keys()
+    if (accounts.size > MAX_ACCOUNTS && oldest !== undefined) accounts.delete(oldest)
     return account
   }
   const getAccount = async (address: Address) => {
