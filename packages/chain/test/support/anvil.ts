@@ -17,8 +17,8 @@ const CHAIN_ID = 985
 const POLL_MS = 20
 /** How long there is no block where nothing happens, so that the time of the chain goes on. */
 const HEARTBEAT_MS = 1_000
-/** A million coins. */
-const RICH_HEX = `0x${(10n ** 24n).toString(16)}`
+/** More than any account of a network that is not for tests has. */
+const RICH_HEX = `0x${(10n ** 27n).toString(16)}`
 
 /** Why tests with anvil are skipped; false where they are not. */
 export const withoutAnvil: string | false =
