@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { createWorld, listAll, putOptions, sha256Hex, testBytes, type World } from './support/world.ts'
+import { signEntry, ZERO_HASH } from '@memo/core'
+import { TEST_NETWORK } from '@memo/core/testing'
+import { createWorld, listAll, putOptions, sha256Hex, testBytes, testKey, type World } from './support/world.ts'
 
 /** As many providers as a part has pieces, so that two puts of the same bytes meet at all of them. */
 const PROVIDERS = 6
@@ -99,6 +101,27 @@ describe('pieces of public bytes that two puts share', () => {
     await assert.rejects(put, TypeError)
     world.network.clearLinks()
     assert.equal(sha256Hex(await world.read(manifest)), sha256Hex(bytes))
+  })
+})
+
+describe('deleting', () => {
+  const nameParts = async (world: World, partIds: readonly Uint8Array[]) => {
+    const stranger = testKey('stranger').signer
+    const did = `did:memo:${'44'.repeat(32)}`
+    const manifest = { kind: 'sealed', box: testBytes(40), keys: [] } as const
+    const action = { kind: 'put', isPublic: false, cid: undefined, sizeBytes: 1, partIds, manifest } as const
+    const base = { did, writer: stranger.address, seq: 1, previous: ZERO_HASH, time: 1, evidence: undefined }
+    const signed = await signEntry(TEST_NETWORK, { ...base, action }, stranger)
+    for (const keeper of world.keepers) keeper.logs.set(`${did}/${stranger.address}`, [signed])
+  }
+
+  test('a sealed object takes its pieces along, whoever names them as well', async () => {
+    const world = createWorld()
+    const stored = await world.put(testBytes(3_000))
+    await nameParts(world, stored.partIds)
+    const { pieces } = await world.run(world.storage.remove(world.did, stored))
+    assert.deepEqual(new Set(pieces.map((piece) => piece.deleted)), new Set([true]))
+    assert.equal(allPieces(world), 0)
   })
 })
 

@@ -1,6 +1,6 @@
 import { type Address, hex32, MemoError, NotFoundError, type SignedEntry } from '@memo/core'
 import type { StorageContext } from '../context.ts'
-import { type DeletedPiece, discardPieces, type HeldPiece } from '../put/discard.ts'
+import { type DeletedPiece, discardPieces, type HeldPiece, keptPiece } from '../put/discard.ts'
 import { findPart } from './find-part.ts'
 import { deletedIn, keyOf, objectOf, readLogs } from './objects.ts'
 import type { OwnLogs } from './own-log.ts'
@@ -33,12 +33,15 @@ export async function removeObject(
   const target = live.find(({ entry }) => entry.writer === writer && entry.seq === seq)
   if (!target) throw new NotFoundError(`${did} has no object ${seq} in the log of ${writer}`)
   const done = await logs.append(did, () => ({ action: { kind: 'delete', writer, seq }, parts: [] }), signal)
-  const { partIds } = objectOf(target, undefined)
-  const held: HeldPiece[] = []
-  for (const partId of new Map(partIds.map((id) => [hex32(id), id])).values()) {
-    held.push(...(await listHeld(context, did, partId, signal)))
+  const { partIds, isPublic } = objectOf(target, undefined)
+  const others = live.filter((signed) => signed !== target).flatMap((signed) => objectOf(signed, undefined).partIds)
+  const shared = new Set(others.map(hex32))
+  const pieces: DeletedPiece[] = []
+  for (const [key, partId] of new Map(partIds.map((id) => [hex32(id), id]))) {
+    const held = await listHeld(context, did, partId, signal)
+    // What is sealed belongs to this DID alone: a stranger who names it must not keep its owner from deleting it.
+    pieces.push(...(shared.has(key) ? held.map(keptPiece) : await discardPieces(context, logs, held, isPublic)))
   }
-  const pieces = await discardPieces(context, logs, held, true)
   return { seq: 'signed' in done ? done.signed.entry.seq : 0, pieces }
 }
 

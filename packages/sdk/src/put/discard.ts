@@ -31,12 +31,15 @@ export async function discardPieces(
     pieces.map(async (piece): Promise<DeletedPiece> => {
       const named = { provider: piece.provider.address, root: hexFromBytes(piece.root) }
       if (needed === undefined) return { ...named, deleted: false, reason: 'too few keepers say whether it is needed' }
-      if (needed.has(keyOf(piece)) || logs.isPending(piece.provider.address, piece.root)) {
-        return { ...named, deleted: false, reason: 'another object needs it' }
-      }
+      if (needed.has(keyOf(piece)) || logs.isPending(piece.provider.address, piece.root)) return keptPiece(piece)
       return { ...named, ...(await discardOne(context, piece)) }
     }),
   )
+}
+
+/** A piece that another object needs. */
+export function keptPiece({ provider, root }: HeldPiece): DeletedPiece {
+  return { provider: provider.address, root: hexFromBytes(root), deleted: false, reason: 'another object needs it' }
 }
 
 async function discardOne(
