@@ -1,6 +1,7 @@
 import type { Chain, ClientPorts, EncodedStripe, Signer, StripeInput } from '@memo/core'
 import type { NodeFault } from './errors.ts'
 import type { StorageMemory } from './flow/memory.ts'
+import type { Recycler } from './flow/recycler.ts'
 import type { StorageLimits } from './limits.ts'
 import type { Directory } from './nodes/directory.ts'
 import type { Suspects } from './nodes/suspects.ts'
@@ -34,6 +35,7 @@ export type StorageContext = {
   readonly openChunks: ChunkOpener
   /** What all streams of this process may hold together; only bounded for each of them where nothing is said. */
   readonly memory: StorageMemory | undefined
+  readonly recycler: Recycler
   readonly limits: StorageLimits
   readonly directory: Directory
   readonly suspects: Suspects

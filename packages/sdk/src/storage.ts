@@ -10,6 +10,7 @@ import {
 import type { ChunkOpener, ReaderKeys, StorageContext, StoragePorts, StripeEncoder } from './context.ts'
 import { type NodeFault, StorageClosedError } from './errors.ts'
 import type { StorageMemory } from './flow/memory.ts'
+import { createRecycler } from './flow/recycler.ts'
 import { findObject, type ListOptions, listObjects, type StoredObject } from './index/objects.ts'
 import { createOwnLogs } from './index/own-log.ts'
 import { findPublicObject } from './index/public-objects.ts'
@@ -24,6 +25,9 @@ import { createPartLocator } from './read/locate.ts'
 import { type ReadOptions, readObject } from './read/read.ts'
 import { type RestoredObject, restoreObjects } from './read/restore.ts'
 import { type PieceStatus, statusOf } from './read/status.ts'
+
+/** Memory of stripes that is kept for the next ones, where no budget says how much there is: four stripes of 4+2. */
+const KEPT_BYTES = 41_943_040
 
 export type StorageOptions = {
   readonly ports: StoragePorts
@@ -94,6 +98,7 @@ export function createStorage(options: StorageOptions): Storage {
     encode: options.encode ?? encodeStripe,
     openChunks: options.openChunks ?? openHere,
     memory: options.memory,
+    recycler: createRecycler(options.memory?.put.totalBytes ?? KEPT_BYTES),
     limits,
     directory: createDirectory(options.ports, options.chain),
     suspects: createSuspects(options.ports.clock, limits.suspectMs),

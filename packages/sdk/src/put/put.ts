@@ -116,6 +116,7 @@ async function store(
     encode,
     encoding: Math.max(1, Math.min(limits.stripesEncoding, limits.stripesInMemory - 1)),
     slots,
+    recycler: context.recycler,
     signal: scope.signal,
   })
   const fate = { isHandedOver: false }

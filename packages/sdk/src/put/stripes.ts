@@ -10,6 +10,7 @@ import {
   stripePlainBytesOf,
 } from '@memo/core'
 import type { StripeEncoder } from '../context.ts'
+import type { Recycler } from '../flow/recycler.ts'
 import type { Slots } from '../flow/slots.ts'
 
 /** A stripe on its way out. */
@@ -28,6 +29,7 @@ export type StripesOptions = ErasurePolicy & {
   readonly encoding: number
   /** One place for each stripe in memory. */
   readonly slots: Slots
+  readonly recycler: Recycler
   readonly cid: CidBuilder
   readonly signal: AbortSignal
 }
@@ -93,28 +95,28 @@ function createEncoding(options: StripesOptions): {
   begin(plaintext: Uint8Array, endsObject: boolean): Promise<OutStripe>
   allocate(bytes: number): Uint8Array
 } {
-  const { contentKey, encode, slots, dataShards, parityShards } = options
+  const { contentKey, encode, slots, recycler, dataShards, parityShards } = options
   const bufferBytes = stripeBufferBytesOf(options)
-  const buffers: Uint8Array[] = []
-  const blocks: Uint8Array[] = []
+  const blockBytes = stripePlainBytesOf(dataShards, contentKey !== undefined)
   let firstChunk = 0
 
+  const keepWhole = (memory: ArrayBufferLike, bytes: number) => {
+    if (memory instanceof ArrayBuffer && memory.byteLength === bytes) recycler.give(new Uint8Array(memory))
+  }
   /** A short strip may still lie in a socket's own queue when it counts as sent, so its memory is not used again. */
   const keep = (stripe: EncodedStripe) => {
-    const memory = stripe.strips[0]?.buffer
-    const isReusable = stripe.stripBytes === STRIP_BYTES && memory instanceof ArrayBuffer
-    if (isReusable && memory.byteLength === bufferBytes) buffers.push(new Uint8Array(memory))
+    if (stripe.stripBytes === STRIP_BYTES) keepWhole(stripe.strips[0]!.buffer, bufferBytes)
   }
   return {
-    allocate: (bytes) => blocks.pop() ?? new Uint8Array(bytes),
+    allocate: (bytes) => recycler.take(bytes),
     async begin(plaintext, endsObject) {
       const plainBytes = plaintext.length
-      const input = { dataShards, parityShards, plaintext, contentKey, firstChunk, endsObject, buffer: buffers.pop() }
+      const buffer = plainBytes === blockBytes ? recycler.take(bufferBytes) : undefined
+      const input = { dataShards, parityShards, plaintext, contentKey, firstChunk, endsObject, buffer }
       firstChunk += Math.ceil(plainBytes / CHUNK_BYTES)
       try {
         const stripe = await encode(input)
-        const memory = stripe.plaintext ?? plaintext
-        if (!endsObject && memory.length === plainBytes) blocks.push(memory)
+        keepWhole((stripe.plaintext ?? plaintext).buffer, blockBytes)
         let isOut = true
         const recycle = () => {
           if (!isOut) return
