@@ -1,8 +1,9 @@
 import { type Address, type Hex, stringToHex } from 'viem'
 
-/** Names in the registry and the original's numeric ids (0 where it had none). `spec/roles.md` 10. */
+/** Names in the registry and the original's numeric ids (0 where it had none). `spec/governance.md` 6. */
 export const registryEntries = [
   { key: 'governance', name: 'Governance', instanceId: 0 },
+  { key: 'timelock', name: 'Timelock', instanceId: 0 },
   { key: 'memoToken', name: 'MemoToken', instanceId: 4 },
   { key: 'roles', name: 'Roles', instanceId: 0 },
   { key: 'pledges', name: 'Pledges', instanceId: 0 },
@@ -11,6 +12,12 @@ export const registryEntries = [
   { key: 'reads', name: 'Reads', instanceId: 0 },
   { key: 'accountDid', name: 'AccountDid', instanceId: 30 },
   { key: 'didProxy', name: 'DidProxy', instanceId: 33 },
+  { key: 'spacePay', name: 'SpacePay', instanceId: 41 },
+  { key: 'trafficPay', name: 'TrafficPay', instanceId: 40 },
+  { key: 'spaceMarket', name: 'SpaceMarket', instanceId: 43 },
+  { key: 'fileDid', name: 'FileDid', instanceId: 34 },
+  { key: 'fileProxy', name: 'FileProxy', instanceId: 35 },
+  { key: 'checkpoints', name: 'Checkpoints', instanceId: 0 },
 ] as const
 
 export type ContractKey = (typeof registryEntries)[number]['key']

@@ -30,6 +30,7 @@ export {
   readAddresses,
   WrongChainId,
 } from './connect.ts'
+export { governanceRoles } from './deploy/governance-creations.ts'
 export { ATTOMEMO_PER_MEMO, devnetParams, type LockParams, type NetworkParams } from './deploy/params.ts'
 export { type DeployPlan, type DeployStep, planDeploy } from './deploy/plan.ts'
 export {
@@ -44,6 +45,15 @@ export {
 export { didFromId, idFromDid } from './did-id.ts'
 export { RewindTooDeep, type WatchEventsOptions, type WatchedLog, watchEvents } from './events/watch-events.ts'
 export { createMemoChain, type MemoChain } from './memo-chain.ts'
+export { type CheckpointMessage, checkpointDigest } from './messages/checkpoint.ts'
+export { type FileListing, type FileOperation, fileOperationDigest } from './messages/files.ts'
+export {
+  originalVoucherHash,
+  type Purchase,
+  purchaseDigest,
+  type QuotaVoucher,
+  quotaVoucherDigest,
+} from './messages/market.ts'
 export {
   type AmendmentTerms,
   amendmentDigest,
@@ -67,6 +77,14 @@ export {
   getDidDocumentData,
   getDidNonce,
 } from './read/get-did.ts'
+export {
+  type FileInfo,
+  findFile,
+  getFileNonce,
+  getFileWithdrawable,
+  getReadRight,
+  type ReadRight,
+} from './read/get-file.ts'
 export { type Group, getGroup } from './read/get-group.ts'
 export {
   type EpochInfo,
@@ -83,7 +101,18 @@ export {
   type ReadAllowanceInfo,
 } from './read/get-order.ts'
 export { getPledge, getRequirementFor, type PledgeInfo } from './read/get-pledge.ts'
+export {
+  getPurchaseNonce,
+  getQuota,
+  getQuotaPrice,
+  getQuotaWithdrawable,
+  getSeller,
+  payContractOf,
+  type QuotaInfo,
+  type QuotaKind,
+} from './read/get-quota.ts'
 export { listAccounts, listKeepers, listProviders } from './read/list-accounts.ts'
+export { type CheckpointInfo, listCheckpoints } from './read/list-checkpoints.ts'
 export { type DidRelations, listDidRelations } from './read/list-did-relations.ts'
 export {
   assertServes,
@@ -95,6 +124,7 @@ export {
   WrongRoleError,
 } from './role-gate.ts'
 export type { WriteResult } from './write/call.ts'
+export { relayCheckpoint, writeCheckpoint } from './write/checkpoint.ts'
 export { type DepositPledgeOptions, depositPledge, ensurePledge } from './write/deposit-pledge.ts'
 export {
   type AddVeriOptions,
@@ -113,6 +143,32 @@ export {
   updateVeri,
 } from './write/did.ts'
 export { depositEscrow, setPayee, withdrawEscrow } from './write/escrow.ts'
+export {
+  buyFileRead,
+  changeFileController,
+  changeFileKeywords,
+  changeFilePrice,
+  changeFileType,
+  deactivateFile,
+  grantFileRead,
+  refundFileSale,
+  registerFile,
+  registerMfileDid,
+  releaseFileSale,
+  revokeFileRead,
+  withdrawFileSales,
+} from './write/files.ts'
+export {
+  announceMarketTerms,
+  buyQuota,
+  buyQuotaForDid,
+  cashVoucher,
+  endQuota,
+  grantQuota,
+  grantQuotaToDid,
+  submitPurchase,
+  withdrawQuota,
+} from './write/market.ts'
 export {
   amendOrder,
   cancelOrderNonce,

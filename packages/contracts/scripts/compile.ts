@@ -9,9 +9,10 @@ import { fileURLToPath } from 'node:url'
 
 export const packageRoot: string = fileURLToPath(new URL('..', import.meta.url))
 
-/** The contracts that are deployed, in the order of deployment. */
+/** The contracts that are deployed, in the order of deployment; QuotaPay twice. */
 export const deployedContracts: readonly string[] = [
   'Governance',
+  'Timelock',
   'MemoToken',
   'Roles',
   'Pledges',
@@ -20,6 +21,11 @@ export const deployedContracts: readonly string[] = [
   'Reads',
   'AccountDid',
   'DidProxy',
+  'QuotaPay',
+  'SpaceMarket',
+  'FileDid',
+  'FileProxy',
+  'Checkpoints',
   'Registry',
 ]
 

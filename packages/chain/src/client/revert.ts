@@ -1,14 +1,20 @@
 import {
   accountDidAbi,
+  checkpointsAbi,
   didProxyAbi,
   escrowAbi,
+  fileDidAbi,
+  fileProxyAbi,
   governanceAbi,
   memoTokenAbi,
   ordersAbi,
   pledgesAbi,
+  quotaPayAbi,
   readsAbi,
   registryAbi,
   rolesAbi,
+  spaceMarketAbi,
+  timelockAbi,
 } from '@memo/contracts'
 import { MemoError } from '@memo/core'
 import {
@@ -25,6 +31,12 @@ import { type Explanation, explanations } from './explanations.ts'
 
 const contractErrors: readonly AbiItem[] = [
   ...accountDidAbi,
+  ...timelockAbi,
+  ...spaceMarketAbi,
+  ...quotaPayAbi,
+  ...fileProxyAbi,
+  ...fileDidAbi,
+  ...checkpointsAbi,
   ...didProxyAbi,
   ...escrowAbi,
   ...governanceAbi,

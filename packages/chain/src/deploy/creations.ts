@@ -12,10 +12,6 @@ import {
   escrowBytecode,
   escrowDeployedBytecode,
   escrowImmutables,
-  governanceAbi,
-  governanceBytecode,
-  governanceDeployedBytecode,
-  governanceImmutables,
   memoTokenAbi,
   memoTokenBytecode,
   memoTokenDeployedBytecode,
@@ -43,6 +39,8 @@ import {
 } from '@memo/contracts'
 import { type Address, encodeDeployData, type Hex, zeroAddress } from 'viem'
 import { type Addresses, registryEntries, registryName } from '../addresses.ts'
+import { createGovernance } from './governance-creations.ts'
+import { createMarket } from './market-creations.ts'
 import type { NetworkParams } from './params.ts'
 
 type Range = { readonly start: number; readonly length: number }
@@ -57,27 +55,29 @@ export type Creation = {
 
 /** The creation of every contract of a network whose addresses are `at`. */
 export function createAll(deployer: Address, at: Addresses, params: NetworkParams): Record<keyof Addresses, Creation> {
-  return { ...createRoles(deployer, at, params), ...createOrders(deployer, at, params), ...createDids(at) }
+  return {
+    ...createGovernance(deployer, at, params.governance),
+    ...createRoles(deployer, at, params),
+    ...createOrders(deployer, at, params),
+    ...createDids(at),
+    ...createMarket(deployer, at, params),
+  }
 }
 
-type Some<Key extends keyof Addresses> = Record<Key, Creation>
+/** The creations of some contracts. */
+export type Some<Key extends keyof Addresses> = Record<Key, Creation>
 
 function createRoles(
   deployer: Address,
   at: Addresses,
   { supplyAtto, level, exitLock, pledge, slasher = zeroAddress }: NetworkParams,
-): Some<'governance' | 'memoToken' | 'roles' | 'pledges' | 'registry'> {
+): Some<'memoToken' | 'roles' | 'pledges' | 'registry'> {
   const entries = registryEntries.map(({ key, name, instanceId }) => ({
     name: registryName(name),
     instanceId,
     target: at[key],
   }))
   return {
-    governance: {
-      data: encodeDeployData({ abi: governanceAbi, bytecode: governanceBytecode, args: [deployer] }),
-      deployedBytecode: governanceDeployedBytecode,
-      immutables: governanceImmutables,
-    },
     memoToken: {
       data: encodeDeployData({ abi: memoTokenAbi, bytecode: memoTokenBytecode, args: [deployer, supplyAtto] }),
       deployedBytecode: memoTokenDeployedBytecode,

@@ -27,6 +27,33 @@ export type NetworkParams = {
     readonly disputeSeconds: bigint
     readonly readClosing: LockParams
   }
+  /** Who governs; default the deployer. `spec/governance.md` 1 to 4 */
+  readonly governance: {
+    /** How long what governance decides waits; with 0 the governor needs no timelock. */
+    readonly timelockSeconds: bigint
+    readonly governor?: Address | undefined
+    /** May pause new orders at once; default the governor. */
+    readonly pauser?: Address | undefined
+    /** May grant space and traffic at once; default the governor. */
+    readonly granter?: Address | undefined
+  }
+  /** Space and traffic of the gateway. `spec/space-market.md` */
+  readonly market: {
+    readonly spacePriceAttoPerByte: bigint
+    readonly trafficPriceAttoPerByte: bigint
+    /** Whose vouchers are cashed; default the deployer. */
+    readonly seller?: Address | undefined
+    /** How long a change of prices and seller is announced. */
+    readonly delay: LockParams
+    readonly validityDays: bigint
+  }
+  /** Sales of read rights. `spec/file-did.md` 8 */
+  readonly files: {
+    /** How long a sealed sale waits for its key. */
+    readonly refund: LockParams
+    /** Says that keys were released; undefined means nobody, and that keys are not sold sealed. */
+    readonly releaser?: Address | undefined
+  }
   /** Receives its 1 % of what orders cost; default the deployer. */
   readonly foundation?: Address | undefined
   /** May fail epochs; undefined means nobody. */
@@ -53,4 +80,12 @@ export const devnetParams: NetworkParams = {
     disputeSeconds: 60n,
     readClosing: { waitSeconds: 60n, waitBlocks: 5n },
   },
+  governance: { timelockSeconds: 0n },
+  market: {
+    spacePriceAttoPerByte: 25_000n,
+    trafficPriceAttoPerByte: 10_000n,
+    delay: { waitSeconds: 60n, waitBlocks: 5n },
+    validityDays: 1_095n,
+  },
+  files: { refund: { waitSeconds: 60n, waitBlocks: 5n } },
 }

@@ -6,6 +6,7 @@ import type { NetworkParams } from './params.ts'
 /** The order of deployment; a contract's address follows from its place. */
 const order = [
   'governance',
+  'timelock',
   'memoToken',
   'roles',
   'pledges',
@@ -14,6 +15,12 @@ const order = [
   'reads',
   'accountDid',
   'didProxy',
+  'spacePay',
+  'trafficPay',
+  'spaceMarket',
+  'fileDid',
+  'fileProxy',
+  'checkpoints',
   'registry',
 ] as const
 

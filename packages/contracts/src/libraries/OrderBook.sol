@@ -81,7 +81,10 @@ library OrderBook {
             uint64 until = segmentEnd < to ? segmentEnd : to;
             uint256 failures = failed.count(order.provider, from, until);
             total += _addTo(split, self.segmentOf[orderId][order.firstSegment], until - from, failures);
-            if (until == segmentEnd) delete self.segmentOf[orderId][order.firstSegment++];
+            if (until == segmentEnd) {
+                delete self.segmentOf[orderId][order.firstSegment];
+                ++order.firstSegment;
+            }
             order.settledTo = until;
         }
         split.foundation = total - split.income - split.refund - split.keepers;

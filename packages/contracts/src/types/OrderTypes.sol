@@ -2,6 +2,8 @@
 pragma solidity 0.8.37;
 
 /// @notice What user and provider sign. `start` and `end` are epochs, `submitBy` seconds since 1970.
+/// The order of its fields is that of the message.
+// solhint-disable-next-line gas-struct-packing
 struct OrderTerms {
     address user;
     address provider;

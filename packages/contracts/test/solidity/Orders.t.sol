@@ -58,6 +58,14 @@ contract OrdersTest is OrderNetwork {
         equal(settleAll(id), 111, "both");
     }
 
+    function test_on_a_young_chain_no_epoch_is_closed() public {
+        vm.roll(DISPUTE_BLOCKS - 1);
+        equal(orders.closedBefore(), 0, "too few blocks");
+        vm.roll(DISPUTE_BLOCKS);
+        vm.warp(DISPUTE_SECONDS - 1);
+        equal(orders.closedBefore(), 0, "too few seconds");
+    }
+
     function test_settling_goes_in_bounded_steps() public {
         uint64 id = open(1, 101, 101 + 5000);
         closeEpochsBefore(101 + 5000);

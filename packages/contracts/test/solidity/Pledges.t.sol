@@ -118,6 +118,12 @@ contract PledgesTest is Network {
         equal(pledges.slash(alice, 9, address(0xbe)), 0, "nothing left");
     }
 
+    function test_what_was_not_announced_is_not_cancelled() public {
+        vm.expectRevert(abi.encodeWithSelector(Pledges.NothingAnnounced.selector, alice));
+        vm.prank(alice);
+        pledges.cancelWithdrawal();
+    }
+
     function test_amounts_are_bounded() public {
         vm.expectRevert(PledgeBook.AmountMissing.selector);
         pledges.deposit(alice, 0);

@@ -13,7 +13,11 @@ contract RegistryTest is Test {
         Registry.Entry[] memory initial = new Registry.Entry[](2);
         initial[0] = Registry.Entry("MemoToken", 4, address(0x44));
         initial[1] = Registry.Entry("Roles", 0, address(0x55));
-        registry = new Registry(address(new Governance(address(this))), 1, initial);
+        registry = new Registry(
+            address(new Governance(address(this), new Governance.Assignment[](0), new Governance.Membership[](0))),
+            1,
+            initial
+        );
     }
 
     function test_it_is_complete_from_its_first_block() public view {

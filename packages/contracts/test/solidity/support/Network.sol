@@ -48,7 +48,7 @@ abstract contract Network is Test {
         vm.warp(1_700_000_000);
         vm.roll(100);
         token = new MemoToken(address(this), SUPPLY);
-        governance = new Governance(address(this));
+        governance = new Governance(address(this), new Governance.Assignment[](0), new Governance.Membership[](0));
         Lock memory lock = Lock(LOCK_SECONDS, LOCK_BLOCKS);
         address escrowAddress = next(2);
         address ordersAddress = next(3);
