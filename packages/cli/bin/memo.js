@@ -28,12 +28,13 @@ const main = isCheckout ? source : compiled
 // collecting it (spec/performance.md 6).
 const flags = [
   '--disable-warning=ExperimentalWarning',
-  '--initial-old-space-size=96',
+  '--initial-old-space-size=80',
   '--max-semi-space-size=8',
   ...(isCheckout ? ['--conditions=source'] : []),
 ]
 
 keepCompiledCode()
+boundMalloc()
 const canRun = isNewEnough(process.versions.node)
 if (canRun && !isCheckout) await becomeCommand()
 else if (canRun && process.execve !== undefined) replaceProcess()
@@ -50,6 +51,12 @@ function keepCompiledCode() {
   const cache = process.env.XDG_CACHE_HOME || join(homedir(), '.cache')
   process.env.NODE_COMPILE_CACHE ??= join(cache, 'memo', 'compiled')
   nodeModule.enableCompileCache?.(process.env.NODE_COMPILE_CACHE)
+}
+
+/** For glibc, in the processes that follow: large memory goes back when it is freed, and threads share arenas. */
+function boundMalloc() {
+  process.env.MALLOC_MMAP_THRESHOLD_ ??= '262144'
+  process.env.MALLOC_ARENA_MAX ??= '2'
 }
 
 /** A published package needs no flags: no second Node is started. */

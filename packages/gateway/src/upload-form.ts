@@ -8,7 +8,7 @@ const MAX_FIELD_BYTES = 4_096
 const MAX_FIELDS = 32
 const MAX_HEADER_PAIRS = 64
 const MAX_QUOTED_CHARS = 100
-const BUFFER_BYTES = 1_048_576
+const BUFFER_BYTES = 262_144
 /** What changes how the file is stored, and so must be known when it begins. */
 const EARLY_FIELDS: ReadonlySet<string> = new Set(['public', 'name'])
 

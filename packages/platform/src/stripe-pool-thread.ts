@@ -3,8 +3,8 @@ import { MemoError } from '@memo/core'
 import type { StripeAnswer, StripeFailure, StripeTask, StripeTaskOf } from './stripe-pool-task.ts'
 
 /** What a thread may allocate beside the memory of its stripe, which is not counted here. */
-const MAX_OLD_HEAP_MIB = 96
-const MAX_YOUNG_HEAP_MIB = 8
+const MAX_OLD_HEAP_MIB = 48
+const MAX_YOUNG_HEAP_MIB = 4
 
 /** The thread that worked on a stripe ended before it was done; the stripe's memory is lost. */
 export class StripeThreadCrashedError extends MemoError {

@@ -7,8 +7,8 @@ const USUAL_PORT = 8_080
 const SECOND_PORT = 8_081
 const DEFAULT_POLICY = 'rs:4+2'
 const DRAIN_MS = 5_000
-/** What all uploads hold together: five stripes of 4+2, plaintext and strips (`spec/performance.md` 6). */
-const PUT_MEMORY_BYTES = 50 * 1_048_576
+/** What all uploads hold together: four stripes of 4+2, plaintext and strips (`spec/performance.md` 6). */
+const PUT_MEMORY_BYTES = 40 * 1_048_576
 /** What all downloads hold together: three stripes of 4+2, as read and as opened. */
 const READ_MEMORY_BYTES = 24 * 1_048_576
 
