@@ -18,6 +18,7 @@ import {
   encodePlacement,
   envelopeFromPlain,
   envelopeToPlain,
+  findBytesFromHex,
   hexFromBytes,
   isReceipt,
   isSamePart,
@@ -272,16 +273,22 @@ describe('an index entry', () => {
     assert.throws(() => decodeSignedEntry(network, bytes, new Uint8Array(0)), BadInputError)
   })
 
-  test('that drags along what nobody reads is no larger than an entry can be', async () => {
-    const { bytes } = await signEntry(network, putEntry, writer)
-    for (const [extraBytes, isRefused] of [
-      [9_000_000, false],
-      [9_500_000, true],
-    ] as const) {
-      const padded = withFields(bytes, { zzz: new Uint8Array(extraBytes) })
-      const expected = isRefused ? /too large/ : /did not sign/
-      assert.throws(() => decodeSignedEntry(network, padded, new Uint8Array(65)), expected)
+  test('that drags along what nobody reads is refused, at any depth and size', async () => {
+    const { bytes, signature } = await signEntry(network, putEntry, writer)
+    const { put } = decode(bytes) as { put: Plain }
+    const dragging: Plain[] = [
+      { zzz: 1 },
+      { zzz: new Uint8Array(9_000_000) },
+      { put: { ...put, zzz: 1 } },
+      { put: { ...put, manifest: { ...(put.manifest as Plain), zzz: 1 } } },
+      { put: { ...put, public: 0 } },
+      { delete: [findBytesFromHex(testSigner(9).address, 20), 1] },
+    ]
+    for (const fields of dragging) {
+      assert.throws(() => decodeSignedEntry(network, withFields(bytes, fields), signature), /unknown fields/)
     }
+    const large = withFields(bytes, { zzz: new Uint8Array(9_500_000) })
+    assert.throws(() => decodeSignedEntry(network, large, signature), /too large/)
   })
 
   test('that hides its object shows no CID', async () => {

@@ -1,6 +1,14 @@
 import { decode } from '@ipld/dag-cbor'
 import { primitives } from '#primitives'
-import { type Address, concatBytes, encodeCbor, findBytesFromHex, hexFromBytes, utf8 } from '../bytes/index.ts'
+import {
+  type Address,
+  concatBytes,
+  encodeCbor,
+  equalBytes,
+  findBytesFromHex,
+  hexFromBytes,
+  utf8,
+} from '../bytes/index.ts'
 import { BadInputError } from '../errors/index.ts'
 import {
   findSignerAddress,
@@ -155,7 +163,7 @@ function decodeEntry(bytes: Uint8Array): LogEntry {
   if (typeof did !== 'string' || did.length > MAX_DID_CHARS) throw new BadInputError('an index entry without a DID')
   if (!isBytes(writer, 20) || !isBytes(prev, 32)) throw new BadInputError('an index entry without writer or link')
   if (!isCount(seq) || seq < 1 || !isCount(time)) throw new BadInputError('an index entry without number or time')
-  return {
+  const entry: LogEntry = {
     did,
     writer: hexFromBytes(writer),
     seq,
@@ -164,6 +172,9 @@ function decodeEntry(bytes: Uint8Array): LogEntry {
     evidence: login === undefined ? undefined : evidenceFromPlain(login),
     action: actionFromPlain(plain),
   }
+  // What no reader knows would be kept and carried by all keepers.
+  if (!equalBytes(encodeCbor(entryToPlain(entry)), bytes)) throw new BadInputError('an index entry with unknown fields')
+  return entry
 }
 
 function actionFromPlain(plain: Record<string, unknown>): LogAction {
