@@ -25,8 +25,9 @@ import {
   type Timers,
 } from '@memo/core'
 import { ForbiddenError } from '../server/errors.ts'
-import { RECEIPT_MARGIN_SECONDS, RECEIPT_USE_SECONDS } from './limits.ts'
+import { type KeeperLimits, RECEIPT_MARGIN_SECONDS, RECEIPT_USE_SECONDS } from './limits.ts'
 import type { KeeperStore } from './store.ts'
+import type { WriteBudgets } from './write-budget.ts'
 
 /** The DID of an entry is not on the chain, or not yet as this keeper sees it. */
 export class UnknownDidError extends NotFoundError {
@@ -60,6 +61,8 @@ export type AdmissionOptions = {
   readonly clock: Clock
   readonly timers: Timers
   readonly store: KeeperStore
+  readonly budgets: WriteBudgets
+  readonly limits: Pick<KeeperLimits, 'userBudget' | 'strangerBudget'>
 }
 
 /** What may be written of a bundle that is admitted. */
@@ -74,7 +77,7 @@ const CHECKS_PER_TURN = 128
 /**
  * Whether a bundle that continues its log may be taken (`spec/wire.md` 6), and what of it is to be written. Errors:
  * {@link UnknownDidError}, {@link DidDeactivatedError}, {@link ForbiddenError}, {@link PartMissingError},
- * {@link ReceiptRefusedError}, BadInputError.
+ * {@link ReceiptRefusedError}, WriteBudgetError, BadInputError.
  */
 export async function admitBundle(
   options: AdmissionOptions,
@@ -85,7 +88,26 @@ export async function admitBundle(
   assertWellFormed(bundle)
   const did = await getActiveDid(options.chain, entry.did)
   const login = await assertMayWrite(options, did, entry)
-  return { parts: await admitParts(options, bundle, origin), loginDigest: entry.seq === 1 ? login : undefined }
+  const charge = await assertBudgetLeft(options, bundle, origin)
+  const parts = await admitParts(options, bundle, origin)
+  charge()
+  return { parts, loginDigest: entry.seq === 1 ? login : undefined }
+}
+
+/** Gives what takes the entry off its writer's budget. What another keeper took was taken off there. */
+async function assertBudgetLeft(
+  { chain, budgets, limits }: AdmissionOptions,
+  { signed }: IndexBundle,
+  origin: BundleOrigin,
+): Promise<() => void> {
+  if (origin === 'replicated') return () => undefined
+  const budget = isActiveUser(await chain.findAccount(signed.entry.writer)) ? limits.userBudget : limits.strangerBudget
+  budgets.assertLeft(signed.entry, budget)
+  return () => budgets.charge(signed.entry, budget, signed.bytes.length)
+}
+
+function isActiveUser(account: Account | undefined): boolean {
+  return account?.role === 'user' && account.state === 'active'
 }
 
 function assertWellFormed({ signed, parts }: IndexBundle): void {
@@ -119,8 +141,7 @@ async function getActiveDid(chain: Chain, did: string): Promise<DidRecord> {
 async function assertMayWrite(options: AdmissionOptions, did: DidRecord, entry: LogEntry): Promise<Hex | undefined> {
   const { writer } = entry
   if (did.authenticationKeys.some((key) => key.address === writer)) return undefined
-  const account = await options.chain.findAccount(writer)
-  if (account?.role !== 'user' || account.state !== 'active') {
+  if (!isActiveUser(await options.chain.findAccount(writer))) {
     throw new ForbiddenError(`${writer} is no key of ${did.did} and no active user`, {
       fix: 'Sign with an authentication key of the DID, or register the account as a user and log in to it.',
     })

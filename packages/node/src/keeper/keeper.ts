@@ -11,6 +11,7 @@ import { createProber, type Prober } from './prober.ts'
 import { startReplication } from './replication.ts'
 import { createKeeperRoutes } from './routes.ts'
 import { openKeeperStore } from './store.ts'
+import { createWriteBudgets } from './write-budget.ts'
 
 export type KeeperOptions = {
   readonly network: Network
@@ -67,7 +68,7 @@ async function open(
   const { network, chain, clock, timers, random, signer, index } = options
   const ports = { ...options, signer: undefined }
   const store = await openKeeperStore({ network, index })
-  const intake = createIntake({ network, chain, clock, timers, store })
+  const intake = createIntake({ network, chain, clock, timers, store, budgets: createWriteBudgets(clock), limits })
   const prober = createProber({ ports, chain, probeTimeoutMs: limits.probeTimeoutMs, log })
   const nowMs = () => clock.nowMs()
   const routes = createKeeperRoutes({ chain, timers, random, signer, store, intake, prober, limits, nowMs })

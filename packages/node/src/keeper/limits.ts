@@ -1,10 +1,15 @@
 import { MAX_BUNDLE_BYTES } from '@memo/core'
+import type { WriteBudget } from './write-budget.ts'
 
 /** What one keeper takes on at once, and its pace (`spec/keeper.md`). */
 export type KeeperLimits = {
   readonly maxRunningRequests: number
   /** Bundles that arrive or are being taken may fill so much memory. */
   readonly maxArrivingBytes: number
+  /** What a writer that is an active user may bring into one log. */
+  readonly userBudget: WriteBudget
+  /** What any other key of a DID may bring: it costs nothing to have one. */
+  readonly strangerBudget: WriteBudget
   /** Between two rounds of probes. */
   readonly probeIntervalMs: number
   /** Between the first rounds, while a provider is silent: a network is started in any order. */
@@ -26,6 +31,8 @@ const SECOND_MS = 1_000
 export const KEEPER_LIMITS: KeeperLimits = {
   maxRunningRequests: 1_024,
   maxArrivingBytes: 256 * 1_048_576,
+  userBudget: { entriesPerHour: 20_000, bytesPerHour: 64 * 1_048_576 },
+  strangerBudget: { entriesPerHour: 500, bytesPerHour: 1_048_576 },
   probeIntervalMs: 10 * SECOND_MS,
   eagerProbeMs: SECOND_MS,
   eagerForMs: 60 * SECOND_MS,
