@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { after, before, describe, test } from 'node:test'
+import { after, before, test } from 'node:test'
 import { accountFromSecretKey, createChainClient, type DeployResult, devnetParams, runDeploy } from '@memo/chain'
 import { keccak256, utf8 } from '@memo/core'
-import { type Anvil, startAnvil, withoutAnvil } from '../packages/chain/test/support/anvil.ts'
+import { type Anvil, describeWithAnvil, startAnvil } from '../packages/chain/test/support/anvil.ts'
 import { eventually, freshDir, isRunning, killHard, memo, type Server, start } from './support/memo.ts'
 
 const PROVIDERS = 4
@@ -13,7 +13,7 @@ const POLICY = 'rs:2+1'
 const SIZE = 3_000_001
 
 /** The verbs that a person types, against a chain that we did not write. */
-describe('a network on a chain that others run', { skip: withoutAnvil }, () => {
+describeWithAnvil('a network on a chain that others run', () => {
   /** Test key, which anybody can compute: on networks of one machine it gives to whoever joins. */
   const bank = accountFromSecretKey(keccak256(utf8('the bank of local MEMO networks: a test key, worth nothing')))
   const file = randomBytes(SIZE)

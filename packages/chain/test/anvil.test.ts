@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, test } from 'node:test'
-import { withoutAnvil } from './support/anvil.ts'
+import { test } from 'node:test'
+import { describeWithAnvil } from './support/anvil.ts'
 
 /** Every file here that asks for a chain and would take any. */
 const files = readdirSync(import.meta.dirname)
@@ -11,7 +11,9 @@ const files = readdirSync(import.meta.dirname)
   .filter((name) => /\bstart(Chain|Network)\b/.test(readFileSync(join(import.meta.dirname, name), 'utf8')))
   .filter((name) => name !== 'anvil.test.ts')
 
-describe('what holds on our own chain holds on anvil as well', { skip: withoutAnvil, concurrency: 2 }, () => {
+describeWithAnvil('what holds on our own chain holds on anvil as well', suite, { concurrency: 2 })
+
+function suite(): void {
   test('wherever a test needs a chain', () => {
     assert.ok(files.length >= 6, files.join())
   })
@@ -24,7 +26,7 @@ describe('what holds on our own chain holds on anvil as well', { skip: withoutAn
       assert.match(said, /^# skipped 0$/m)
     })
   }
-})
+}
 
 /** Runs a test file in a process of its own, with anvil for each chain that it starts. */
 async function runOnAnvil(path: string): Promise<{ readonly code: unknown; readonly said: string }> {

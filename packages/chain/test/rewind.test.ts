@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, type TestContext, test } from 'node:test'
+import { after, before, type TestContext, test } from 'node:test'
 import { memoTokenAbi } from '@memo/contracts'
 import { type AbiEvent, decodeEventLog } from 'viem'
 import {
@@ -18,14 +18,14 @@ import {
   type WatchedLog,
   watchEvents,
 } from '../src/index.ts'
-import { type Anvil, startAnvil, withoutAnvil } from './support/anvil.ts'
+import { type Anvil, describeWithAnvil, startAnvil } from './support/anvil.ts'
 import { clientOf, connectTo, deployer, pollingIntervalMs, testAccount } from './support/network.ts'
 
 const transfers = memoTokenAbi.filter((item) => item.type === 'event' && item.name === 'Transfer') as AbiEvent[]
 const to = testAccount(1).address
 
 /** Our own chain never goes back; others do, and forget what was in the blocks that they drop. */
-describe('on a chain that rewinds', { skip: withoutAnvil }, () => {
+describeWithAnvil('on a chain that rewinds', () => {
   let anvil: Anvil
   let addresses: Addresses
   let fresh: unknown
@@ -89,6 +89,32 @@ describe('on a chain that rewinds', { skip: withoutAnvil }, () => {
     await send(6n)
     await anvil.mine(2)
     assert.deepEqual(await take(events, 1), [6n])
+    await events.return()
+  })
+
+  test('a chain that goes back while its logs are read is read again, as far as it then goes', async (context) => {
+    const target = await begin(context)
+    const send = async (amountAtto: bigint) => await transferMemo(clientOf(anvil, deployer), { ...target, amountAtto })
+    let place: unknown
+    const moving = {
+      request: async (call: { method: string; params?: unknown }) => {
+        if (call.method === 'eth_getLogs' && place !== undefined) {
+          await anvil.rewind(place)
+          place = undefined
+        }
+        return await anvil.request(call)
+      },
+    }
+    const options = { address: addresses.memoToken, events: transfers, fromBlock: 0n }
+    const events = watchEvents(clientOf(moving), options)
+    assert.deepEqual(await take(events, 1), [devnetParams.supplyAtto])
+    const before = await anvil.snapshot()
+    await send(1n)
+    place = before
+    const next = take(events, 1)
+    while (place !== undefined) await new Promise((resolve) => setTimeout(resolve, 1))
+    await send(2n)
+    assert.deepEqual(await next, [2n])
     await events.return()
   })
 
@@ -231,7 +257,7 @@ describe('on a chain that rewinds', { skip: withoutAnvil }, () => {
   })
 })
 
-describe('a deployment on a chain that rewinds', { skip: withoutAnvil }, () => {
+describeWithAnvil('a deployment on a chain that rewinds', () => {
   test('is completed at the same addresses, wherever it was cut off', async (context) => {
     const anvil = await startAnvil({ rich: [deployer.address] })
     context.after(() => anvil.close())

@@ -85,9 +85,9 @@ test('a deployment that was killed with a step on its way waits for that step', 
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
   await second
-  assert.deepEqual(outcomes.slice(0, 2), ['governance found', 'memoToken found'])
-  assert.equal(
-    outcomes.length,
-    planDeploy({ deployer: deployer.address, firstNonce: 0, params: devnetParams }).steps.length,
+  const { steps } = planDeploy({ deployer: deployer.address, firstNonce: 0, params: devnetParams })
+  assert.deepEqual(
+    outcomes,
+    steps.map(({ key }, position) => `${key} ${position < 2 ? 'found' : 'created'}`),
   )
 })

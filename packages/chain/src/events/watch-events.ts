@@ -82,8 +82,14 @@ async function findStretch(
   const hash = await findBlockHash(client, last)
   if (hash === undefined) return undefined
   const logs: Log[] = []
-  for await (const page of readLogs(client, { address, events, fromBlock: first, toBlock: last })) logs.push(...page)
   const stretch = { first, last, hash, logs }
+  try {
+    for await (const page of readLogs(client, { address, events, fromBlock: first, toBlock: last })) logs.push(...page)
+  } catch (error) {
+    // Some chains refuse to read beyond their head, which was further when it was asked for.
+    if (await stands(client, stretch)) throw error
+    return undefined
+  }
   return (await stands(client, stretch)) ? stretch : undefined
 }
 

@@ -8,6 +8,7 @@ import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { describe, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 
 const BINARY = join(import.meta.dirname, '..', '..', '..', '..', 'node_modules', '.bin', 'anvil')
@@ -20,9 +21,16 @@ const HEARTBEAT_MS = 1_000
 /** More than any account of a network that is not for tests has. */
 const RICH_HEX = `0x${(10n ** 27n).toString(16)}`
 
-/** Why tests with anvil are skipped; false where they are not. */
-export const withoutAnvil: string | false =
-  !existsSync(BINARY) && `anvil is not on npm for ${process.platform}-${process.arch}`
+/** A suite that needs anvil; where there is none, it is one test that is skipped and says why. */
+export function describeWithAnvil(
+  name: string,
+  run: () => void,
+  options: { readonly concurrency?: number } = {},
+): void {
+  const skip = `anvil is not on npm for ${process.platform}-${process.arch}`
+  if (existsSync(BINARY)) void describe(name, options, run)
+  else void test(name, { skip })
+}
 
 export type Anvil = {
   readonly pid: number
@@ -136,25 +144,34 @@ function wire(url: string, minesEach: boolean): Omit<Anvil, 'pid' | 'listen' | '
     if (error) throw Object.assign(new TypeError(error.message), { code: error.code, data: error.data })
     return result
   }
+  // One after the other: while anvil exchanges blocks, what it does for others at the same time can break its chain.
+  let tail: Promise<unknown> = Promise.resolve()
+  const inTurn = async <T>(run: () => Promise<T>): Promise<T> => {
+    const turn = tail.then(run)
+    tail = turn.catch(() => 'the next one has its own fate')
+    return await turn
+  }
   return {
-    ask,
-    async request({ method, params }) {
-      const answer = await ask(method, params)
-      if (minesEach && method === 'eth_sendRawTransaction') await ask('evm_mine')
-      return answer
-    },
+    ask: (method, params) => inTurn(() => ask(method, params)),
+    request: ({ method, params }) =>
+      inTurn(async () => {
+        const answer = await ask(method, params)
+        if (minesEach && method === 'eth_sendRawTransaction') await ask('evm_mine')
+        return answer
+      }),
     async mine(count = 1) {
-      for (let mined = 0; mined < count; mined += 1) await ask('evm_mine')
+      for (let mined = 0; mined < count; mined += 1) await inTurn(() => ask('evm_mine'))
     },
     async increaseTime(seconds) {
-      await ask('evm_increaseTime', [seconds])
+      await inTurn(() => ask('evm_increaseTime', [seconds]))
     },
-    snapshot: () => ask('evm_snapshot'),
+    snapshot: () => inTurn(() => ask('evm_snapshot')),
     async rewind(snapshot) {
-      if ((await ask('evm_revert', [snapshot])) !== true) throw new TypeError('anvil does not know the snapshot')
+      const isKnown = await inTurn(() => ask('evm_revert', [snapshot]))
+      if (isKnown !== true) throw new TypeError('anvil does not know the snapshot')
     },
     async reorganize(depth) {
-      await ask('anvil_reorg', [depth, []])
+      await inTurn(() => ask('anvil_reorg', [depth, []]))
     },
   }
 }
