@@ -28,7 +28,7 @@ const main = isCheckout ? source : compiled
 // collecting it (spec/performance.md 6).
 const flags = [
   '--disable-warning=ExperimentalWarning',
-  '--initial-old-space-size=80',
+  '--initial-old-space-size=96',
   '--max-semi-space-size=8',
   ...(isCheckout ? ['--conditions=source'] : []),
 ]
