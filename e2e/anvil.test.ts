@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test'
 import { accountFromSecretKey, createChainClient, type DeployResult, devnetParams, runDeploy } from '@memo/chain'
 import { keccak256, utf8 } from '@memo/core'
 import { type Anvil, describeWithAnvil, startAnvil } from '../packages/chain/test/support/anvil.ts'
-import { eventually, freshDir, isRunning, killHard, memo, type Server, start } from './support/memo.ts'
+import { eventually, freePort, freshDir, isRunning, killHard, memo, type Server, start } from './support/memo.ts'
 
 const PROVIDERS = 4
 const POLICY = 'rs:2+1'
@@ -88,4 +88,45 @@ describeWithAnvil('a network on a chain that others run', () => {
     return found
   }
   const addressOf = (node: Server) => String(node.seen('ready')[0]?.address)
+})
+
+describeWithAnvil('memo up on a chain that others run', () => {
+  const bank = accountFromSecretKey(keccak256(utf8('the bank of local MEMO networks: a test key, worth nothing')))
+  let anvil: Anvil
+
+  before(async () => {
+    anvil = await startAnvil({ rich: [bank.address] })
+  })
+  after(async () => {
+    await anvil?.close()
+  })
+
+  test('it deploys there, stores a file, loses a provider and fetches the file', async () => {
+    const { url } = await anvil.listen()
+    const sizes = ['--providers', '4', '--keepers', '1', '--policy', POLICY]
+    const flags = ['--rpc', url, '--port', String(await freePort()), '--data', await freshDir(), ...sizes]
+    const network = start(['up', ...flags, '--demo', '--json'])
+    try {
+      const ready = await network.event('ready')
+      assert.equal(ready.rpc, url)
+      assert.ok((ready.nodes as { role: string }[]).every(({ role }) => role !== 'chain'))
+      await network.event('demo-done')
+    } finally {
+      await network.stop()
+    }
+  })
+
+  test('a chain that is not there, or gives the bank nothing, is said to be so', async () => {
+    const absent = await memo(['up', '--rpc', `http://127.0.0.1:${await freePort()}`, '--data', await freshDir()])
+    assert.equal(absent.code, 5, absent.stderr)
+    const poor = await startAnvil({ rich: [] })
+    try {
+      const { url } = await poor.listen()
+      const refused = await memo(['up', '--rpc', url, '--port', String(await freePort()), '--data', await freshDir()])
+      assert.notEqual(refused.code, 0)
+      assert.match(refused.stderr, new RegExp(bank.address, 'i'))
+    } finally {
+      await poor.close()
+    }
+  })
 })

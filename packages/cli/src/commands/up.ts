@@ -5,6 +5,7 @@ import type { AddVerb, Verb } from '../program.ts'
 import { type CommonOptions, dataDirOf, wholeNumber } from '../settings.ts'
 
 type Options = CommonOptions & {
+  readonly rpc?: string
   readonly port?: number
   readonly providers: number
   readonly keepers: number
@@ -20,6 +21,7 @@ const up: Verb<Options> = async ({ runtime, output }, options) => {
   const { runUp } = await import('../up/run-up.ts')
   await runUp(runtime, output, {
     dataDir: dataDirOf(options),
+    rpc: options.rpc,
     port: options.port,
     providers: options.providers,
     keepers: options.keepers,
@@ -45,6 +47,7 @@ export function addCommands(program: Command, addVerb: AddVerb): void {
   const command = program
     .command('up')
     .description('run a whole network on this machine')
+    .option('--rpc <url>', 'a test chain of this machine to use instead of the embedded one')
     .option('--port <n>', 'where the gateway listens (default 8080)', wholeNumber('--port', 1, 65_535))
     .option('--providers <n>', 'how many', wholeNumber('--providers', 1, MAX_NODES), 7)
     .option('--keepers <n>', 'how many', wholeNumber('--keepers', 1, MAX_NODES), 3)

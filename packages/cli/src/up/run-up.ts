@@ -1,8 +1,17 @@
 import { join } from 'node:path'
-import { accountFromSecretKey, createChainClient, ensureFunds, planDeploy, runDeploy } from '@memo/chain'
+import {
+  accountFromSecretKey,
+  type ChainClient,
+  createChainClient,
+  ensureFunds,
+  getBlock,
+  planDeploy,
+  runDeploy,
+} from '@memo/chain'
 import { type Address, envelopeFromError } from '@memo/core'
 import { ListenError, lockDataDirectory } from '@memo/platform'
-import { LOCAL_BANK_KEY, LOCAL_CHAIN_ID, localBankAddress, localParams } from '../local-chain.ts'
+import { FundsMissingError } from '../errors.ts'
+import { isLocalNetwork, LOCAL_BANK_KEY, localBankAddress, localParams } from '../local-chain.ts'
 import { formatMs, type Output } from '../output.ts'
 import { findFreePort } from '../ports.ts'
 import { type ParentMessage, type Runtime, raceAbort, untilStopped } from '../runtime.ts'
@@ -15,6 +24,8 @@ import { untilMatching } from './until-matching.ts'
 
 export type UpOptions = {
   readonly dataDir: string
+  /** A chain of this machine that somebody else runs; absent, the embedded one is started. */
+  readonly rpc: string | undefined
   readonly port: number | undefined
   readonly providers: number
   readonly keepers: number
@@ -31,6 +42,7 @@ const STOP_GRACE_MS = 8_000
 export type RunningNetwork = {
   readonly dataDir: string
   readonly rpcUrl: string
+  readonly chainId: number
   readonly registry: Address
   readonly gateway: string
   readonly policy: string
@@ -91,7 +103,7 @@ async function start(
   const startedMs = performance.now()
   const say = createReporter(output, startedMs)
   output.progress(`${output.style('bold', 'memo up')}  ${options.dataDir}\n`)
-  const rpcUrl = `http://${HOST}:${layout.rpcPort}`
+  const rpcUrl = options.rpc ?? `http://${HOST}:${layout.rpcPort}`
   const params = localParams(layout.level)
   const { addresses } = planDeploy({ deployer: localBankAddress(), firstNonce: 0, params })
   const { registry } = addresses
@@ -123,9 +135,13 @@ async function start(
     ...[role, 'run', '--init', '--json', ...networkArgs],
     ...['--data', join(options.dataDir, name), '--port', `${port}`],
   ]
-  const chain = make('chain', 'chain', [
-    ...['chain', 'run', '--json', '--data', join(options.dataDir, 'chain'), '--port', `${layout.rpcPort}`],
-  ])
+  const chains = options.rpc
+    ? []
+    : [
+        make('chain', 'chain', [
+          ...['chain', 'run', '--json', '--data', join(options.dataDir, 'chain'), '--port', `${layout.rpcPort}`],
+        ]),
+      ]
   const group = (role: 'keeper' | 'provider', count: number) =>
     namesOf(role, count).map((name) => make(name, role, nodeArgs(role, name, layout.ports[name] as number)))
   const keepers = group('keeper', options.keepers)
@@ -136,13 +152,17 @@ async function start(
   ])
 
   // One thing after the other: processes that load their code side by side would only hold up what all wait for.
-  chain.start()
-  await raceAbort(chain.whenReady(), signal)
-  say('chain', rpcUrl, { chainId: LOCAL_CHAIN_ID, rpc: rpcUrl })
+  for (const chain of chains) {
+    chain.start()
+    await raceAbort(chain.whenReady(), signal)
+  }
+  if (options.rpc) await assertBankOn(bank)
+  const chainId = await bank.rpc.getChainId()
+  say('chain', rpcUrl, { chainId, rpc: rpcUrl })
   await raceAbort(runDeploy(bank, { params, signal }), signal)
   say('contracts', registry, { registry })
   for (const child of children) child.start()
-  for (const child of [chain, ...providers]) child.go()
+  for (const child of [...chains, ...providers]) child.go()
   const identifying = createIdentity({ dataDir: options.dataDir, rpcUrl, registry, signal })
   // Whichever fails first ends the start, so all are waited for at once.
   const all = Promise.all([identifying, ...children.map((child) => child.whenReady())])
@@ -164,11 +184,35 @@ async function start(
     output.progress(`  the keepers do not know enough providers for ${layout.policy} yet`, { event: 'few-providers' })
   }
   const { dataDir } = options
-  const profile = { ...findProfile(dataDir), rpc: rpcUrl, registry, chainId: LOCAL_CHAIN_ID }
+  const profile = { ...findProfile(dataDir), rpc: rpcUrl, registry, chainId }
   await saveProfile(dataDir, { ...profile, gateway: gateway.url(), did: identity.did, policy: layout.policy })
-  const network = { dataDir, rpcUrl, registry, gateway: gateway.url(), policy: layout.policy, identity, children }
+  const network = {
+    dataDir,
+    rpcUrl,
+    chainId,
+    registry,
+    gateway: gateway.url(),
+    policy: layout.policy,
+    identity,
+    children,
+  }
   reportReady(output, network, performance.now() - startedMs)
   return network
+}
+
+/** Everybody knows the bank's key, so it works only on a chain of this machine, and only where it has coins. */
+async function assertBankOn(bank: ChainClient): Promise<void> {
+  const { rpcUrl } = bank
+  await getBlock(bank)
+  if (await isLocalNetwork(rpcUrl)) return
+  throw new FundsMissingError(
+    `the chain at ${rpcUrl} is not on this machine, or gives ${localBankAddress()} no coins to deploy with`,
+    {
+      blame: 'user',
+      retry: 'never',
+      fix: 'Give that account 10^26 wei or more on a test chain of this machine. Networks where money counts are joined with: memo provider init',
+    },
+  )
 }
 
 function createReporter(output: Output, startedMs: number) {
@@ -195,7 +239,7 @@ function reportChild(output: Output, child: Child, event: ChildEvent): void {
 }
 
 function reportReady(output: Output, network: RunningNetwork, ms: number): void {
-  const { gateway, rpcUrl, registry, identity, children, dataDir } = network
+  const { gateway, rpcUrl, chainId, registry, identity, children, dataDir } = network
   const nodes = children.map(
     (child): RunningNode => ({
       name: child.name,
@@ -205,14 +249,14 @@ function reportReady(output: Output, network: RunningNetwork, ms: number): void 
       ...(child.address() ? { address: child.address() as Address } : {}),
     }),
   )
-  const ready = { gateway, rpc: rpcUrl, chainId: LOCAL_CHAIN_ID, registry, did: identity.did }
+  const ready = { gateway, rpc: rpcUrl, chainId, registry, did: identity.did }
   output.progress('')
   output.data(
     [
       `ready in ${formatMs(ms)}`,
       '',
       `  gateway   ${gateway}`,
-      `  chain     ${rpcUrl}  (chain id ${LOCAL_CHAIN_ID})`,
+      `  chain     ${rpcUrl}  (chain id ${chainId})`,
       `  registry  ${registry}`,
       `  you are   ${identity.did}`,
       `  your key  ${identity.keyFile}`,

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { open, rename, rm } from 'node:fs/promises'
 import { type ByteStream, type Manifest, NotFoundError } from '@memo/core'
-import type { Storage, StoredObject } from '@memo/sdk'
+import { CidMismatchError, type Storage, type StoredObject } from '@memo/sdk'
 import { UsageError } from '../errors.ts'
 import { formatBytes, formatMs } from '../output.ts'
 import type { Context, Verb } from '../program.ts'
@@ -17,7 +17,8 @@ export const get: Verb<GetOptions> = async (context, options, [cid = '']) => {
   if (target === '-' && process.stdout.isTTY) {
     throw new UsageError('the bytes of a file would go to the terminal', 'Give -o FILE, or -o - | program.')
   }
-  await withObject(context, options, cid, async (storage, { manifest, did }) => {
+  const isRepeatable = target !== '-'
+  await withObject(context, { ...options, isRepeatable }, cid, async (storage, { manifest, did }) => {
     const startedMs = performance.now()
     const bytes = storage.read(manifest, { owner: did, signal: context.runtime.signal })
     const onBytes = (length: number) => {
@@ -40,19 +41,27 @@ function isReadable(object: StoredObject | undefined): object is ReadableObject 
   return object?.manifest !== undefined
 }
 
-/** Finds an object by CID: among one's own, where there is an identity, then among public ones. */
+/**
+ * Finds an object by CID: among one's own, where there is an identity, then among public ones. Where the bytes of a public one
+ * turn out to have another CID and `use` can be repeated, the next one is used.
+ */
 export async function withObject(
   context: Context,
-  options: UserOptions,
+  options: UserOptions & { readonly isRepeatable?: boolean },
   cid: string,
   use: (storage: Storage, object: ReadableObject) => Promise<void>,
 ): Promise<void> {
   const profile = findProfile(dataDirOf(options))
   const { signal } = context.runtime
-  const usePublic = async (storage: Storage) => {
+  const usePublic = async (storage: Storage): Promise<void> => {
     const object = await storage.findPublicObject(cid, { signal })
     if (!isReadable(object)) throw notFound(cid)
-    await use(storage, object)
+    try {
+      await use(storage, object)
+    } catch (thrown) {
+      if (!options.isRepeatable || !(thrown instanceof CidMismatchError)) throw thrown
+      await usePublic(storage)
+    }
   }
   if (profile?.did === undefined) return await withAnonymous(networkOf(options, profile), usePublic)
   await withSession(context, options, async ({ identity, storage, reader }) => {
