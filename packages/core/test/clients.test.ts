@@ -249,9 +249,21 @@ describe('a keeper’s client', () => {
 
   test('takes only public entries of the CID it asked for', async () => {
     const { keeper } = answering(bytesResponse(200, encodeEntries(await makeLog(1))))
-    await assert.rejects(keeper.findPublic(CID), BadAnswerError)
+    await assert.rejects(keeper.listPublic(CID), BadAnswerError)
     const empty = answering(bytesResponse(200, encodeEntries([])))
-    assert.deepEqual(await empty.keeper.findPublic(CID), [])
+    assert.deepEqual(await empty.keeper.listPublic(CID), { entries: [], next: undefined })
+  })
+
+  test('goes from page to page of public entries, and not in circles', async () => {
+    const asked: string[] = []
+    const { keeper } = setUp(async ({ url }) => {
+      asked.push(url)
+      return bytesResponse(200, encodeEntries([], 7))
+    })
+    assert.deepEqual(await keeper.listPublic(CID, { after: 6 }), { entries: [], next: 7 })
+    assert.deepEqual(asked, [`/objects/${CID}?after=6`])
+    await assert.rejects(keeper.listPublic(CID, { after: 7 }), BadAnswerError)
+    await assert.rejects(keeper.listPublic(CID, { after: 8 }), BadAnswerError)
   })
 
   test('asks for a path that no CID or DID can leave', async () => {
@@ -260,9 +272,9 @@ describe('a keeper’s client', () => {
       asked.push(url)
       return url.startsWith('/index/') ? jsonResponse(200, { heads: [] }) : bytesResponse(200, encodeEntries([]))
     })
-    await keeper.findPublic('../index')
+    await keeper.listPublic('../index')
     await keeper.listHeads('a/../b?c#d')
-    assert.deepEqual(asked, ['/objects/..%2Findex', '/index/a%2F..%2Fb%3Fc%23d'])
+    assert.deepEqual(asked, ['/objects/..%2Findex?after=0', '/index/a%2F..%2Fb%3Fc%23d'])
   })
 
   test('reads candidates, heads and the feed', async () => {
@@ -298,7 +310,7 @@ describe('a keeper’s client', () => {
         keeper.submit({ signed: signed!, parts: [] }),
         keeper.listHeads(OWNER),
         keeper.listEntries(OWNER, writer.address, 1),
-        keeper.findPublic(CID),
+        keeper.listPublic(CID),
         keeper.readFeed(0),
       ]
       for (const call of calls) {

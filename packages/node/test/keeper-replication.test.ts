@@ -43,7 +43,7 @@ describe('keepers bring each other up to date', () => {
     for (const keeper of keepers) {
       assert.equal((await headAt(keeper))?.hash, hexFromBytes(bundle.signed.hash))
       assert.deepEqual((await keeper.client().findPart(placed.placement.partId))?.placement, placed.placement)
-      assert.equal((await keeper.client().findPublic(cid)).length, 1)
+      assert.equal((await keeper.client().listPublic(cid)).entries.length, 1)
     }
   })
 

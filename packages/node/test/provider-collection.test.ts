@@ -189,6 +189,22 @@ describe('a piece that an entry needs', () => {
 })
 
 describe('a keeper that is asked what is needed', () => {
+  test('counts what its owner needs, and not who else names the part', async () => {
+    const { world, keepers, provider, put } = await startedWorld()
+    const piece = await put()
+    const client = keepers[0]!.client()
+    const [alice, mallory] = [createPerson(world, 'alice once more'), createPerson(world, 'mallory')]
+    const [own, other] = [alice, mallory].map(({ did, key }) => createLogWriter(world, did, key))
+    const roots = [piece.root, ...Array.from({ length: 3 }, () => world.random.bytes(32))]
+    const part = await createPart(world, alice.did, Array(4).fill(provider.signer), { roots })
+    await client.submit(await own!.next([part]))
+    await client.submit({ ...(await other!.next([part])), parts: [] })
+    const holding = async () => (await client.listHoldings(provider.signer.address, [hex32(piece.root)]))[0]
+    assert.equal(await holding(), 'placed')
+    await client.submit(await own!.remove(alice.key.address, 1))
+    assert.equal(await holding(), 'released')
+  })
+
   test('answers in the order of the question, and refuses what is no question', async () => {
     const { world, keepers, provider, put, place } = await startedWorld()
     const [placed, unknown] = [await put(), await put()]

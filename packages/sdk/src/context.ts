@@ -2,6 +2,7 @@ import type { Chain, ClientPorts, EncodedStripe, Signer, StripeInput } from '@me
 import type { NodeFault } from './errors.ts'
 import type { StorageMemory } from './flow/memory.ts'
 import type { Recycler } from './flow/recycler.ts'
+import type { Lures } from './index/lures.ts'
 import type { StorageLimits } from './limits.ts'
 import type { Directory } from './nodes/directory.ts'
 import type { Suspects } from './nodes/suspects.ts'
@@ -40,6 +41,7 @@ export type StorageContext = {
   readonly directory: Directory
   readonly suspects: Suspects
   readonly pieceUse: PieceUse
+  readonly lures: Lures
   /** Opens the manifests of this account's own entries. */
   readonly reader: ReaderKeys | undefined
   readonly onFault: (fault: NodeFault) => void

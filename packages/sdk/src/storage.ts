@@ -11,6 +11,7 @@ import type { ChunkOpener, ReaderKeys, StorageContext, StoragePorts, StripeEncod
 import { type NodeFault, StorageClosedError } from './errors.ts'
 import type { StorageMemory } from './flow/memory.ts'
 import { createRecycler } from './flow/recycler.ts'
+import { createLures } from './index/lures.ts'
 import { findObject, type ListOptions, listObjects, type StoredObject } from './index/objects.ts'
 import { createOwnLogs } from './index/own-log.ts'
 import { findPublicObject } from './index/public-objects.ts'
@@ -55,7 +56,10 @@ export type Storage = {
   list(did: string, options?: ListOptions): AsyncIterable<StoredObject>
   /** The newest live object of a DID with this CID that `reader` can open. */
   findObject(did: string, cid: string, reader?: ReaderKeys, options?: CallOptions): Promise<StoredObject | undefined>
-  /** The newest live public object with this CID, of any DID. */
+  /**
+   * The live public object with this CID, of any DID, that keepers have had for longest. Where reading it ends with
+   * CidMismatchError it was a lure: asking again gives the next.
+   */
   findPublicObject(cid: string, options?: CallOptions): Promise<StoredObject | undefined>
   /** The bytes of an object, or a stretch of them, checked. */
   read(manifest: Manifest, options?: ReadOptions): ByteStream
@@ -103,6 +107,7 @@ export function createStorage(options: StorageOptions): Storage {
     directory: createDirectory(options.ports, options.chain),
     suspects: createSuspects(options.ports.clock, limits.suspectMs),
     pieceUse: createPieceUse(),
+    lures: createLures(),
     reader: options.reader,
     onFault: options.onFault ?? (() => undefined),
     closed: closing.signal,

@@ -66,6 +66,27 @@ describe('a stranger who publishes under somebody else’s CID', () => {
     await assert.rejects(world.read({ ...forged, metadata: {} }), { name: 'CidMismatchError' })
   })
 
+  test('before its owner, as bytes that have another CID, is read once and passed over from then on', async () => {
+    const world = createWorld()
+    const honest = await world.put(testBytes(3_000), { isPublic: true })
+    const decoy = await world.put(decoyBytes, { isPublic: true, name: 'decoy' })
+    await publish(world, honest.cid, { ...decoy.manifest, cid: honest.cid }, {})
+    for (const keeper of world.keepers) {
+      const [own, ...others] = [...keeper.logs]
+        .toSorted(([a], [b]) => Number(a.includes('4444')) - Number(b.includes('4444')))
+        .reverse()
+      keeper.logs.clear()
+      for (const [name, log] of [own!, ...others]) keeper.logs.set(name, log)
+    }
+    const find = async () => (await world.run(world.storage.findPublicObject(honest.cid)))!
+    const lure = await find()
+    assert.notEqual(lure.did, world.did)
+    await assert.rejects(world.read(lure.manifest!), { name: 'CidMismatchError' })
+    const found = await find()
+    assert.equal(found.did, world.did)
+    assert.equal(sha256Hex(await world.read(found.manifest!)), sha256Hex(testBytes(3_000)))
+  })
+
   test('while what is sealed is authenticated in whatever way its CID was built', async () => {
     const world = createWorld()
     const { manifest } = await world.put(decoyBytes, putOptions(world.did, world.owner))

@@ -26,6 +26,11 @@ export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
   return out
 }
 
+/** Whether `value`, which may come from outside, is a whole number from `least` to `most`. */
+export function isCount(value: unknown, least = 0, most: number = Number.MAX_SAFE_INTEGER): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most
+}
+
 /** Whether `a` and `b` hold the same bytes. Not constant time: only for public values. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false

@@ -47,6 +47,7 @@ export {
   type KeeperClient,
   type LogHead,
   type MatchRequest,
+  PAGE_BYTES,
 } from './keeper-client.ts'
 export {
   CONTROL_TIMEOUT_MS,

@@ -8,18 +8,32 @@ import {
   type Hex,
   hex32,
   hexFromBytes,
+  isCount,
   utf8,
 } from '../bytes/index.ts'
 import { BadInputError, MemoError } from '../errors/index.ts'
 import { decodeSignedEntry, type SignedEntry } from '../log/index.ts'
 import { findAckFromJson, type IndexAck, isAckOf } from './ack.ts'
-import { decodeBundle, decodePlacedPart, encodeBundle, type IndexBundle, type PlacedPart } from './bundle.ts'
+import {
+  decodeBundle,
+  decodePlacedPart,
+  encodeBundle,
+  type IndexBundle,
+  MAX_BUNDLE_BYTES,
+  type PlacedPart,
+} from './bundle.ts'
 import { type ClientPorts, type ExchangeRequest, exchange, type Peer } from './exchange.ts'
 import { BadAnswerError, CBOR_TYPE, JSON_TYPE, parseJsonAnswer, readAnswer } from './http.ts'
 import { CONTROL_TIMEOUT_MS } from './provider-client.ts'
 
 const MAX_JSON_BYTES = 4_194_304
-const MAX_RECORD_BYTES = 67_108_864
+/** Entries in one page, beyond which it ends whatever their number; bundles in a feed, unless a single one is larger. */
+export const PAGE_BYTES = 16_777_216
+/** A page of entries, each of which is smaller than a page, with their signatures. */
+const MAX_ENTRIES_BYTES: number = PAGE_BYTES + 65_536
+/** A placement of 256 pieces and their receipts. */
+const MAX_PART_BYTES = 65_536
+const MAX_FEED_BYTES = MAX_BUNDLE_BYTES
 /** Pieces asked about at once. */
 export const HOLDINGS_PAGE = 500
 const HOLDINGS: readonly unknown[] = ['placed', 'released', 'unknown'] satisfies Holding[]
@@ -81,8 +95,14 @@ export type KeeperClient = {
   ): Promise<PlacedPart | undefined>
   /** For each of up to {@link HOLDINGS_PAGE} pieces (64 hex digits) at `provider`, whether entries need it. */
   listHoldings(provider: Address, roots: readonly string[], options?: CallOptions): Promise<readonly Holding[]>
-  /** Entries of public objects with this CID, newest first. */
-  findPublic(cid: string, options?: CallOptions): Promise<readonly SignedEntry[]>
+  /**
+   * A page of the entries of public objects with this CID, in the order in which they reached the keeper. `next` is what
+   * the following page comes `after`, where there is one.
+   */
+  listPublic(
+    cid: string,
+    options?: CallOptions & { readonly after?: number | undefined },
+  ): Promise<{ readonly entries: readonly SignedEntry[]; readonly next: number | undefined }>
   /** What the keeper took in after `cursor`, for other keepers. */
   readFeed(
     cursor: number,
@@ -114,11 +134,11 @@ export function createKeeperClient(ports: ClientPorts, peer: Omit<Peer, 'role'>)
       throw cause instanceof BadInputError ? bad(what, cause) : cause
     }
   }
-  const entriesOf = (answer: Uint8Array): SignedEntry[] =>
+  const entriesOf = (answer: Uint8Array): { entries: SignedEntry[]; next: unknown } =>
     checked('malformed entries', () => {
-      const { entries } = recordOf(answer)
+      const { entries, next } = recordOf(answer)
       if (!Array.isArray(entries)) throw new BadInputError('no list of entries')
-      return entries.map((plain) => entryOf(ports, plain))
+      return { entries: entries.map((plain) => entryOf(ports, plain)), next }
     })
   const callJson = async (request: Omit<ExchangeRequest, 'timeoutMs'>, options: CallOptions) => {
     const answer = parseJsonAnswer(await call(request, MAX_JSON_BYTES, options), 'keeper')
@@ -160,14 +180,14 @@ export function createKeeperClient(ports: ClientPorts, peer: Omit<Peer, 'role'>)
     },
     async listEntries(did, writer, from, options = {}) {
       const path = `/index/${encodeURIComponent(did)}/${writer}?from=${from}`
-      const entries = entriesOf(await call({ method: 'GET', path }, MAX_RECORD_BYTES, options))
+      const { entries } = entriesOf(await call({ method: 'GET', path }, MAX_ENTRIES_BYTES, options))
       if (!isStretchOf(entries, did, writer, from)) throw bad('entries that are not a stretch of this log')
       return entries
     },
     async findPart(partId, options = {}) {
       const owner = options.owner === undefined ? '' : `?owner=${encodeURIComponent(options.owner)}`
       const request = { method: 'GET', path: `/placements/${hex32(partId)}${owner}` }
-      const answer = await call(request, MAX_RECORD_BYTES, options)
+      const answer = await call(request, MAX_PART_BYTES, options)
       const { part } = checked('a malformed placement', () => recordOf(answer))
       if (!(part instanceof Uint8Array)) return undefined
       const placed = checked('a malformed placement', () => decodePlacedPart(part))
@@ -183,16 +203,18 @@ export function createKeeperClient(ports: ClientPorts, peer: Omit<Peer, 'role'>)
         throw bad('a malformed list of holdings')
       return holdings
     },
-    async findPublic(cid, options = {}) {
-      const path = `/objects/${encodeURIComponent(cid)}`
-      const entries = entriesOf(await call({ method: 'GET', path }, MAX_RECORD_BYTES, options))
+    async listPublic(cid, { after = 0, ...options } = {}) {
+      const path = `/objects/${encodeURIComponent(cid)}?after=${after}`
+      const { entries, next } = entriesOf(await call({ method: 'GET', path }, MAX_ENTRIES_BYTES, options))
       if (entries.some(({ entry: { action } }) => action.kind !== 'put' || action.cid !== cid)) {
         throw bad('entries of another object')
       }
-      return entries
+      if (next === undefined) return { entries, next }
+      if (!isCount(next) || next <= after) throw bad('a page that leads nowhere')
+      return { entries, next }
     },
     async readFeed(cursor, options = {}) {
-      const answer = await call({ method: 'GET', path: `/feed?after=${cursor}` }, MAX_RECORD_BYTES, options)
+      const answer = await call({ method: 'GET', path: `/feed?after=${cursor}` }, MAX_FEED_BYTES, options)
       const { next, bundles } = checked('a malformed feed', () => recordOf(answer))
       if (!Number.isSafeInteger(next) || !Array.isArray(bundles)) throw bad('a malformed feed')
       const parsed = checked('a malformed feed', () => bundles.map((bytes) => decodeBundle(ports.network, bytes)))
@@ -201,9 +223,13 @@ export function createKeeperClient(ports: ClientPorts, peer: Omit<Peer, 'role'>)
   }
 }
 
-/** Body of an answer that lists entries: dag-cbor `{entries: [[bytes, signature], …]}`. */
-export function encodeEntries(entries: readonly Pick<SignedEntry, 'bytes' | 'signature'>[]): Uint8Array {
-  return encodeCbor({ entries: entries.map((entry) => [entry.bytes, entry.signature]) })
+/** Body of an answer that lists entries: dag-cbor `{entries: [[bytes, signature], …], next?}`. */
+export function encodeEntries(
+  entries: readonly Pick<SignedEntry, 'bytes' | 'signature'>[],
+  next?: number | undefined,
+): Uint8Array {
+  const list = entries.map((entry) => [entry.bytes, entry.signature])
+  return encodeCbor(next === undefined ? { entries: list } : { entries: list, next })
 }
 
 /** Body of an answer with a part, or with none: dag-cbor `{part: bytes | null}`. */

@@ -26,7 +26,7 @@ export type Intake = {
  * deletes another does not publish at the same moment.
  */
 export function createIntake(options: AdmissionOptions): Intake {
-  const { store, clock } = options
+  const { store } = options
   const lock = createKeyedLock()
 
   const takeNext = async (bundle: IndexBundle, origin: BundleOrigin): Promise<'taken' | 'known'> => {
@@ -43,7 +43,7 @@ export function createIntake(options: AdmissionOptions): Intake {
       throw new IndexConflictError(`entry ${entry.seq} does not follow entry ${seq} of its log`, { seq, hash })
     }
     const { parts, loginDigest } = await admitBundle(options, bundle, origin)
-    await store.take({ signed, parts, loginDigest, takenAt: Math.floor(clock.nowMs() / 1000) })
+    await store.take({ signed, parts, loginDigest })
     return 'taken'
   }
   return { take: (bundle, origin) => lock.run(bundle.signed.entry.did, () => takeNext(bundle, origin)) }

@@ -3,8 +3,6 @@ import { type Address, BadInputError } from '@memo/core'
 /** Keys of a keeper's records. DIDs are percent-encoded, so that no text can reach into another record. */
 
 const NUMBER_DIGITS = 16
-/** Larger than every time in seconds that fits its digits: time runs backwards in keys, newest first. */
-const TIME_TOP = 10 ** 12
 
 export const LAST_CURSOR_KEY = 'meta/feed'
 
@@ -49,25 +47,29 @@ export function publicPrefix(cid: string): string {
   return `public/${cid}/`
 }
 
-/** Where a public object stands under its CID. */
+/** Where a public object stands under its CID: what came first is first, so that nobody pushes it back. */
 export type PublicPlace = {
   readonly cid: string
-  /** Unix seconds. */
-  readonly time: number
+  /** The entry's number in the feed. */
+  readonly arrival: number
   readonly did: string
   readonly writer: Address
   readonly seq: number
 }
 
-export function publicKey({ cid, time, did, writer, seq }: PublicPlace): string {
-  const age = number(TIME_TOP - Math.min(Math.max(0, time), TIME_TOP))
-  return `${publicPrefix(cid)}${age}/${encodeDid(did)}/${writer}/${number(seq)}`
+export function publicKey({ cid, arrival, did, writer, seq }: PublicPlace): string {
+  return `${publicPrefix(cid)}${number(arrival)}/${encodeDid(did)}/${writer}/${number(seq)}`
 }
 
-/** Which entry a {@link publicKey} speaks of. */
-export function entryOfPublicKey(key: string): { did: string; writer: Address; seq: number } {
-  const [, , , did = '', writer = '', seq = ''] = key.split('/')
-  return { did: decodeURIComponent(did), writer: writer as Address, seq: Number(seq) }
+/** Before all keys of objects that came after number `arrival`, and after all others. */
+export function publicAfterKey(cid: string, arrival: number): string {
+  return `${publicPrefix(cid)}${number(arrival)}/~`
+}
+
+/** The place that a {@link publicKey} speaks of. */
+export function placeOfPublicKey(key: string): PublicPlace {
+  const [, cid = '', arrival = '', did = '', writer = '', seq = ''] = key.split('/')
+  return { cid, arrival: Number(arrival), did: decodeURIComponent(did), writer: writer as Address, seq: Number(seq) }
 }
 
 export function tombstoneKey(did: string, writer: Address, seq: number): string {
@@ -75,12 +77,8 @@ export function tombstoneKey(did: string, writer: Address, seq: number): string 
 }
 
 /** A live entry that needs a part. */
-export function needPrefix(partId: string): string {
-  return `need/${partId}/`
-}
-
 export function needKey(partId: string, did: string, writer: Address, seq: number): string {
-  return `${needPrefix(partId)}${encodeDid(did)}/${writer}/${number(seq)}`
+  return `need/${partId}/${encodeDid(did)}/${writer}/${number(seq)}`
 }
 
 /** Parts that have a piece with this root at this provider. */
@@ -92,9 +90,10 @@ export function heldKey(root: string, provider: Address, partId: string, owner: 
   return `${heldPrefix(root, provider)}${partId}/${encodeDid(owner)}`
 }
 
-/** Which part a {@link heldKey} speaks of. */
-export function partOfHeldKey(key: string): string {
-  return key.split('/')[3] ?? ''
+/** Before all {@link needKey}s of the part and the owner that a {@link heldKey} speaks of. */
+export function needPrefixOfHeldKey(key: string): string {
+  const [, , , partId = '', owner = ''] = key.split('/')
+  return `need/${partId}/${owner}/`
 }
 
 /** Which log a login opened. */

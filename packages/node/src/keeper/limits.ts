@@ -46,8 +46,6 @@ export const KEEPER_LIMITS: KeeperLimits = {
 export const MAX_TAKEN_BYTES: number = MAX_BUNDLE_BYTES - 4_096
 /** Records in one answer (`spec/wire.md` 6). */
 export const PAGE_RECORDS = 100
-/** Bytes in one answer, beyond which it ends, whatever the number of records; a single record may be larger. */
-export const PAGE_BYTES = 16_777_216
 /** Heads in one answer. */
 export const PAGE_HEADS = 1_000
 /**

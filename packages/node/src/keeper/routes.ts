@@ -103,8 +103,10 @@ export function createKeeperRoutes(options: KeeperRoutesOptions): readonly Route
     for (const root of roots) holdings.push(await store.findHolding(root, provider))
     return jsonResponse(200, { holdings })
   }
-  const listPublic = async ({ params }: Call): Promise<WireResponse> =>
-    cborResponse(encodeEntries(await store.listPublic(canonicalCid(params[0] ?? ''))))
+  const listPublic = async ({ params, query }: Call): Promise<WireResponse> => {
+    const { entries, next } = await store.listPublic(canonicalCid(params[0] ?? ''), readCount(query, 'after', 0))
+    return cborResponse(encodeEntries(entries, next))
+  }
   const readFeed = async ({ query }: Call): Promise<WireResponse> => {
     const { next, bundles } = await store.readFeed(readCount(query, 'after', 0))
     return cborResponse(encodeFeed(next, bundles))

@@ -14,6 +14,7 @@ import {
   type IndexStore,
   type LogHead,
   type Network,
+  PAGE_BYTES,
   type PlacedPart,
   type SignedEntry,
   textFromUtf8,
@@ -22,17 +23,18 @@ import {
 } from '@memo/core'
 import { type CommitQueue, createCommitQueue } from './commit-queue.ts'
 import * as keys from './keys.ts'
-import { PAGE_BYTES, PAGE_HEADS, PAGE_RECORDS } from './limits.ts'
+import { PAGE_HEADS, PAGE_RECORDS } from './limits.ts'
 
 /** An entry as this keeper took it. */
 export type TakenEntry = {
   readonly signed: SignedEntry
-  /** Unix seconds, by this keeper's clock. */
-  readonly takenAt: number
+  /** Its number in the feed: this keeper took it so-and-so-many-th. */
+  readonly arrival: number
 }
 
 /** What is written when an entry is taken. */
-export type Taking = TakenEntry & {
+export type Taking = {
+  readonly signed: SignedEntry
   /** Parts to write: new ones, and better placements of known ones. */
   readonly parts: readonly PlacedPart[]
   /** Digest of the login that opens this log, for its first entry. */
@@ -59,8 +61,14 @@ export type KeeperStore = {
   hasPart(partId: string): Promise<boolean>
   /** What entries say of a piece (64 hex digits) at a provider. */
   findHolding(root: string, provider: Address): Promise<Holding>
-  /** Entries of public objects that are not deleted, newest first. `cid` is canonical. */
-  listPublic(cid: string): Promise<readonly SignedEntry[]>
+  /**
+   * A page of the entries of public objects that are not deleted and arrived after number `after`, in the order in which
+   * they arrived, and what the next page comes after, where there is one. `cid` is canonical.
+   */
+  listPublic(
+    cid: string,
+    after: number,
+  ): Promise<{ readonly entries: readonly SignedEntry[]; readonly next: number | undefined }>
   /** What was taken after `cursor`: encoded bundles, and the cursor after them. */
   readFeed(cursor: number): Promise<{ readonly next: number; readonly bundles: readonly Uint8Array[] }>
   /** The writer whose log a login opened. */
@@ -90,7 +98,7 @@ export async function openKeeperStore(options: {
   }))
 
   const decodeTaken = (value: Uint8Array): TakenEntry => ({
-    takenAt: Number(new DataView(value.buffer, value.byteOffset).getBigUint64(0)),
+    arrival: Number(new DataView(value.buffer, value.byteOffset).getBigUint64(0)),
     signed: decodeSignedEntry(network, value.subarray(BYTES_AT), value.subarray(SIGNATURE_AT, BYTES_AT)),
   })
   const findEntry = async ({ did, writer }: LogName, seq: number) => {
@@ -161,25 +169,28 @@ export async function openKeeperStore(options: {
         for (const { key, value } of rows) {
           after = key
           if (equalBytes(value, REPLACED)) continue
-          const needs = await index.list({ prefix: keys.needPrefix(keys.partOfHeldKey(key)), limit: 1 })
+          const needs = await index.list({ prefix: keys.needPrefixOfHeldKey(key), limit: 1 })
           if (needs.length > 0) return 'placed'
         }
         if (rows.length < PAGE_RECORDS) return after === '' ? 'unknown' : 'released'
       }
     },
-    async listPublic(cid) {
-      const rows = await index.list({ prefix: keys.publicPrefix(cid), limit: PAGE_RECORDS })
-      const found: SignedEntry[] = []
+    async listPublic(cid, arrivedAfter) {
+      const prefix = keys.publicPrefix(cid)
+      const after = keys.publicAfterKey(cid, arrivedAfter)
+      const rows = await index.list({ prefix, after, limit: PAGE_RECORDS })
+      const entries: SignedEntry[] = []
+      let next = arrivedAfter
       let bytes = 0
       for (const row of rows) {
-        const { did, writer, seq } = keys.entryOfPublicKey(row.key)
+        const { did, writer, seq, arrival } = keys.placeOfPublicKey(row.key)
         const taken = await findEntry({ did, writer }, seq)
-        if (!taken) continue
-        bytes += taken.signed.bytes.length
-        if (found.length > 0 && bytes > PAGE_BYTES) break
-        found.push(taken.signed)
+        bytes += taken?.signed.bytes.length ?? 0
+        if (entries.length > 0 && bytes > PAGE_BYTES) return { entries, next }
+        if (taken) entries.push(taken.signed)
+        next = arrival
       }
-      return found
+      return { entries, next: rows.length < PAGE_RECORDS ? undefined : next }
     },
     async readFeed(cursor) {
       const last = queue.last
@@ -203,14 +214,15 @@ export async function openKeeperStore(options: {
       return value && (textFromUtf8(value) as Address)
     },
     async take(taking) {
-      const changes = [
-        ...entryChanges(taking),
-        ...(await partChanges(taking)),
-        ...(await visibilityChanges(taking)),
-        ...(await needChanges(taking)),
-      ]
+      const changes = [...(await partChanges(taking)), ...(await needChanges(taking))]
+      const visible = await visibilityChanges(taking)
       const { did, writer, seq } = taking.signed.entry
-      await queue.append((cursor) => [...changes, { key: keys.feedKey(cursor), value: toJson([did, writer, seq]) }])
+      await queue.append((cursor) => [
+        ...entryChanges(taking, cursor),
+        ...changes,
+        ...visible(cursor),
+        { key: keys.feedKey(cursor), value: toJson([did, writer, seq]) },
+      ])
     },
   }
 
@@ -241,24 +253,26 @@ export async function openKeeperStore(options: {
   }
 
   /** Public objects appear under their CID, and vanish when they are deleted, in whichever order the two arrive. */
-  async function visibilityChanges({ signed, takenAt }: Taking): Promise<IndexChange[]> {
+  async function visibilityChanges({ signed }: Taking): Promise<(cursor: number) => IndexChange[]> {
     const { did, writer, seq, action } = signed.entry
     if (action.kind === 'put') {
-      if (action.cid === undefined || (await index.get(keys.tombstoneKey(did, writer, seq)))) return []
-      return [{ key: publicKeyOf(signed, takenAt, action.cid), value: PRESENT }]
+      const { cid } = action
+      if (cid === undefined || (await index.get(keys.tombstoneKey(did, writer, seq)))) return () => []
+      return (arrival) => [{ key: keys.publicKey({ cid, arrival, did, writer, seq }), value: PRESENT }]
     }
     const tombstone = { key: keys.tombstoneKey(did, action.writer, action.seq), value: PRESENT }
     const target = await findEntry({ did, writer: action.writer }, action.seq)
     const put = target?.signed.entry.action
-    if (!target || put?.kind !== 'put' || put.cid === undefined) return [tombstone]
-    return [tombstone, { key: publicKeyOf(target.signed, target.takenAt, put.cid) }]
+    if (!target || put?.kind !== 'put' || put.cid === undefined) return () => [tombstone]
+    const place = { cid: put.cid, arrival: target.arrival, did, writer: action.writer, seq: action.seq }
+    return () => [tombstone, { key: keys.publicKey(place) }]
   }
 }
 
-function entryChanges({ signed, takenAt, loginDigest }: Taking): IndexChange[] {
+function entryChanges({ signed, loginDigest }: Taking, arrival: number): IndexChange[] {
   const { did, writer, seq } = signed.entry
   const head = toJson({ did, writer, seq, hash: hexFromBytes(signed.hash) } satisfies LogHead)
-  const record = concatBytes(uint64be(takenAt), signed.signature, signed.bytes)
+  const record = concatBytes(uint64be(arrival), signed.signature, signed.bytes)
   return [
     { key: keys.entryKey(did, writer, seq), value: record },
     { key: keys.headKey(did, writer), value: head },
@@ -274,12 +288,6 @@ function heldKeys({ placement, receipts }: PlacedPart): string[] {
   return pieces.flatMap(({ root, provider }, i) =>
     receipts[i] ? [keys.heldKey(hex32(root), provider, partId, owner)] : [],
   )
-}
-
-/** A writer cannot be first for ever by dating its entry into the future. */
-function publicKeyOf(signed: SignedEntry, takenAt: number, cid: string): string {
-  const { did, writer, seq, time } = signed.entry
-  return keys.publicKey({ cid, time: Math.min(time, takenAt), did, writer, seq })
 }
 
 function toJson(value: unknown): Uint8Array {

@@ -64,7 +64,7 @@ export async function* readObject(
       cid?.update(plaintext)
       yield plaintext
     }
-    if (cid) assertCid(manifest, cid)
+    if (cid) assertCid(context, manifest, cid)
   } finally {
     scope.abort()
   }
@@ -169,7 +169,9 @@ function findBuilder({ metadata, contentKey, cid }: Manifest): CidBuilder | unde
   throw new BadInputError(message, { details: { cid, profile }, fix: 'Read it with a newer version.' })
 }
 
-function assertCid(manifest: Manifest, cid: CidBuilder): void {
+function assertCid({ lures }: StorageContext, manifest: Manifest, cid: CidBuilder): void {
   const actual = cid.finish()
-  if (actual !== canonicalCid(manifest.cid)) throw new CidMismatchError(manifest.cid, actual)
+  if (actual === canonicalCid(manifest.cid)) return
+  if (!manifest.contentKey) lures.add(manifest)
+  throw new CidMismatchError(manifest.cid, actual)
 }

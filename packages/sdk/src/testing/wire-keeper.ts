@@ -146,7 +146,7 @@ export function createWireKeeper(options: { readonly chain: Chain; readonly sign
   const publicOf = (cid: string) => {
     const all = [...logs.values()].flat()
     const found = all.filter(({ entry: { action } }) => action.kind === 'put' && action.cid === cid)
-    return bytesResponse(200, encodeEntries(found.filter(isLive).reverse()), CBOR_TYPE)
+    return bytesResponse(200, encodeEntries(found.filter(isLive)), CBOR_TYPE)
   }
   const isLive = ({ entry }: SignedEntry) =>
     ![...logs.values()].flat().some(({ entry: { action, did } }) => {
