@@ -7,6 +7,7 @@ import {
   hexFromBytes,
   isAckOf,
   type LogAction,
+  MemoError,
   type PlacedPart,
   RECEIPT_LIFE_SECONDS,
   type RemoteError,
@@ -445,6 +446,15 @@ describe('a keeper refuses', () => {
     world.chain.setAccount({ address: keeper.signer.address, role: 'keeper', state: 'active' })
     world.chain.setFault(new InjectedFaultError('no chain', { blame: 'chain' }))
     await assert.rejects(client.submit(bundle), (error: RemoteError) => error.blame === 'chain')
+    const cause = new TypeError('socket of /secret/path hung up')
+    const told = { blame: 'chain', retry: 'later', details: { url: 'http://secret' }, cause } as const
+    world.chain.setFault(new MemoError('no chain', told))
+    const { status, body } = await keeper.raw({ method: 'POST', url: '/index', body: encodeBundle(bundle) })
+    const text = Buffer.from(body).toString()
+    assert.deepEqual([status, /no chain/.test(text), /secret/.test(text)], [503, true, false])
+    assert.ok(
+      keeper.events.some(({ type, ...rest }) => type === 'request-failed' && JSON.stringify(rest).includes('secret')),
+    )
     world.chain.setFault(undefined)
     await client.submit(bundle)
   })

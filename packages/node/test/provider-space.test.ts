@@ -205,3 +205,26 @@ test('requests beyond the bound are told to come later', async () => {
   await world.time.settle()
   assert.equal((await provider.raw({ url: '/info' })).status, 200)
 })
+
+test('answers that are still read count among them, until they are read, given up, or their requester is gone', async () => {
+  const { provider, world, client } = await startedProvider({ limits: { maxRunningRequests: 1 } })
+  const { root } = await store(client, world, world.random.bytes(100_000))
+  const status = async () => (await provider.raw({ url: '/info' })).status
+  const begun = async (signal?: AbortSignal) => {
+    const request = { method: 'GET', url: `/pieces/${hex32(root)}`, headers: {}, ...(signal ? { signal } : {}) }
+    const body = (await provider.handler(request)).body[Symbol.asyncIterator]()
+    await body.next()
+    assert.equal(await status(), 503)
+    return body
+  }
+  const read = await begun()
+  while (!(await read.next()).done) assert.equal(await status(), 503)
+  assert.equal(await status(), 200)
+  const left = await begun()
+  await left.return?.()
+  assert.equal(await status(), 200)
+  const controller = new AbortController()
+  await begun(controller.signal)
+  controller.abort(new DOMException('gone', 'AbortError'))
+  assert.equal(await status(), 200)
+})

@@ -1,10 +1,12 @@
 import {
   BadInputError,
+  type ByteStream,
   envelopeFromError,
   errorResponse,
   type Handler,
   MemoError,
   NotFoundError,
+  RemoteError,
   type WireRequest,
   type WireResponse,
 } from '@memo/core'
@@ -29,7 +31,7 @@ export type Route = {
 export type RouterOptions = {
   readonly role: NodeRole
   readonly routes: readonly Route[]
-  /** Requests answered at once; more get {@link BusyError}. */
+  /** Requests answered at once, bodies that still flow included; more get {@link BusyError}. */
   readonly maxRunning: number
   readonly log: EventSink
 }
@@ -48,17 +50,22 @@ const MAX_HEADER_CHARS = 16_384
 /** A router that is closed at first. Its handler never rejects. */
 export function createRouter(options: RouterOptions): Router {
   const running = new Set<Promise<unknown>>()
+  /** Answers whose bodies are not at their end. */
+  let flowing = 0
   let isOpen = false
 
   const handler: Handler = async (request) => {
     if (!isOpen) return errorResponse(new NotServingError(options.role, 'it is starting or stopping'))
-    if (running.size >= options.maxRunning) {
-      return errorResponse(new BusyError(options.role, `it answers ${running.size} requests already`))
+    const taken = running.size + flowing
+    if (taken >= options.maxRunning) {
+      return errorResponse(new BusyError(options.role, `it answers ${taken} requests already`))
     }
     const answering = answer(options, request)
     running.add(answering)
     try {
-      return await answering
+      const response = await answering
+      flowing++
+      return { ...response, body: followed(response.body, request.signal, () => flowing--) }
     } finally {
       running.delete(answering)
     }
@@ -71,6 +78,35 @@ export function createRouter(options: RouterOptions): Router {
     async close() {
       isOpen = false
       await Promise.all(running)
+    },
+  }
+}
+
+/** `body`, telling once of its end: read to it, given up, failed, or its requester gone. */
+function followed(body: ByteStream, signal: AbortSignal | undefined, onEnd: () => void): ByteStream {
+  let isOver = false
+  const end = () => {
+    if (isOver) return
+    isOver = true
+    signal?.removeEventListener('abort', end)
+    onEnd()
+  }
+  signal?.addEventListener('abort', end)
+  if (signal?.aborted) end()
+  const step = async (next: Promise<IteratorResult<Uint8Array>> | undefined) => {
+    try {
+      const result = (await next) ?? { done: true, value: undefined }
+      if (result.done) end()
+      return result
+    } catch (thrown) {
+      end()
+      throw thrown
+    }
+  }
+  return {
+    [Symbol.asyncIterator]() {
+      const iterator = body[Symbol.asyncIterator]()
+      return { next: () => step(iterator.next()), return: () => step(iterator.return?.()) }
     },
   }
 }
@@ -130,7 +166,8 @@ function decodeParam(text: string | undefined): string {
 
 /**
  * What is our own fault, or the chain's, is an event; what is usual (no room, too much at once) would only fill the log
- * at the pace of strangers. And our own fault tells them nothing of our inside, such as paths.
+ * at the pace of strangers. And our own fault tells them nothing of our inside, such as paths; nor does the chain's of how
+ * we reach it.
  */
 function answerOfError({ role, log }: RouterOptions, request: WireRequest, thrown: unknown): WireResponse {
   if (request.signal?.aborted) return errorResponse(new NotServingError(role, 'the requester went away'))
@@ -139,5 +176,9 @@ function answerOfError({ role, log }: RouterOptions, request: WireRequest, throw
   const path = splitOnce(request.url, '?')[0]
   const message = `${request.method} ${path}: ${thrown instanceof Error ? thrown.message : String(thrown)}`
   log({ type: 'request-failed', level: isOurs ? 'error' : 'warn', message, ...envelopeFromError(thrown) })
-  return errorResponse(isOurs ? new NodeFaultError(role) : thrown)
+  return errorResponse(isOurs ? new NodeFaultError(role) : withoutInside(thrown))
+}
+
+function withoutInside({ name, message, blame, retry }: MemoError): RemoteError {
+  return new RemoteError({ error: { name, message, blame, retry } })
 }

@@ -5,6 +5,7 @@ import {
   createKeySigner,
   createPieceHasher,
   createProviderClient,
+  type Handler,
   type KeeperClient,
   type PieceDigest,
   type ProviderClient,
@@ -71,6 +72,8 @@ type Node = {
   stop(): Promise<void>
   /** As a power cut: what was synced stays, nothing is said to anybody. */
   crash(): void
+  /** The node's own handler, as it was started last. */
+  handler: Handler
   /** Sends a request past all clients. */
   raw(request: Partial<WireRequest> & { readonly url: string }): Promise<Answer>
 }
@@ -133,6 +136,7 @@ export function createWorld(seed = 'node-tests'): World {
         disk.crash()
         running = undefined
       },
+      handler: async (request) => await latest!.handler(request),
       async raw(request) {
         const response = await latest!.handler({ method: 'GET', headers: {}, ...request })
         const parts: Uint8Array[] = []
