@@ -125,7 +125,8 @@ describe('space and traffic on the chain', () => {
     const terms = { spacePriceAttoPerByte: 5n, trafficPriceAttoPerByte: 6n, seller }
     await announceMarketTerms(client, { addresses, ...terms })
     assert.equal(await getQuotaPrice(client, { addresses, kind: 'space' }), devnetParams.market.spacePriceAttoPerByte)
-    for (let block = 0; block < 3; block += 1) await buyQuota(client, { addresses, kind: 'traffic', sizeByte: 1n, maxAtto: 10_000n })
+    for (let block = 0; block < 3; block += 1)
+      await buyQuota(client, { addresses, kind: 'traffic', sizeByte: 1n, maxAtto: 10_000n })
     assert.equal(await getQuotaPrice(client, { addresses, kind: 'space' }), 5n)
   })
 })

@@ -1,11 +1,12 @@
 /**
- * Writes src/generated from the Solidity sources. With `--check` it writes nothing and fails where the
+ * Writes src/generated, storage layouts included, from the Solidity sources. With `--check` it writes nothing and fails where the
  * committed files are not what the sources give.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type CompiledContract, CompileFailed, compileContracts, packageRoot } from './compile.ts'
 
+const STORAGE_LAYOUT = 'storage-layout.json'
 const generatedDir = join(packageRoot, 'src', 'generated')
 
 function main(): void {
@@ -34,7 +35,14 @@ function main(): void {
 }
 
 function renderAll(contracts: readonly CompiledContract[]): Map<string, string> {
-  return new Map(contracts.map((contract) => [`${kebab(contract.name)}.ts`, render(contract)]))
+  const files = new Map(contracts.map((contract) => [`${kebab(contract.name)}.ts`, render(contract)]))
+  return files.set(STORAGE_LAYOUT, renderStorage(contracts))
+}
+
+/** What each contract keeps where. Nothing here is upgraded; a change that nobody meant shows all the same. */
+function renderStorage(contracts: readonly CompiledContract[]): string {
+  const layouts = Object.fromEntries(contracts.map(({ name, storage }) => [name, storage]))
+  return `${JSON.stringify(layouts, undefined, 2)}\n`
 }
 
 function render({ name, abi, bytecode, deployedBytecode, immutables }: CompiledContract): string {

@@ -41,6 +41,8 @@ export interface CompiledContract {
   readonly deployedBytecode: string
   /** Byte ranges of the deployed code that the constructor fills in. */
   readonly immutables: readonly ImmutableRange[]
+  /** One line per variable: slot, offset, name, type. */
+  readonly storage: readonly string[]
 }
 
 export interface AbiEntry {
@@ -55,6 +57,12 @@ interface SolcOutput {
 
 interface SolcContract {
   readonly abi: readonly AbiEntry[]
+  readonly storageLayout: {
+    readonly storage: readonly { slot: string; offset: number; label: string; type: string }[]
+    readonly types: Readonly<
+      Record<string, { label: string; members?: SolcContract['storageLayout']['storage'] }>
+    > | null
+  }
   readonly evm: {
     readonly bytecode: { readonly object: string }
     readonly deployedBytecode: {
@@ -75,7 +83,13 @@ export const settings = {
 
 const outputSelection = {
   '*': {
-    '*': ['abi', 'evm.bytecode.object', 'evm.deployedBytecode.object', 'evm.deployedBytecode.immutableReferences'],
+    '*': [
+      'abi',
+      'evm.bytecode.object',
+      'evm.deployedBytecode.object',
+      'evm.deployedBytecode.immutableReferences',
+      'storageLayout',
+    ],
   },
 }
 
@@ -134,5 +148,16 @@ function pick(output: SolcOutput, name: string): CompiledContract {
     bytecode: `0x${bytecode.object}`,
     deployedBytecode: `0x${deployedBytecode.object}`,
     immutables: immutables.map(({ start, length }) => ({ start, length })).sort((a, b) => a.start - b.start),
+    storage: describeStorage(contract.storageLayout),
   }
+}
+
+/** The variables of a contract, and under each struct that it uses the struct's members. */
+function describeStorage({ storage, types }: SolcContract['storageLayout']): string[] {
+  const lineOf = (entry: (typeof storage)[number]): string =>
+    `${entry.slot}+${entry.offset} ${entry.label}: ${types?.[entry.type]?.label ?? entry.type}`
+  const structs = Object.values(types ?? {})
+    .flatMap(({ label, members }) => (members === undefined ? [] : [`${label} { ${members.map(lineOf).join('; ')} }`]))
+    .sort()
+  return [...storage.map(lineOf), ...structs]
 }

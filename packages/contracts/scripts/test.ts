@@ -1,7 +1,11 @@
 /**
- * Runs the Solidity tests with the forge that npm installs and ends with its summary. Where npm has no forge for
- * the platform it says so and reports no tests. With MEMO_LONG=1 each invariant meets a million calls instead of ten
- * thousand.
+ * Runs the Solidity tests with the forge that npm installs and ends with one summary: behaviour on quickly compiled code,
+ * then gas at worst-case state on what is deployed. Where npm has no forge for the platform it says so and reports no tests.
+ *
+ *     node scripts/test.ts [--gas | --behaviour]
+ *
+ * With MEMO_LONG=1 each invariant meets a million calls instead of ten thousand. Gas must be what
+ * snapshots/worst-case.json says; with MEMO_GAS=write it is written anew.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -11,10 +15,25 @@ import { packageRoot } from './compile.ts'
 /** Times the depth of foundry.toml, 160, a million calls. */
 const LONG_INVARIANT_RUNS = '6250'
 
-const binaries = join(packageRoot, '..', '..', 'node_modules', '.bin')
+/** Gas alone is a matter of compiler settings. */
+const GAS_TESTS = 'test/solidity/*Gas.t.sol'
 
-const isLong = process.env.MEMO_LONG === '1'
-const longRun = { FOUNDRY_INVARIANT_RUNS: LONG_INVARIANT_RUNS }
+type Run = { readonly args: readonly string[]; readonly env: Readonly<Record<string, string>> }
+
+const behaviour: Run = {
+  args: ['--no-match-path', GAS_TESTS],
+  env: {
+    FOUNDRY_PROFILE: 'fast',
+    ...(process.env.MEMO_LONG === '1' && { FOUNDRY_INVARIANT_RUNS: LONG_INVARIANT_RUNS }),
+  },
+}
+
+const gas: Run = {
+  args: ['--match-path', GAS_TESTS],
+  env: { FORGE_SNAPSHOT_CHECK: String(process.env.MEMO_GAS !== 'write') },
+}
+
+const binaries = join(packageRoot, '..', '..', 'node_modules', '.bin')
 
 function main(): number {
   const forge = [join(binaries, 'forge'), join(binaries, 'forge.cmd')].find((path) => existsSync(path))
@@ -22,22 +41,31 @@ function main(): number {
     process.stdout.write(`forge is not on npm for ${process.platform}-${process.arch}: 0 passed, 0 failed\n`)
     return 0
   }
+  const only = process.argv[2]
+  const runs = only === '--gas' ? [gas] : only === '--behaviour' ? [behaviour] : [behaviour, gas]
+  const outcomes = runs.map((run) => runForge(forge, run))
+  const sum = (key: 'passed' | 'failed'): number => outcomes.reduce((total, outcome) => total + outcome[key], 0)
+  process.stdout.write(`${sum('passed')} passed, ${sum('failed')} failed\n`)
+  return outcomes.every(({ status }) => status === 0) ? 0 : 1
+}
+
+type Outcome = { readonly status: number; readonly passed: number; readonly failed: number }
+
+function runForge(forge: string, { args, env }: Run): Outcome {
   // The solc shim is a script: it runs on the Node that runs this.
   const path = [dirname(process.execPath), process.env.PATH ?? ''].join(delimiter)
-  const { status, stdout } = spawnSync(forge, ['test', '--color', 'never', ...process.argv.slice(2)], {
+  const { status, stdout } = spawnSync(forge, ['test', '--color', 'never', ...args], {
     cwd: packageRoot,
     encoding: 'utf8',
-    env: { ...process.env, ...(isLong && longRun), PATH: path, FOUNDRY_DISABLE_NIGHTLY_WARNING: '1' },
+    env: { ...process.env, ...env, PATH: path, FOUNDRY_DISABLE_NIGHTLY_WARNING: '1' },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   process.stdout.write(stdout)
   const summary = /(\d+) tests passed, (\d+) failed/.exec(stdout)
-  if (summary === null) {
-    process.stdout.write('forge printed no summary: 0 passed, 1 failed\n')
-    return 1
-  }
-  process.stdout.write(`${summary[1]} passed, ${summary[2]} failed\n`)
-  return status ?? 1
+  if (summary === null) process.stdout.write('forge printed no summary\n')
+  const [passed, failed] = summary === null ? [0, 1] : [Number(summary[1]), Number(summary[2])]
+  // Gas that differs from its snapshot fails no test, only the run.
+  return { status: status ?? 1, passed, failed: status !== 0 && failed === 0 ? 1 : failed }
 }
 
 process.exitCode = main()

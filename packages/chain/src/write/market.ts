@@ -19,7 +19,14 @@ const kindNumber = { space: 0, traffic: 1 } as const
  */
 export async function buyQuota(
   client: ChainClient,
-  { kind, addresses, sizeByte, buyer, maxAtto, signal }: OfKind & {
+  {
+    kind,
+    addresses,
+    sizeByte,
+    buyer,
+    maxAtto,
+    signal,
+  }: OfKind & {
     readonly sizeByte: bigint
     readonly buyer?: Address
     readonly maxAtto?: bigint

@@ -97,7 +97,7 @@ abstract contract Network is Test {
 
     /// @notice Goes to the first block of an epoch, with the time that blocks take.
     function goToEpoch(uint64 epoch) internal {
-        uint256 blocks = uint256(epoch) * EPOCH_BLOCKS - block.number;
+        uint256 blocks = uint256(epoch) * EPOCH_BLOCKS - vm.getBlockNumber();
         passTime(blocks * EPOCH_SECONDS / EPOCH_BLOCKS, blocks);
     }
 

@@ -36,7 +36,7 @@ abstract contract OrderNetwork is Network {
     }
 
     function terms(uint64 sizeBytes, uint64 start, uint64 end) internal returns (OrderTerms memory) {
-        uint64 submitBy = uint64(block.timestamp) + 60;
+        uint64 submitBy = uint64(vm.getBlockTimestamp()) + 60;
         return OrderTerms(user, provider, nonces++, sizeBytes, PRICE, start, end, submitBy);
     }
 
@@ -58,7 +58,7 @@ abstract contract OrderNetwork is Network {
 
     function amendment(uint64 orderId, uint64 sizeBytes, uint64 end) internal view returns (AmendmentTerms memory) {
         uint64 seq = orders.getOrder(orderId).seq;
-        return AmendmentTerms(orderId, seq, sizeBytes, PRICE, end, uint64(block.timestamp) + 60);
+        return AmendmentTerms(orderId, seq, sizeBytes, PRICE, end, uint64(vm.getBlockTimestamp()) + 60);
     }
 
     function submitAmendment(AmendmentTerms memory change) internal {

@@ -25,6 +25,8 @@ interface Vm {
     function expectRevert() external;
     function expectRevert(bytes calldata revertData) external;
     function expectRevert(bytes4 revertData) external;
+    function getBlockNumber() external view returns (uint256);
+    function getBlockTimestamp() external view returns (uint256);
     function getNonce(address account) external view returns (uint64);
     function getRecordedLogs() external returns (Log[] memory);
     function parseJsonAddress(string calldata json, string calldata key) external pure returns (address);
@@ -38,6 +40,7 @@ interface Vm {
     function recordLogs() external;
     function roll(uint256 blockNumber) external;
     function sign(uint256 privateKey, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
+    function snapshotValue(string calldata group, string calldata name, uint256 value) external;
     function toString(uint256 value) external pure returns (string memory);
     function warp(uint256 timestamp) external;
 }
@@ -78,9 +81,10 @@ abstract contract Test {
         if (keccak256(bytes(actual)) != keccak256(bytes(expected))) revert NotEqualText(claim, actual, expected);
     }
 
-    /// @notice Moves chain time and height, which locks need both.
+    /// @notice Moves chain time and height, which locks need both. It asks for them, since the optimizer takes what
+    /// `block` says for the same throughout a call.
     function passTime(uint256 waitSeconds, uint256 waitBlocks) internal {
-        vm.warp(block.timestamp + waitSeconds);
-        vm.roll(block.number + waitBlocks);
+        vm.warp(vm.getBlockTimestamp() + waitSeconds);
+        vm.roll(vm.getBlockNumber() + waitBlocks);
     }
 }
