@@ -20,6 +20,7 @@ export type AddVerb = <O extends CommonOptions>(command: Command, load: () => Pr
 export async function runProgram(argv: readonly string[], runtime: Runtime): Promise<number> {
   let code: number = EXIT.ok
   let help = ''
+  let common: CommonOptions = {}
   let output = createOutput({ json: argv.includes('--json'), color: !argv.includes('--no-color') })
   const addVerb: AddVerb = (command, load) =>
     command
@@ -29,7 +30,8 @@ export async function runProgram(argv: readonly string[], runtime: Runtime): Pro
       .option('-y, --yes', 'ask nothing')
       .action(async (...passed: unknown[]) => {
         const [options, ...args] = passed.slice(0, -1).reverse()
-        output = createOutput(options as CommonOptions)
+        common = options as CommonOptions
+        output = createOutput(common)
         const verb = await load()
         code = (await verb({ runtime, output }, options as never, args.reverse() as string[])) ?? EXIT.ok
       })
@@ -49,7 +51,8 @@ export async function runProgram(argv: readonly string[], runtime: Runtime): Pro
       return EXIT.interrupted
     }
     runtime.supervisor?.send(failureOf(error))
-    const shown = error instanceof CommanderError ? usageFrom(error) : error
+    const { withLocalFix } = await import('./local-fix.ts')
+    const shown = error instanceof CommanderError ? usageFrom(error) : withLocalFix(error, common)
     output.error(shown)
     return exitCodeOf(shown)
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { after, describe, test } from 'node:test'
@@ -84,6 +84,24 @@ describe('the memo command', () => {
     const missing = memo(['restore', '--key', join(home, 'no-key'), ...DEAD, '-o', join(home, 'out')])
     assert.equal(missing.status, 3)
     assert.match(missing.stderr, /there is no key file/)
+  })
+
+  test('where the chain is that of a local network that is not up, the fix is to start it', () => {
+    const data = join(home, 'stopped')
+    mkdirSync(data)
+    writeFileSync(join(data, 'network.json'), JSON.stringify({ rpcPort: 9, gatewayPort: 1, level: 1, ports: {} }))
+    writeFileSync(
+      join(data, 'profile.json'),
+      JSON.stringify({ rpc: 'http://127.0.0.1:9', registry: DEAD[3], chainId: 1 }),
+    )
+    const { status, stderr } = memo(['info', '--data', data])
+    assert.equal(status, 5, stderr)
+    assert.match(stderr, new RegExp(`no chain answers[^]*fix +Start it with: memo up --data ${data}\\n`))
+    assert.match(memo(['info'], { MEMO_DATA: data }).stderr, /fix +Start it with: memo up\n/)
+    const other = memo(['info', '--data', data, '--rpc', 'http://127.0.0.1:10'])
+    assert.match(other.stderr, /fix +Start the chain, or give/)
+    writeFileSync(join(data, 'network.json'), '{')
+    assert.match(memo(['info', '--data', data]).stderr, /no chain answers/)
   })
 
   test('with --json an error is one line of JSON on stderr, and stdout stays clean', () => {

@@ -49,6 +49,12 @@ export async function openLayout(dataDir: string, options: LayoutOptions): Promi
   return layout
 }
 
+/** Where the chain of the local network in `dataDir` listens; undefined when there is no such network. */
+export function findLocalRpcUrl(dataDir: string): string | undefined {
+  const layout = readJson(join(dataDir, LAYOUT_FILE)) as Partial<Layout> | undefined
+  return layout?.rpcPort === undefined ? undefined : `http://127.0.0.1:${layout.rpcPort}`
+}
+
 /** `keeper-1`, `keeper-2` … */
 export function namesOf(role: 'keeper' | 'provider', count: number): string[] {
   return Array.from({ length: count }, (_, i) => `${role}-${i + 1}`)
