@@ -10,9 +10,11 @@ import {
   findBytesFromHex,
   hex32,
   hexFromBytes,
+  isCount,
   textFromUtf8,
   uint64be,
   uint64le,
+  uvarint,
 } from '@memo/core'
 import fc from 'fast-check'
 
@@ -25,6 +27,28 @@ describe('bytes', () => {
         assert.equal(`0x${hex32(bytes)}`, hexFromBytes(bytes))
       }),
     )
+  })
+
+  test('count what is a whole number in its bounds, and nothing else', () => {
+    for (const count of [0, 1, 2 ** 53 - 1]) assert.ok(isCount(count))
+    for (const none of [-1, 1.5, 2 ** 53, Number.NaN, '1', 1n, null, undefined, [1]])
+      assert.ok(!isCount(none), String(none))
+    assert.deepEqual(
+      [1, 2, 5, 6].map((n) => isCount(n, 2, 5)),
+      [false, true, true, false],
+    )
+  })
+
+  test('of an unsigned varint are as many as it needs', () => {
+    for (const [value, bytes] of [
+      [0, [0]],
+      [127, [127]],
+      [128, [0x80, 1]],
+      [300, [0xac, 2]],
+      [2 ** 32, [0x80, 0x80, 0x80, 0x80, 0x10]],
+    ] as const) {
+      assert.deepEqual(uvarint(value), Uint8Array.from(bytes))
+    }
   })
 
   test('are not found in what is no hex, or of another length', () => {

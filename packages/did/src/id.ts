@@ -1,4 +1,4 @@
-import { type Address, BadInputError, concatBytes, findBytesFromHex, hex32, keccak256 } from '@memo/core'
+import { type Address, BadInputError, concatBytes, findBytesFromHex, hex32, keccak256, uvarint } from '@memo/core'
 
 /** A text is no Memo DID, or no DID URL of one (`spec/did.md` 1). */
 export class BadDidError extends BadInputError {
@@ -50,15 +50,4 @@ export function deriveMemoDid(address: Address, nonce: number): MemoDid {
   if (!bytes) throw new BadDidError(`not an address: ${address}`)
   if (!Number.isSafeInteger(nonce) || nonce < 0) throw new BadDidError(`not the number of a transaction: ${nonce}`)
   return `did:memo:${hex32(keccak256(concatBytes(bytes, uvarint(nonce))))}`
-}
-
-function uvarint(value: number): Uint8Array {
-  const out: number[] = []
-  let rest = value
-  while (rest >= 0x80) {
-    out.push((rest % 0x80) | 0x80)
-    rest = Math.floor(rest / 0x80)
-  }
-  out.push(rest)
-  return Uint8Array.from(out)
 }

@@ -56,3 +56,15 @@ export function uint64le(value: number | bigint): Uint8Array {
   new DataView(out.buffer).setBigUint64(0, BigInt(value), true)
   return out
 }
+
+/** A whole number as an unsigned varint: 7 bits a byte, the least ones first. */
+export function uvarint(value: number): Uint8Array {
+  const out: number[] = []
+  let rest = value
+  while (rest >= 0x80) {
+    out.push((rest % 0x80) | 0x80)
+    rest = Math.floor(rest / 0x80)
+  }
+  out.push(rest)
+  return Uint8Array.from(out)
+}

@@ -6,6 +6,9 @@ export type Hex = `0x${string}`
 /** A 20-byte account address as lower-case {@link Hex}. */
 export type Address = `0x${string}`
 
+/** The provider of a piece that nobody holds (`spec/wire.md` 6). */
+export const NOBODY: Address = `0x${'0'.repeat(40)}`
+
 const HEX = /^0x([0-9a-fA-F]{2})*$/
 const ADDRESS = /^0x[0-9a-fA-F]{40}$/
 

@@ -3,7 +3,7 @@ import { CID } from 'multiformats/cid'
 import * as raw from 'multiformats/codecs/raw'
 import { create as createMultihash } from 'multiformats/hashes/digest'
 import { primitives } from '#primitives'
-import { concatBytes } from '../bytes/index.ts'
+import { concatBytes, uvarint } from '../bytes/index.ts'
 import { BadInputError } from '../errors/index.ts'
 
 /** How a file is cut into UnixFS leaves: equal bytes and equal profile give equal CIDs (`spec/objects.md` 1). */
@@ -99,22 +99,11 @@ function fileNode(children: readonly Child[]): Child {
   const fileBytes = children.reduce((sum, child) => sum + child.fileBytes, 0)
   const data = concatBytes(
     Uint8Array.of(0x08, 0x02, 0x18),
-    varint(fileBytes),
-    ...children.map((child) => concatBytes(Uint8Array.of(0x20), varint(child.fileBytes))),
+    uvarint(fileBytes),
+    ...children.map((child) => concatBytes(Uint8Array.of(0x20), uvarint(child.fileBytes))),
   )
   const links = children.map((child) => ({ Name: '', Tsize: child.dagBytes, Hash: child.cid }))
   const block = encode(prepare({ Data: data, Links: links }))
   const cid = CID.createV1(DAG_PB, createMultihash(SHA2_256, primitives.sha256(block)))
   return { cid, fileBytes, dagBytes: block.length + children.reduce((sum, child) => sum + child.dagBytes, 0) }
-}
-
-function varint(value: number): Uint8Array {
-  const out: number[] = []
-  let rest = value
-  while (rest >= 0x80) {
-    out.push((rest % 0x80) | 0x80)
-    rest = Math.floor(rest / 0x80)
-  }
-  out.push(rest)
-  return Uint8Array.from(out)
 }

@@ -7,6 +7,8 @@ import {
   equalBytes,
   findBytesFromHex,
   hexFromBytes,
+  isCount,
+  uint64le,
   utf8,
 } from '../bytes/index.ts'
 import { BadInputError } from '../errors/index.ts'
@@ -111,11 +113,12 @@ export function continuesLog(
   return next.seq === (head?.seq ?? 0) + 1 && hexFromBytes(next.previous) === hexFromBytes(previous)
 }
 
+/** Numbers from here on are times of a login, smaller ones numbers of calls, signed in the same form (`spec/login.md` 5). */
+export const LEAST_LOGIN_TIMESTAMP: number = 2 ** 30
+
 /** Digest that a DID signs to log in: keccak(did ‖ token ‖ timestamp as 8 bytes little endian) (`spec/login.md` 2). */
 export function loginDigest(did: string, token: Uint8Array, timestamp: number): Uint8Array {
-  const time = new Uint8Array(8)
-  new DataView(time.buffer).setBigUint64(0, BigInt(timestamp), true)
-  return keccak256(concatBytes(utf8(did), token, time))
+  return keccak256(concatBytes(utf8(did), token, uint64le(timestamp)))
 }
 
 function hashEntry(bytes: Uint8Array): Uint8Array {
@@ -206,8 +209,4 @@ function evidenceFromPlain(plain: unknown): LoginEvidence {
 
 function isBytes(value: unknown, length: number): value is Uint8Array {
   return value instanceof Uint8Array && value.length === length
-}
-
-function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0
 }

@@ -1,6 +1,7 @@
 export {
   continuesLog,
   decodeSignedEntry,
+  LEAST_LOGIN_TIMESTAMP,
   type LogAction,
   type LogEntry,
   type LoginEvidence,

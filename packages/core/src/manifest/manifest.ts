@@ -1,5 +1,5 @@
 import { decode } from '@ipld/dag-cbor'
-import { encodeCbor, equalBytes, utf8 } from '../bytes/index.ts'
+import { encodeCbor, equalBytes, isCount, utf8 } from '../bytes/index.ts'
 import { BadInputError } from '../errors/index.ts'
 import { compressPublicKey, unwrapKey, wrapKey } from '../keys/index.ts'
 import { CONTENT_KEY_BYTES, openBox, sealBox } from '../seal/index.ts'
@@ -75,7 +75,7 @@ export function decodeManifest(bytes: Uint8Array): Manifest {
   }
   if (typeof type !== 'string' || type.length > MAX_TYPE_CHARS) throw new BadInputError('a bad content type')
   if (typeof cid !== 'string' || cid.length > MAX_CID_CHARS) throw new BadInputError('a manifest without a CID')
-  if (!isSize(size) || !isSize(time)) throw new BadInputError('a manifest without size or time')
+  if (!isCount(size) || !isCount(time)) throw new BadInputError('a manifest without size or time')
   if (key !== null && !(key instanceof Uint8Array && key.length === CONTENT_KEY_BYTES)) {
     throw new BadInputError('a manifest with a bad key')
   }
@@ -158,7 +158,7 @@ export function envelopeFromPlain(plain: unknown): ManifestEnvelope {
 
 function partRangeFromPlain(plain: unknown): PartRange {
   const [partId, offset, length] = Array.isArray(plain) ? plain : []
-  if (!(partId instanceof Uint8Array) || partId.length !== 32 || !isSize(offset) || !isSize(length)) {
+  if (!(partId instanceof Uint8Array) || partId.length !== 32 || !isCount(offset) || !isCount(length)) {
     throw new BadInputError('a manifest with a malformed part')
   }
   return { partId, offset, length }
@@ -171,10 +171,6 @@ function metadataFromPlain(plain: unknown): Record<string, string> {
     throw new BadInputError(`metadata is at most ${MAX_METADATA} texts`)
   }
   return Object.fromEntries(entries) as Record<string, string>
-}
-
-function isSize(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0
 }
 
 function encodeRecord(record: unknown): Uint8Array {

@@ -8,6 +8,7 @@ import {
   findBytesFromHex,
   hex32,
   hexFromBytes,
+  isCount,
   utf8,
 } from '../bytes/index.ts'
 import { MAX_TOTAL_SHARDS, MIN_PARITY_SHARDS } from '../erasure/index.ts'
@@ -93,7 +94,7 @@ export function placementFromPlain(plain: unknown): Placement {
     throw new BadInputError('a placement with an impossible k + m')
   }
   if (!isCount(size, 1, MAX_PART_BYTES)) throw new BadInputError('a placement with an impossible size')
-  if (typeof owner !== 'string' || owner.length > MAX_OWNER_CHARS || !isCount(expiry, 0, Number.MAX_SAFE_INTEGER)) {
+  if (typeof owner !== 'string' || owner.length > MAX_OWNER_CHARS || !isCount(expiry)) {
     throw new BadInputError('a placement without owner or expiry')
   }
   if (!Array.isArray(pieces) || pieces.length !== k + m) throw new BadInputError('a placement lacks pieces')
@@ -123,11 +124,7 @@ function pieceFromPlain(plain: unknown): PlacedPiece {
     root.length === HASH_BYTES &&
     provider instanceof Uint8Array &&
     provider.length === 20 &&
-    isCount(orderId, 0, Number.MAX_SAFE_INTEGER)
+    isCount(orderId)
   if (!isPiece) throw new BadInputError('a placement with a malformed piece')
   return { root, provider: hexFromBytes(provider), orderId }
-}
-
-function isCount(value: unknown, least: number, most: number): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most
 }

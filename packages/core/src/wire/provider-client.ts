@@ -6,6 +6,7 @@ import {
   findBytesFromHex,
   hex32,
   hexFromBytes,
+  isCount,
   utf8,
 } from '../bytes/index.ts'
 import { areUnitsAt, areUnitsOf, hashUnits, PieceCorruptError, unitRangeOf, unitsLengthOf } from '../piece/index.ts'
@@ -150,10 +151,6 @@ export function createProviderClient(ports: ClientPorts, peer: Omit<Peer, 'role'
       return (await callJson(request, options, CONTROL_TIMEOUT_MS)).deleted === true
     },
   }
-}
-
-function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0
 }
 
 function corrupt(provider: Peer, root: Uint8Array, what: string): PieceCorruptError {

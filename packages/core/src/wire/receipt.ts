@@ -1,4 +1,4 @@
-import { type Address, findAddress, findBytesFromHex, hexFromBytes } from '../bytes/index.ts'
+import { type Address, findAddress, findBytesFromHex, hexFromBytes, isCount } from '../bytes/index.ts'
 import { findSignerAddress, type Network, type Signer, type TypedStruct, typedDigest } from '../keys/index.ts'
 
 /** A provider's signed word that it holds a piece until `expiry` (`spec/wire.md` 5). Disputable on chain. */
@@ -58,8 +58,4 @@ export function findReceiptFromJson(value: unknown): Receipt | undefined {
   const { orderId, sizeBytes, expiry } = fields
   if (!root || !signature || !provider || !isCount(orderId) || !isCount(sizeBytes) || !isCount(expiry)) return undefined
   return { orderId, root, sizeBytes, expiry, provider, signature }
-}
-
-function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0
 }

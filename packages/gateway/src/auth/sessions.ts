@@ -8,6 +8,7 @@ import {
   findSignerKey,
   hexFromBytes,
   type IndexStore,
+  LEAST_LOGIN_TIMESTAMP,
   type LoginEvidence,
   loginDigest,
   textFromUtf8,
@@ -25,8 +26,6 @@ const OTHER_TOKEN = "can't match the token, please check your input or log in ag
 const NOT_SEQUENTIAL = 'not a sequential request'
 
 const LOGIN_WINDOW_SECONDS = 60
-/** Numbers from here on are timestamps, smaller ones request numbers (`spec/login.md` 5). */
-const FIRST_TIMESTAMP = 2 ** 30
 
 /** A DID that has logged in. */
 export type Session = {
@@ -96,7 +95,7 @@ export function createSessions(ports: {
       const isComplete = did === text && token && timestamp !== undefined && signature
       if (!did || !isComplete) throw new LoginRefusedError(MISSING)
       const now = Math.floor(clock.nowMs() / 1000)
-      if (Math.abs(now - timestamp) > LOGIN_WINDOW_SECONDS || timestamp < FIRST_TIMESTAMP) {
+      if (Math.abs(now - timestamp) > LOGIN_WINDOW_SECONDS || timestamp < LEAST_LOGIN_TIMESTAMP) {
         throw new LoginRefusedError(TIMED_OUT)
       }
       const publicKey = await signerOf(did, loginDigest(text, token, timestamp), signature, `can't log in as ${text}`)
@@ -138,7 +137,7 @@ export function evidenceOf(session: Session): LoginEvidence {
 }
 
 function isNext(session: Session, requestId: number): boolean {
-  if (requestId >= FIRST_TIMESTAMP) return false
+  if (requestId >= LEAST_LOGIN_TIMESTAMP) return false
   return session.nextRequestId === undefined ? requestId <= 1 : requestId === session.nextRequestId
 }
 

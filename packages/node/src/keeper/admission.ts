@@ -14,10 +14,12 @@ import {
   hexFromBytes,
   type IndexBundle,
   isReceipt,
+  LEAST_LOGIN_TIMESTAMP,
   type LogEntry,
   type LoginEvidence,
   loginDigest,
   type Network,
+  NOBODY,
   NotFoundError,
   type PlacedPart,
   RECEIPT_LIFE_SECONDS,
@@ -68,9 +70,6 @@ export type AdmissionOptions = {
 /** What may be written of a bundle that is admitted. */
 export type Admitted = { readonly parts: readonly PlacedPart[]; readonly loginDigest: Hex | undefined }
 
-const NOBODY: Address = `0x${'00'.repeat(20)}`
-/** What is less is no time of a login but the number of a call. */
-const LEAST_LOGIN_TIMESTAMP = 2 ** 30
 /** Parts, or signatures, that are looked at in a row, after which others get a turn. */
 const CHECKS_PER_TURN = 128
 

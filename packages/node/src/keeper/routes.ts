@@ -16,6 +16,7 @@ import {
   findAddress,
   HOLDINGS_PAGE,
   type Holding,
+  isCount,
   jsonResponse,
   type MatchRequest,
   parseJson,
@@ -173,10 +174,6 @@ function readHoldings(body: unknown): { readonly provider: Address; readonly roo
     throw new BadInputError(`roots is a list of at most ${HOLDINGS_PAGE} times 64 lower-case hex digits`)
   }
   return { provider: getAddress(String(provider)), roots: roots.map(String) }
-}
-
-function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0
 }
 
 /** Works on bodies; all that are read or worked on at one time share `maxBytes` of memory. */

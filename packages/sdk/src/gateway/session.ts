@@ -3,6 +3,7 @@ import {
   collectBytes,
   findBytesFromHex,
   hexFromBytes,
+  LEAST_LOGIN_TIMESTAMP,
   loginDigest,
   type Randomness,
   type Signer,
@@ -52,7 +53,6 @@ export type GatewaySession = {
 
 const TOKEN_BYTES = 32
 const MAX_ANSWER_BYTES = 65_536
-const LEAST_LOGIN_TIMESTAMP = 2 ** 30
 const JSON_HEADERS = { 'content-type': 'application/json' }
 
 export function createGatewaySession(options: SessionOptions): GatewaySession {

@@ -2,6 +2,7 @@ import {
   type Address,
   type ErasurePolicy,
   geometryOf,
+  NOBODY,
   type PlacedPart,
   type Placement,
   type ProviderClient,
@@ -20,9 +21,6 @@ import type { Chooser } from './chooser.ts'
 import { leastPiecesOf } from './lag.ts'
 import type { SentPart } from './part-upload.ts'
 import { sendPiece } from './piece-sender.ts'
-
-/** The provider of a piece that nobody holds (`spec/wire.md` 6). */
-export const NOBODY: Address = `0x${'0'.repeat(40)}`
 
 /** A part whose pieces are stored, as keepers get it. */
 export type StoredPart = PlacedPart & { readonly holders: ReadonlyMap<number, ProviderClient> }

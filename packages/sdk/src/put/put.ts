@@ -14,6 +14,7 @@ import {
   IndexConflictError,
   type LogAction,
   type Manifest,
+  NOBODY,
   openManifest,
   parseErasurePolicy,
   type SignedEntry,
@@ -25,7 +26,7 @@ import { abortableStream } from '../flow/abortable.ts'
 import { createSlots } from '../flow/slots.ts'
 import { deletedIn, keyOf, readLogs } from '../index/objects.ts'
 import type { Appended, NextEntry, OwnLogs } from '../index/own-log.ts'
-import { NOBODY, type StoredPart } from './complete-part.ts'
+import type { StoredPart } from './complete-part.ts'
 import { discardPieces } from './discard.ts'
 import type { PutOptions, PutResult } from './options.ts'
 import { stripeMemoryBytesOf, stripesFromStream } from './stripes.ts'

@@ -3,6 +3,7 @@ import {
   hex32,
   hexFromBytes,
   isReceipt,
+  NOBODY,
   NotFoundError,
   type PlacedPart,
   type Placement,
@@ -11,7 +12,6 @@ import type { StorageContext } from '../context.ts'
 import { KeepersUnreachableError, type NodeFault } from '../errors.ts'
 import { findPart } from '../index/find-part.ts'
 import { askKeepers } from '../nodes/ask-keepers.ts'
-import { NOBODY } from '../put/complete-part.ts'
 
 /** How long a placement is believed; repair moves pieces rarely. */
 const PLACEMENT_MS = 60_000

@@ -1,6 +1,5 @@
-import { type Address, geometryOf, hex32, type Manifest, MemoError } from '@memo/core'
+import { type Address, geometryOf, hex32, type Manifest, MemoError, NOBODY } from '@memo/core'
 import type { StorageContext } from '../context.ts'
-import { NOBODY } from '../put/complete-part.ts'
 import type { PartLocator } from './locate.ts'
 
 /** One piece of an object, as its provider answers now. */
