@@ -44,6 +44,11 @@ export const steps: readonly Step[] = [
   },
   {
     topic: 'lint',
+    title: 'licences, install scripts, secrets and known holes (audit)',
+    run: () => runCommand(ownScript('scripts/audit.ts')),
+  },
+  {
+    topic: 'lint',
     title: 'nothing unused (knip)',
     run: () => runCommand({ program: 'knip', args: ['--no-progress', '--no-config-hints'] }),
   },
