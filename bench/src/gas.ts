@@ -31,7 +31,7 @@ function main(): number {
     process.stderr.write(`${stdout}\nmeasured gas is not what is committed; MEMO_GAS=write writes it anew\n`)
     return 1
   }
-  const text = readFileSync(join(contracts, 'snapshots', 'worst-case.json'), 'utf8')
+  const text = readFileSync(join(contracts, 'src', 'generated', 'worst-case.json'), 'utf8')
   const rows = Object.entries(JSON.parse(text) as Record<string, string>)
     .map(([name, gas]) => ({ name, gas: Number(gas) }))
     .sort((a, b) => b.gas - a.gas)

@@ -5,7 +5,7 @@
  *     node scripts/test.ts [--gas | --behaviour]
  *
  * With MEMO_LONG=1 each invariant meets a million calls instead of ten thousand. Gas must be what
- * snapshots/worst-case.json says; with MEMO_GAS=write it is written anew.
+ * src/generated/worst-case.json says; with MEMO_GAS=write it is written anew.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
