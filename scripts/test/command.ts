@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Counts, oneFailed, onePassed } from './counts.ts'
+import { addCounts, type Counts, oneFailed, onePassed } from './counts.ts'
 import { endGroup, root, startGroup } from './processes.ts'
 
 const COMMAND_TIMEOUT_MS = 10 * 60_000
@@ -58,8 +58,14 @@ function runLive(command: Command): Promise<{ code: number | string; output: str
   })
 }
 
+/** Forge runs more than once in one step, each time with a summary of its own. */
 function countForge(output: string): Counts | undefined {
-  const last = [...output.replaceAll(COLOUR, '').matchAll(FORGE_SUMMARY)].at(-1)
-  if (last === undefined) return undefined
-  return { passed: Number(last[1]), failed: Number(last[2]), skipped: Number(last[3]) }
+  const runs = [...output.replaceAll(COLOUR, '').matchAll(FORGE_SUMMARY)]
+  if (runs.length === 0) return undefined
+  const counts = runs.map(([, passed, failed, skipped]) => ({
+    passed: Number(passed),
+    failed: Number(failed),
+    skipped: Number(skipped),
+  }))
+  return counts.reduce(addCounts)
 }
