@@ -101,14 +101,24 @@ export function wholeNumber(flag: string, min: number, max: number): (text: stri
   }
 }
 
-const SIZE = /^(\d+(?:\.\d+)?) ?(B|KiB|MiB|GiB|TiB|PiB)?$/
+const SIZE = /^(\d{1,15}(?:\.\d{1,6})?) ?(?:([kmgtp])(i?)b|b)?$/i
 
-/** A size such as `10GiB`. Errors: {@link UsageError}. */
+/** A size such as `10GiB`, `1.5 TB` or `4096`; decimal units are taken as such. Errors: {@link UsageError}. */
+export function parseSize(text: string): number {
+  const [, value, prefix = '', binary] = SIZE.exec(text.trim()) ?? []
+  const bytes = Math.round(Number(value) * (binary ? 1_024 : 1_000) ** ' kmgtp'.indexOf(prefix.toLowerCase() || ' '))
+  if (value !== undefined && Number.isSafeInteger(bytes)) return bytes
+  throw new UsageError(`${text} is not a size`, 'Write it as 10GiB, 1.5TB, 500 MB …')
+}
+
+/** A size as an option. Errors: {@link UsageError}. */
 export function sizeInBytes(flag: string): (text: string) => number {
   return (text) => {
-    const [, value, unit = 'B'] = SIZE.exec(text) ?? []
-    const bytes = Number(value) * 1024 ** ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'].indexOf(unit)
-    if (value !== undefined && Number.isSafeInteger(Math.round(bytes))) return Math.round(bytes)
-    throw new UsageError(`${flag} ${text} is not a size`, 'Write it as 500MiB, 10GiB, 2TiB …')
+    try {
+      return parseSize(text)
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error
+      throw new UsageError(`${flag} ${error.message}`, error.fix)
+    }
   }
 }

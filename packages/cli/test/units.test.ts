@@ -87,18 +87,36 @@ describe('settings', () => {
     assert.deepEqual(networkOf(flags, profile), { rpcUrl: 'https://flag', registry: c })
   })
 
-  test('sizes are read with binary units and nothing else', () => {
+  test('sizes are read with binary and decimal units, and nothing else is', () => {
     const read = sizeInBytes('--capacity')
-    assert.deepEqual(['0', '7B', '1KiB', '1.5 MiB', '10GiB', '2TiB'].map(read), [
-      0,
-      7,
-      1024,
-      1.5 * 2 ** 20,
-      10 * 2 ** 30,
-      2 * 2 ** 40,
-    ])
-    for (const text of ['', 'GiB', '10GB', '-1', '1e9', 'NaN', '99999999999PiB', '1 2', '0x10']) {
-      assert.throws(() => read(text), { name: 'UsageError' }, text)
+    const sizes: Readonly<Record<string, number>> = {
+      '0': 0,
+      '7B': 7,
+      '1KiB': 1024,
+      '1.5 MiB': 1.5 * 2 ** 20,
+      '10GiB': 10 * 2 ** 30,
+      '10gib': 10 * 2 ** 30,
+      '2TiB': 2 * 2 ** 40,
+      '1.5TB': 1.5e12,
+      '500 MB': 5e8,
+      '3kB': 3_000,
+    }
+    for (const [text, bytes] of Object.entries(sizes)) assert.equal(read(text), bytes, text)
+    for (const text of [
+      '',
+      'GiB',
+      '10G',
+      '-1',
+      '1e9',
+      'NaN',
+      '99999999999PiB',
+      '1 2',
+      '0x10',
+      '10 Gb/s',
+      '1,5GiB',
+      '٣',
+    ]) {
+      assert.throws(() => read(text), { name: 'UsageError', message: /^--capacity .* is not a size$/ }, text)
     }
   })
 })

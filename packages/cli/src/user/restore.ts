@@ -1,14 +1,13 @@
-import { mkdir, readFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { accountFromSecretKey, connectNetwork, type MemoChain } from '@memo/chain'
-import { type Address, createKeySigner, findBytesFromHex, MemoError, NotFoundError } from '@memo/core'
+import { type Address, createKeySigner, MemoError, NotFoundError } from '@memo/core'
 import { deriveMemoDid } from '@memo/did'
-import { decryptKeyFile } from '@memo/platform'
 import { UsageError } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
+import { readSecretKey } from '../key-file.ts'
 import { isLocalNetwork, localRegistry } from '../local-chain.ts'
 import { formatBytes } from '../output.ts'
-import { passwordFor } from '../password.ts'
 import type { Verb } from '../program.ts'
 import { networkOf } from '../settings.ts'
 import { freshName } from './file-name.ts'
@@ -54,16 +53,6 @@ export const restore: Verb<RestoreOptions> = async (context, options) => {
   const summary = `restored ${restored} file${restored === 1 ? '' : 's'} of ${did}${failed > 0 ? `, ${failed} failed` : ''}`
   output.data(summary, { event: 'done', did, restored, failed, dir: options.output })
   return failed > 0 ? EXIT.unreachable : EXIT.ok
-}
-
-/** A key file of a wallet, or 64 hex digits. */
-async function readSecretKey(path: string, options: RestoreOptions): Promise<Uint8Array> {
-  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-    throw new NotFoundError(`there is no key file ${path}`, { cause, fix: 'Check the path.' })
-  })
-  const hex = text.trim()
-  const plain = findBytesFromHex(hex.startsWith('0x') ? hex : `0x${hex}`, 32)
-  return plain ?? (await decryptKeyFile(text, await passwordFor(path, options), path))
 }
 
 async function connect(options: RestoreOptions, secretKey: Uint8Array): Promise<MemoChain> {
