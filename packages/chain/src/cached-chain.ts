@@ -1,11 +1,12 @@
-import { type Account, type Address, assert, type Chain, type Clock, type DidRecord } from '@memo/core'
+import { type Account, type Address, assert, type Chain, type Clock, type DidRecord, type EpochInfo } from '@memo/core'
 
 /** Answers kept of each kind; the one longest unused goes first. */
 const MAX_CACHED_ANSWERS = 10_000
 
 /**
  * The same chain, asked at most once in `ttlMs` for each thing; questions that arrive together are asked as one. What
- * does not exist is not remembered, so that it is seen as soon as it does; nor is a failure.
+ * does not exist is not remembered, so that it is seen as soon as it does; nor is a failure. Orders and allowances are
+ * always asked anew: who spends money on an answer knows best how old it may be.
  */
 export function createCachedChain(chain: Chain, clock: Clock, ttlMs: number): Chain {
   assert(ttlMs > 0, 'a cache that keeps nothing')
@@ -13,6 +14,7 @@ export function createCachedChain(chain: Chain, clock: Clock, ttlMs: number): Ch
   const did = cached<string, DidRecord | undefined>((text) => chain.findDid(text), clock, ttlMs)
   const providers = cached<'', readonly Account[]>(() => chain.listProviders(), clock, ttlMs)
   const keepers = cached<'', readonly Account[]>(() => chain.listKeepers(), clock, ttlMs)
+  const epochs = cached<'', EpochInfo>(() => chain.getEpochs(), clock, ttlMs)
   const block = cached<'', Awaited<ReturnType<Chain['getBlock']>>>(() => chain.getBlock(), clock, ttlMs)
   return {
     network: chain.network,
@@ -21,6 +23,10 @@ export function createCachedChain(chain: Chain, clock: Clock, ttlMs: number): Ch
     listProviders: () => providers(''),
     listKeepers: () => keepers(''),
     getBlock: () => block(''),
+    money: chain.money,
+    findOrder: (orderId) => chain.findOrder(orderId),
+    getEpochs: () => epochs(''),
+    getReadAllowance: (orderId, payer) => chain.getReadAllowance(orderId, payer),
   }
 }
 

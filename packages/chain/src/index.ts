@@ -3,6 +3,22 @@
  * `(client, options) => Promise`. `connectNetwork` finds a network from its registry; `runDeploy` makes one.
  * Every fault comes out as a MemoError that says whose it is and what to do.
  */
+
+export {
+  type AmendmentTerms,
+  amendmentDigest,
+  type EpochInfo,
+  type OrderInfo,
+  type OrderSegment,
+  type OrderTerms,
+  orderDigest,
+  type ReadAllowanceInfo,
+  type ReadVoucher,
+  readVoucherDigest,
+  type SetCommitment,
+  setCommitmentDigest,
+  type Verifier,
+} from '@memo/core'
 export { type Addresses, type ContractKey, registryEntries, registryName } from './addresses.ts'
 export { createCachedChain } from './cached-chain.ts'
 export {
@@ -54,17 +70,6 @@ export {
   type QuotaVoucher,
   quotaVoucherDigest,
 } from './messages/market.ts'
-export {
-  type AmendmentTerms,
-  amendmentDigest,
-  type OrderTerms,
-  orderDigest,
-  type ReadVoucher,
-  readVoucherDigest,
-  type SetCommitment,
-  setCommitmentDigest,
-  type Verifier,
-} from './messages/orders.ts'
 export { findAccount, getAccount } from './read/find-account.ts'
 export { getMemoBalance } from './read/get-balance.ts'
 export { getBlock } from './read/get-block.ts'
@@ -87,18 +92,15 @@ export {
 } from './read/get-file.ts'
 export { type Group, getGroup } from './read/get-group.ts'
 export {
-  type EpochInfo,
   type EscrowInfo,
+  findOrder,
   getEpochs,
   getEscrow,
   getLiableBytes,
   getOrder,
   getReadAllowance,
   isOrderNonceUsed,
-  type OrderInfo,
-  type OrderSegment,
   quoteOrder,
-  type ReadAllowanceInfo,
 } from './read/get-order.ts'
 export { getPledge, getRequirementFor, type PledgeInfo } from './read/get-pledge.ts'
 export {

@@ -4,6 +4,7 @@ import type { ChainClient } from './client/chain-client.ts'
 import { findAccount } from './read/find-account.ts'
 import { getBlock } from './read/get-block.ts'
 import { findDid } from './read/get-did.ts'
+import { findOrder, getEpochs, getReadAllowance } from './read/get-order.ts'
 import { listKeepers, listProviders } from './read/list-accounts.ts'
 
 /** A network that was found and checked: what the engine reads, and what actions need. */
@@ -28,5 +29,9 @@ export function createMemoChain(options: {
     listKeepers: () => listKeepers(client, addresses),
     findDid: (did: string): Promise<DidRecord | undefined> => findDid(client, { addresses, did }),
     getBlock: () => getBlock(client),
+    money: { chainId, orders: addresses.orders, reads: addresses.reads },
+    findOrder: (orderId) => findOrder(client, { addresses, orderId }),
+    getEpochs: () => getEpochs(client, { addresses }),
+    getReadAllowance: (orderId, payer) => getReadAllowance(client, { addresses, orderId, payer }),
   }
 }

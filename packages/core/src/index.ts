@@ -6,6 +6,7 @@
  *
  * What touches the world is injected (`ports.ts`).
  */
+export * from './billing/index.ts'
 export * from './bytes/index.ts'
 export * from './cid/index.ts'
 export * from './erasure/index.ts'

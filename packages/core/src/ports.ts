@@ -1,3 +1,4 @@
+import type { MoneyContracts } from './billing/index.ts'
 import type { Address, ByteStream } from './bytes/index.ts'
 import type { Network } from './keys/index.ts'
 
@@ -139,6 +140,53 @@ export type DidRecord = {
   readonly authenticationKeys: readonly DidKey[]
 }
 
+/** One stretch of an order with one price. */
+export type OrderSegment = {
+  readonly from: bigint
+  readonly sizeBytes: bigint
+  readonly priceAttoPerGiBSecond: bigint
+  readonly incomePerEpochAtto: bigint
+  /** With fees. */
+  readonly costPerEpochAtto: bigint
+}
+
+/** An order as the chain has it; epochs before `settledTo` are paid out (`spec/orders.md` 7 to 12). */
+export type OrderInfo = {
+  readonly user: Address
+  readonly provider: Address
+  readonly group: number
+  readonly start: bigint
+  /** The first epoch that it does not cover. */
+  readonly end: bigint
+  /** What the next amendment signs. */
+  readonly seq: bigint
+  readonly lockedAtto: bigint
+  readonly settledTo: bigint
+  readonly liableBytes: bigint
+  /** Those that are not settled to their end; the last has the order's size and price. */
+  readonly segments: readonly OrderSegment[]
+}
+
+/** Where the chain is in epochs, and how long they are (`spec/orders.md` 4). */
+export type EpochInfo = {
+  readonly current: bigint
+  /** Epochs before this one are beyond dispute. */
+  readonly closedBefore: bigint
+  readonly epochBlocks: bigint
+  readonly epochSeconds: bigint
+}
+
+/** What a payer has locked for reading under an order. `closingBlock` is 0n unless it is being closed. */
+export type ReadAllowanceInfo = {
+  readonly priceAttoPerByte: bigint
+  readonly bytesAllowed: bigint
+  readonly bytesPaid: bigint
+  /** What vouchers must name. */
+  readonly seq: bigint
+  readonly closingAt: bigint
+  readonly closingBlock: bigint
+}
+
 /** What the engine reads from the chain. Implementations may cache for seconds, never beyond. */
 export type Chain = {
   readonly network: Network
@@ -147,6 +195,12 @@ export type Chain = {
   listKeepers(): Promise<readonly Account[]>
   findDid(did: string): Promise<DidRecord | undefined>
   getBlock(): Promise<{ readonly number: number; readonly timestamp: number }>
+  /** Where signed money counts. */
+  readonly money: MoneyContracts
+  findOrder(orderId: bigint): Promise<OrderInfo | undefined>
+  getEpochs(): Promise<EpochInfo>
+  /** All zeros where there is none. */
+  getReadAllowance(orderId: bigint, payer: Address): Promise<ReadAllowanceInfo>
 }
 
 /** Secret keys at rest, encrypted. */

@@ -1,6 +1,5 @@
-import type { Address, TypedStruct } from '@memo/core'
+import { type Address, contractDigest, type TypedStruct, type Verifier } from '@memo/core'
 import { keccak256, toBytes } from 'viem'
-import { digest, type Verifier } from './orders.ts'
 
 /** The last state of one log of a DID. `spec/checkpoint.md` 1 */
 export type CheckpointMessage = {
@@ -26,5 +25,5 @@ const CHECKPOINT: TypedStruct = {
 
 /** Digest that a key of the DID signs; the verifier is the contract of checkpoints. `spec/checkpoint.md` 3 */
 export function checkpointDigest(verifier: Verifier, { placement, ...checkpoint }: CheckpointMessage): Uint8Array {
-  return digest(verifier, CHECKPOINT, { ...checkpoint, placementHash: toBytes(keccak256(placement)) })
+  return contractDigest(verifier, CHECKPOINT, { ...checkpoint, placementHash: toBytes(keccak256(placement)) })
 }

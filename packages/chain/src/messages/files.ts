@@ -1,5 +1,5 @@
+import type { Verifier } from '@memo/core'
 import { hashTypedData, toBytes } from 'viem'
-import type { Verifier } from './orders.ts'
 
 /** What is registered of a file. `spec/file-did.md` 2 */
 export type FileListing = {

@@ -1,6 +1,5 @@
-import type { Address, TypedStruct } from '@memo/core'
+import { type Address, contractDigest, type TypedStruct, type Verifier } from '@memo/core'
 import { concat, keccak256, numberToHex, toBytes } from 'viem'
-import { digest, type Verifier } from './orders.ts'
 
 /** What a buyer has used in all under one nonce; `sizeByte` is cumulative. `spec/space-market.md` 7 */
 export type QuotaVoucher = {
@@ -45,12 +44,12 @@ const PURCHASE: TypedStruct = {
 
 /** Digest of a voucher; the verifier is the pay contract of space or of traffic. `spec/space-market.md` 7 */
 export function quotaVoucherDigest(verifier: Verifier, voucher: QuotaVoucher): Uint8Array {
-  return digest(verifier, QUOTA_VOUCHER, voucher)
+  return contractDigest(verifier, QUOTA_VOUCHER, voucher)
 }
 
 /** Digest of a signed purchase; the verifier is the pay contract. `spec/space-market.md` 4 */
 export function purchaseDigest(verifier: Verifier, purchase: Purchase): Uint8Array {
-  return digest(verifier, PURCHASE, purchase)
+  return contractDigest(verifier, PURCHASE, purchase)
 }
 
 /** The original's voucher hash, signed without any prefix; it names no chain and no buyer. `spec/space-market.md` 7 */

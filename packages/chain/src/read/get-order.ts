@@ -1,7 +1,8 @@
 import { escrowAbi, ordersAbi, readsAbi } from '@memo/contracts'
-import type { Address } from '@memo/core'
+import type { Address, EpochInfo, OrderInfo, OrderSegment, ReadAllowanceInfo } from '@memo/core'
 import type { Addresses } from '../addresses.ts'
 import type { ChainClient } from '../client/chain-client.ts'
+import { ContractRefused } from '../client/revert.ts'
 import { callView } from './call.ts'
 
 type Common = { readonly addresses: Addresses }
@@ -19,32 +20,6 @@ export async function getEscrow(
     callView(client, { ...contract, functionName: 'payeeOf' }),
   ])
   return { freeAtto, payee: payee.toLowerCase() as Address }
-}
-
-/** One stretch of an order with one price. */
-export type OrderSegment = {
-  readonly from: bigint
-  readonly sizeBytes: bigint
-  readonly priceAttoPerGiBSecond: bigint
-  readonly incomePerEpochAtto: bigint
-  /** With fees. */
-  readonly costPerEpochAtto: bigint
-}
-
-/** An order as the chain has it; epochs before `settledTo` are paid out. `spec/orders.md` 7 to 12 */
-export type OrderInfo = {
-  readonly user: Address
-  readonly provider: Address
-  readonly group: number
-  readonly start: bigint
-  readonly end: bigint
-  /** What the next amendment signs. */
-  readonly seq: bigint
-  readonly lockedAtto: bigint
-  readonly settledTo: bigint
-  readonly liableBytes: bigint
-  /** Those that are not settled to their end; the last has the order's size and price. */
-  readonly segments: readonly OrderSegment[]
 }
 
 /** The order with this number. Errors: `ContractRefused` with reason `UnknownOrder`. */
@@ -78,15 +53,20 @@ export async function getOrder(
   }
 }
 
-/** Where the chain is in epochs, and how long they are. `spec/orders.md` 4 */
-export type EpochInfo = {
-  readonly current: bigint
-  /** Epochs before this one are beyond dispute. */
-  readonly closedBefore: bigint
-  readonly epochBlocks: bigint
-  readonly epochSeconds: bigint
+/** The same, or undefined where no order has this number. */
+export async function findOrder(
+  client: ChainClient,
+  options: Common & { readonly orderId: bigint },
+): Promise<OrderInfo | undefined> {
+  try {
+    return await getOrder(client, options)
+  } catch (thrown) {
+    if (thrown instanceof ContractRefused && thrown.reason === 'UnknownOrder') return undefined
+    throw thrown
+  }
 }
 
+/** Where the chain is in epochs, and how long they are. `spec/orders.md` 4 */
 export async function getEpochs(client: ChainClient, { addresses }: Common): Promise<EpochInfo> {
   const contract = { address: addresses.orders, abi: ordersAbi } as const
   const [current, closedBefore, epochBlocks, epochSeconds] = await Promise.all([
@@ -143,17 +123,6 @@ export async function getLiableBytes(
     functionName: 'liableBytes',
     args: [provider],
   })
-}
-
-/** What a payer has locked for reading under an order. `closingBlock` is 0n unless it is being closed. */
-export type ReadAllowanceInfo = {
-  readonly priceAttoPerByte: bigint
-  readonly bytesAllowed: bigint
-  readonly bytesPaid: bigint
-  /** What vouchers must name. */
-  readonly seq: bigint
-  readonly closingAt: bigint
-  readonly closingBlock: bigint
 }
 
 /** The allowance of a payer under an order; all zeros where there is none. `spec/orders.md` 13 */

@@ -1,9 +1,8 @@
 import { ordersAbi } from '@memo/contracts'
-import { assert, hexFromBytes } from '@memo/core'
+import { type AmendmentTerms, assert, hexFromBytes, type OrderTerms } from '@memo/core'
 import { parseEventLogs } from 'viem'
 import type { Addresses } from '../addresses.ts'
 import type { ChainClient } from '../client/chain-client.ts'
-import type { AmendmentTerms, OrderTerms } from '../messages/orders.ts'
 import { callForReceipt, callWrite, resultFromReceipt, type WriteResult } from './call.ts'
 
 type Common = { readonly addresses: Addresses; readonly signal?: AbortSignal | undefined }

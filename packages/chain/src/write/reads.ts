@@ -1,8 +1,8 @@
 import { readsAbi } from '@memo/contracts'
-import { hexFromBytes } from '@memo/core'
+import { hexFromBytes, type ReadVoucher } from '@memo/core'
 import type { Addresses } from '../addresses.ts'
 import type { ChainClient } from '../client/chain-client.ts'
-import type { ReadVoucher } from '../messages/orders.ts'
+
 import { callWrite, type WriteResult } from './call.ts'
 
 type Common = { readonly addresses: Addresses; readonly signal?: AbortSignal | undefined }

@@ -25,6 +25,7 @@ export {
   didRecordOf,
   type ScriptedChain,
   type ScriptedChainOptions,
+  TEST_MONEY,
   TEST_NETWORK,
 } from './scripted-chain.ts'
 export { createSeededRandomness, type SeededRandomness } from './seeded.ts'

@@ -1,3 +1,4 @@
+import type { MoneyContracts } from '../billing/index.ts'
 import type { Address, ByteStream } from '../bytes/index.ts'
 import { assert, MemoError } from '../errors/index.ts'
 import type { Network, Signer } from '../keys/index.ts'
@@ -24,6 +25,8 @@ export type ClientPorts = {
   readonly random: Randomness
   /** Signs what changes state; absent for clients that only read. */
   readonly signer?: Signer | undefined
+  /** Where orders and vouchers count; absent for clients that settle nothing. */
+  readonly money?: MoneyContracts | undefined
   /** Where bytes that were read are hashed; in this thread where nothing is said. */
   readonly hashUnits?: UnitHasher | undefined
 }

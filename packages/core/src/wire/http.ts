@@ -25,6 +25,8 @@ const STATUS_BY_NAME: Readonly<Record<string, number>> = {
   UnauthorizedError: 401,
   ForbiddenError: 403,
   IndexConflictError: 409,
+  CommitmentMismatchError: 409,
+  PaymentRequiredError: 402,
   NoSpaceError: 507,
   BusyError: 503,
 }

@@ -50,6 +50,35 @@ export {
   PAGE_BYTES,
 } from './keeper-client.ts'
 export {
+  amendmentTermsToJson,
+  type CosignedCommitment,
+  cosignedCommitmentToJson,
+  findAmendmentTermsFromJson,
+  findCosignedCommitmentFromJson,
+  findOrderTermsFromJson,
+  findSetCommitmentFromJson,
+  findSetPieceFromJson,
+  findUint64,
+  type OrderPiece,
+  orderPieceToJson,
+  orderTermsToJson,
+  type Quote,
+  quoteToJson,
+  recordOf,
+  type SignedVoucher,
+  setCommitmentToJson,
+} from './money-codec.ts'
+export {
+  type CommitmentHead,
+  type CommitRequest,
+  findCommitmentHead,
+  isSameCommitment,
+  MAX_COMMITMENT_BYTES,
+  MAX_SET_CHANGES,
+  ORDER_PIECES_PAGE,
+  type OrderClient,
+} from './order-client.ts'
+export {
   CONTROL_TIMEOUT_MS,
   createProviderClient,
   PIECE_TIMEOUT_MS,
@@ -80,3 +109,13 @@ export {
   type UsedNonce,
   usedNonceOf,
 } from './signed-request.ts'
+export {
+  encodeVoucher,
+  findPaymentDue,
+  findVoucher,
+  isVoucher,
+  type PaymentDue,
+  paymentDueToJson,
+  signVoucher,
+  VOUCHER_HEADER,
+} from './voucher.ts'

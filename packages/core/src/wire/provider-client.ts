@@ -12,7 +12,10 @@ import {
 import { areUnitsAt, areUnitsOf, hashUnits, PieceCorruptError, unitRangeOf, unitsLengthOf } from '../piece/index.ts'
 import { type ClientPorts, type ExchangeRequest, exchange, type Peer } from './exchange.ts'
 import { BadAnswerError, errorOfAnswer, JSON_TYPE, parseJsonAnswer, readAnswer } from './http.ts'
+import { recordOf } from './money-codec.ts'
+import { createOrderClient, type OrderClient } from './order-client.ts'
 import { findReceiptFromJson, isReceipt, type Receipt } from './receipt.ts'
+import { VOUCHER_HEADER } from './voucher.ts'
 
 /** An exchange that carries a request and a short answer. */
 export const CONTROL_TIMEOUT_MS = 10_000
@@ -27,8 +30,11 @@ export type ProviderInfo = { readonly address: string; readonly freeBytes: numbe
 
 type CallOptions = { readonly signal?: AbortSignal | undefined; readonly timeoutMs?: number | undefined }
 
+/** How a read is paid: the text of a voucher (`encodeVoucher`), the same until a newer one is signed. */
+type ReadOptions = CallOptions & { readonly voucher?: string | undefined }
+
 /** Speaks to one provider; believes nothing that it can check. */
-export type ProviderClient = {
+export type ProviderClient = OrderClient & {
   readonly address: Address
   info(options?: CallOptions): Promise<ProviderInfo>
   /** Streams a piece; it is not kept before {@link ProviderClient.commit}. Returns root and size as received. */
@@ -47,12 +53,15 @@ export type ProviderClient = {
   /** Size of a piece, or undefined when the provider does not hold it. */
   findSize(root: Uint8Array, options?: CallOptions): Promise<number | undefined>
   /** Unit nodes of a piece, checked against its root. Errors: {@link PieceCorruptError}. */
-  readUnits(root: Uint8Array, sizeBytes: number, options?: CallOptions): Promise<Uint8Array>
-  /** Bytes of a piece, checked against verified `units`. Errors: {@link PieceCorruptError}. */
+  readUnits(root: Uint8Array, sizeBytes: number, options?: ReadOptions): Promise<Uint8Array>
+  /**
+   * Bytes of a piece, checked against verified `units`. Errors: {@link PieceCorruptError}; `PaymentRequiredError`, whose
+   * details `findPaymentDue` reads.
+   */
   read(
     piece: { readonly root: Uint8Array; readonly sizeBytes: number; readonly units: Uint8Array },
     range: { readonly offset: number; readonly length: number },
-    options?: CallOptions,
+    options?: ReadOptions,
   ): Promise<Uint8Array>
   /** Gives up a piece that this account uploaded. False when there was none. */
   delete(root: Uint8Array, options?: CallOptions): Promise<boolean>
@@ -79,7 +88,20 @@ export function createProviderClient(ports: ClientPorts, peer: Omit<Peer, 'role'
       details: { provider: provider.address },
     })
 
+  const orders = createOrderClient({
+    provider: provider.address,
+    money: ports.money,
+    account: ports.signer?.address,
+    async call({ maxBytes = MAX_JSON_BYTES, ...request }, options) {
+      const headers = request.body ? { 'content-type': JSON_TYPE } : {}
+      const answer = await call({ ...request, headers }, maxBytes, options, CONTROL_TIMEOUT_MS)
+      return recordOf(parseJsonAnswer(answer, 'provider'))
+    },
+    bad,
+  })
+
   return {
+    ...orders,
     address: provider.address,
     async info(options = {}) {
       const answer = await callJson({ method: 'GET', path: '/info' }, options, CONTROL_TIMEOUT_MS)
@@ -126,7 +148,7 @@ export function createProviderClient(ports: ClientPorts, peer: Omit<Peer, 'role'
       })
     },
     async readUnits(root, sizeBytes, options = {}) {
-      const request = { method: 'GET', path: `/pieces/${hex32(root)}/units` }
+      const request = { method: 'GET', path: `/pieces/${hex32(root)}/units`, headers: voucherHeader(options) }
       const units = await call(request, unitsLengthOf(sizeBytes), options, CONTROL_TIMEOUT_MS)
       if (!areUnitsOf(root, sizeBytes, units)) throw corrupt(provider, root, 'unit nodes')
       return units
@@ -134,7 +156,8 @@ export function createProviderClient(ports: ClientPorts, peer: Omit<Peer, 'role'
     async read(piece, range, options = {}) {
       if (range.length === 0) return new Uint8Array(0)
       const whole = unitRangeOf(piece.sizeBytes, range.offset, range.length)
-      const headers = { range: `bytes=${whole.offset}-${whole.offset + whole.length - 1}` }
+      const span = `bytes=${whole.offset}-${whole.offset + whole.length - 1}`
+      const headers = { range: span, ...voucherHeader(options) }
       const request = { method: 'GET', path: `/pieces/${hex32(piece.root)}`, headers }
       const answer = await call(request, whole.length, options, STRIP_TIMEOUT_MS)
       const { units, data } = ports.hashUnits
@@ -151,6 +174,10 @@ export function createProviderClient(ports: ClientPorts, peer: Omit<Peer, 'role'
       return (await callJson(request, options, CONTROL_TIMEOUT_MS)).deleted === true
     },
   }
+}
+
+function voucherHeader({ voucher }: ReadOptions): Record<string, string> {
+  return voucher === undefined ? {} : { [VOUCHER_HEADER]: voucher }
 }
 
 function corrupt(provider: Peer, root: Uint8Array, what: string): PieceCorruptError {

@@ -1,7 +1,27 @@
-import { type Address, type TypedStruct, typedDigest } from '@memo/core'
+import type { Address } from '../bytes/index.ts'
+import { type TypedStruct, type TypedValue, typedDigest } from '../keys/index.ts'
 
 /** The contract that reads a message, on its chain: the domain of what moves money (`spec/orders.md` 6). */
 export type Verifier = { readonly chainId: number; readonly verifyingContract: Address }
+
+/** The contracts that read what moves money, on their chain (`spec/orders.md` 6). */
+export type MoneyContracts = {
+  readonly chainId: number
+  /** Reads orders, amendments and set commitments. */
+  readonly orders: Address
+  /** Reads vouchers. */
+  readonly reads: Address
+}
+
+/** Where orders, amendments and set commitments count. */
+export function ordersVerifierOf({ chainId, orders }: MoneyContracts): Verifier {
+  return { chainId, verifyingContract: orders }
+}
+
+/** Where read vouchers count. */
+export function readsVerifierOf({ chainId, reads }: MoneyContracts): Verifier {
+  return { chainId, verifyingContract: reads }
+}
 
 /** What user and provider sign; epochs from `start` up to and without `end`, `submitBy` in seconds since 1970. */
 export type OrderTerms = {
@@ -91,29 +111,29 @@ const READ_VOUCHER: TypedStruct = {
 
 /** Digest of an order; the verifier is the contract of orders. `spec/orders.md` 6 */
 export function orderDigest(verifier: Verifier, terms: OrderTerms): Uint8Array {
-  return digest(verifier, ORDER, terms)
+  return contractDigest(verifier, ORDER, terms)
 }
 
 /** Digest of an amendment; the verifier is the contract of orders. `spec/orders.md` 8 */
 export function amendmentDigest(verifier: Verifier, terms: AmendmentTerms): Uint8Array {
-  return digest(verifier, AMENDMENT, terms)
+  return contractDigest(verifier, AMENDMENT, terms)
 }
 
 /** Digest of a set commitment; the verifier is the contract of orders. `spec/orders.md` 6 */
 export function setCommitmentDigest(verifier: Verifier, commitment: SetCommitment): Uint8Array {
-  return digest(verifier, SET_COMMITMENT, commitment)
+  return contractDigest(verifier, SET_COMMITMENT, commitment)
 }
 
 /** Digest of a read voucher; the verifier is the contract of reads. `spec/orders.md` 14 */
 export function readVoucherDigest(verifier: Verifier, voucher: ReadVoucher): Uint8Array {
-  return digest(verifier, READ_VOUCHER, voucher)
+  return contractDigest(verifier, READ_VOUCHER, voucher)
 }
 
 /** Digest of any flat struct in the domain of the contract that reads it. */
-export function digest(
+export function contractDigest(
   { chainId, verifyingContract }: Verifier,
   struct: TypedStruct,
-  values: Readonly<Record<string, string | bigint | Uint8Array>>,
+  values: Readonly<Record<string, TypedValue>>,
 ): Uint8Array {
   return typedDigest({ chainId, registry: verifyingContract }, struct, values)
 }
