@@ -3,6 +3,7 @@ import type { NodeFault } from './errors.ts'
 import type { StorageMemory } from './flow/memory.ts'
 import type { Recycler } from './flow/recycler.ts'
 import type { Lures } from './index/lures.ts'
+import type { SignedHeads } from './index/signed-heads.ts'
 import type { StorageLimits } from './limits.ts'
 import type { Directory } from './nodes/directory.ts'
 import type { Suspects } from './nodes/suspects.ts'
@@ -42,6 +43,7 @@ export type StorageContext = {
   readonly suspects: Suspects
   readonly pieceUse: PieceUse
   readonly lures: Lures
+  readonly signedHeads: SignedHeads
   /** Opens the manifests of this account's own entries. */
   readonly reader: ReaderKeys | undefined
   readonly onFault: (fault: NodeFault) => void

@@ -4,6 +4,7 @@ import {
   type ByteStream,
   type Chain,
   encodeStripe,
+  type IndexStore,
   type Manifest,
   openChunks,
 } from '@memo/core'
@@ -16,6 +17,7 @@ import { findObject, type ListOptions, listObjects, type StoredObject } from './
 import { createOwnLogs } from './index/own-log.ts'
 import { findPublicObject } from './index/public-objects.ts'
 import { type Removal, removeObject } from './index/remove.ts'
+import { createSignedHeads } from './index/signed-heads.ts'
 import { DEFAULT_LIMITS, type StorageLimits } from './limits.ts'
 import { createDirectory } from './nodes/directory.ts'
 import { createSuspects } from './nodes/suspects.ts'
@@ -42,6 +44,12 @@ export type StorageOptions = {
   readonly limits?: Partial<StorageLimits> | undefined
   /** Key pair that opens the manifests that this account seals for itself: finds objects that are there already. */
   readonly reader?: ReaderKeys | undefined
+  /**
+   * Keeps what was signed before it is handed to anybody, so that a process that is killed never signs two entries under one
+   * number. Opened and closed by the caller, used by one storage at a time; keys begin with `log/`. Without it a put that
+   * was cut off by the end of the process, and is begun again while the keepers that saw it are away, forks the log.
+   */
+  readonly store?: IndexStore | undefined
   /** Told of every node that failed, also where somebody else stood in for it. */
   readonly onFault?: ((fault: NodeFault) => void) | undefined
 }
@@ -108,6 +116,7 @@ export function createStorage(options: StorageOptions): Storage {
     suspects: createSuspects(options.ports.clock, limits.suspectMs),
     pieceUse: createPieceUse(),
     lures: createLures(),
+    signedHeads: createSignedHeads(options.ports.network, options.store),
     reader: options.reader,
     onFault: options.onFault ?? (() => undefined),
     closed: closing.signal,
@@ -131,6 +140,7 @@ export function createStorage(options: StorageOptions): Storage {
     async close() {
       closing.abort(new StorageClosedError())
       await Promise.allSettled(background)
+      await logs.close()
     },
   }
 }

@@ -17,7 +17,7 @@ import type { StorageContext } from '../context.ts'
 import { EntryRefusedError, NotDurableError, nodeFault } from '../errors.ts'
 import { createTurns } from '../flow/turns.ts'
 import { findPart } from './find-part.ts'
-import { type LogPlace, listKeeperHeads, readLog } from './read-log.ts'
+import { type KeeperHeads, type LogPlace, listKeeperHeads, readLog } from './read-log.ts'
 import { type Submission, submitBundle } from './submit.ts'
 
 /** Entries that a keeper lacks and is given before a new one; what is more it gets from other keepers. */
@@ -42,9 +42,11 @@ export type Appended = { readonly signed: SignedEntry; readonly acks: readonly I
 /** The logs that this account writes, one for each DID (`spec/sdk.md` 6). Calls for one DID take turns. */
 export type OwnLogs = {
   /** Whether an entry that too few keepers have names this piece: it is handed over again before the next one. */
-  isPending(provider: Address, root: Uint8Array): boolean
+  isPending(provider: Address, root: Uint8Array): Promise<boolean>
   /** Reads a log, so that a later append need not. */
   warm(did: string, signal: AbortSignal): Promise<void>
+  /** The log as it is known here, once what waits for keepers is durable. Errors: as for appending. */
+  settle(did: string, signal: AbortSignal): Promise<OwnLogState>
   /**
    * Appends what `decide` returns after it saw the live objects of the log. Errors: {@link NotDurableError}, the
    * entry is then handed over again before the next one; {@link EntryRefusedError}.
@@ -54,30 +56,49 @@ export type OwnLogs = {
     decide: (live: ReadonlyMap<number, SignedEntry>) => Promise<NextEntry<Found>> | NextEntry<Found>,
     signal: AbortSignal,
   ): Promise<Appended | { readonly found: Found }>
+  /** Writes what was put off. */
+  close(): Promise<void>
 }
 
+/** Where a log ends, and the objects that it put and did not delete, by number. */
+export type OwnLogState = { readonly place: LogPlace; readonly live: ReadonlyMap<number, SignedEntry> }
+
 export function createOwnLogs(context: StorageContext): OwnLogs {
+  const { signedHeads } = context
   const logs = new Map<string, OwnLog>()
   const turn = createTurns()
   const load = async (did: string, signal: AbortSignal): Promise<OwnLog> => {
     const known = logs.get(did)
     logs.delete(did) // and added again: the one longest unused comes first
     const log = known ?? { place: undefined, live: new Map(), pending: undefined }
-    if (!known) await refresh(context, did, log, signal)
+    if (!known) {
+      const answers = await refresh(context, did, log, signal)
+      await recall(context, did, log, answers)
+    }
     logs.set(did, log)
     if (logs.size > context.limits.logsInMemory) forgetOldest(logs)
     return log
   }
   return {
-    isPending(provider, root) {
-      return [...logs.values()].some(({ pending }) =>
-        pending?.parts.some(({ placement }) =>
+    async isPending(provider, root) {
+      const waiting = await signedHeads.listWaiting()
+      const pending = [...logs.values()].flatMap((log) => log.pending ?? [])
+      return [...waiting, ...pending].some(({ parts }) =>
+        parts.some(({ placement }) =>
           placement.pieces.some((piece) => piece.provider === provider && equalBytes(piece.root, root)),
         ),
       )
     },
     async warm(did, signal) {
       await turn(did, async () => await load(did, signal))
+    },
+    async settle(did, signal) {
+      return await turn(did, async () => {
+        signal.throwIfAborted()
+        const log = await load(did, signal)
+        if (log.pending) await settle(context, log, log.pending, signal)
+        return { place: log.place, live: new Map(log.live) }
+      })
     },
     async append(did, decide, signal) {
       return await turn(did, async () => {
@@ -100,6 +121,7 @@ export function createOwnLogs(context: StorageContext): OwnLogs {
         }
       })
     },
+    close: async () => await signedHeads.close(),
   }
 }
 
@@ -110,9 +132,11 @@ async function settle(
   bundle: IndexBundle,
   signal: AbortSignal,
 ): Promise<readonly IndexAck[] | undefined> {
-  const { limits, ports } = context
+  const { limits, ports, signedHeads } = context
   const { entry, hash } = bundle.signed
   let last: Submission | undefined
+  // Whoever has seen one entry under a number must never see another: it is on disk before anybody sees it.
+  if (log.pending !== bundle) await signedHeads.keep(bundle)
   log.pending = bundle
   for (let attempt = 0; attempt < limits.submitAttempts; attempt++) {
     if (attempt > 0) await ports.timers.sleep(limits.submitPauseMs * attempt, signal)
@@ -120,10 +144,12 @@ async function settle(
     if (last.acks.length >= last.needed) {
       log.pending = undefined
       note(log, bundle.signed)
+      if (log.place) signedHeads.settle(entry.did, log.place)
       return last.acks
     }
     const isRefused = last.acks.length === 0 && last.refusals.length > last.keepers - last.needed
     if (isRefused) {
+      await signedHeads.giveUp(entry.did, log.place)
       log.pending = undefined
       throw new EntryRefusedError(last.refusals)
     }
@@ -131,6 +157,7 @@ async function settle(
       await refresh(context, entry.did, log, signal)
       const isTaken = (log.place?.seq ?? 0) >= entry.seq && !isOnTop(log, hash)
       if (isTaken) {
+        await signedHeads.giveUp(entry.did, log.place)
         log.pending = undefined
         return undefined
       }
@@ -176,11 +203,35 @@ async function findParts(context: StorageContext, signed: SignedEntry, signal: A
   return parts
 }
 
-/** Reads what the log holds beyond what is known of it. */
-async function refresh(context: StorageContext, did: string, log: OwnLog, signal: AbortSignal): Promise<void> {
+/** Reads what the log holds beyond what is known of it. Gives the heads that keepers named. */
+async function refresh(
+  context: StorageContext,
+  did: string,
+  log: OwnLog,
+  signal: AbortSignal,
+): Promise<readonly KeeperHeads[]> {
   const writer: Address = context.ports.signer.address
   const answers = await listKeeperHeads(context, did, signal)
   for (const signed of await readLog(context, answers, { did, writer, from: log.place }, signal)) note(log, signed)
+  return answers
+}
+
+/**
+ * Goes on from what this account signed last, where the keepers that answered do not know of it: those that do may be
+ * away. Where all keepers answer and none knows it, nobody does.
+ */
+async function recall(
+  { directory, signedHeads }: StorageContext,
+  did: string,
+  log: OwnLog,
+  answers: readonly KeeperHeads[],
+): Promise<void> {
+  const head = await signedHeads.find(did)
+  if (!head) return
+  if (log.place && head.place.seq <= log.place.seq) {
+    if (head.bundle) signedHeads.settle(did, log.place)
+  } else if (head.bundle) log.pending = head.bundle
+  else if (answers.length < (await directory.listKeepers()).length) log.place = head.place
 }
 
 function note(log: OwnLog, signed: SignedEntry): void {

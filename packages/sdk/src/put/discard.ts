@@ -31,7 +31,8 @@ export async function discardPieces(
     pieces.map(async (piece): Promise<DeletedPiece> => {
       const named = { provider: piece.provider.address, root: hexFromBytes(piece.root) }
       if (needed === undefined) return { ...named, deleted: false, reason: 'too few keepers say whether it is needed' }
-      if (needed.has(keyOf(piece)) || logs.isPending(piece.provider.address, piece.root)) return keptPiece(piece)
+      if (needed.has(keyOf(piece)) || (await logs.isPending(piece.provider.address, piece.root)))
+        return keptPiece(piece)
       return { ...named, ...(await discardOne(context, piece)) }
     }),
   )
