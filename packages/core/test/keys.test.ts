@@ -121,6 +121,43 @@ describe('a signature', () => {
     assert.equal(findSignerAddress(digest.subarray(1), signature), undefined)
   })
 
+  test('that was seen to be good lends nothing to another digest, signer, r, s or v', async () => {
+    const signer = testSigner(4)
+    const signature = await signer.signDigest(digest)
+    for (let time = 0; time < 2; time++) assert.equal(findSignerAddress(digest, signature), signer.address)
+    const other = await testSigner(5).signDigest(digest)
+    assert.equal(findSignerAddress(digest, other), testSigner(5).address)
+    assert.notEqual(findSignerAddress(dataOf('another digest', 32), signature), signer.address)
+    assert.notEqual(findSignerAddress(digest, signature.with(64, signature[64]! === 27 ? 28 : 27)), signer.address)
+    assert.notEqual(
+      findSignerAddress(digest, concatBytes(signature.subarray(0, 32), other.subarray(32))),
+      signer.address,
+    )
+    assert.notEqual(
+      findSignerAddress(digest, concatBytes(other.subarray(0, 32), signature.subarray(32))),
+      signer.address,
+    )
+    assert.equal(findSignerKey(digest, malleableTwin(signature)), undefined)
+    const order = bytes(`0x${ORDER.toString(16)}`)
+    const halfAndOne = bytes(`0x${(ORDER / 2n + 1n).toString(16)}`)
+    for (const [at, scalar] of [
+      [0, order],
+      [32, order],
+      [32, halfAndOne],
+    ] as const) {
+      const altered = signature.slice()
+      altered.set(scalar, at)
+      assert.equal(findSignerKey(digest, altered), undefined, `${hexFromBytes(scalar)} at ${at}`)
+    }
+    assert.equal(findSignerAddress(digest, signature), signer.address)
+  })
+
+  test('gives its key in memory of its own: who alters it alters nothing that is remembered', async () => {
+    const signature = await testSigner(6).signDigest(digest)
+    findSignerKey(digest, signature)!.fill(0)
+    assert.deepEqual(compressPublicKey(findSignerKey(digest, signature)!), testSigner(6).publicKey)
+  })
+
   test('altered in any bit never names the signer', async () => {
     const signer = testSigner(9)
     const signature = await signer.signDigest(digest)

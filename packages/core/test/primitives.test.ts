@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { compressPublicKey } from '@memo/core'
 import fc from 'fast-check'
 import { primitives as browser } from '../src/primitives/browser.ts'
 import { primitives as node } from '../src/primitives/node.ts'
@@ -79,6 +80,61 @@ describe('the primitives of Node and of browsers are the same', () => {
       const publicKey = node.secp256k1Recover(digest, signature)
       assert.equal(publicKey?.length, 65)
       assert.deepEqual(browser.secp256k1Recover(digest, signature), publicKey)
+    }
+  })
+
+  test('public keys, and the point that two key pairs share', () => {
+    for (let n = 1; n <= 10; n++) {
+      const [mine, theirs] = [testSecret(n), testSecret(n + 1)]
+      const publicKey = node.secp256k1PublicKey(theirs)!
+      assert.deepEqual(browser.secp256k1PublicKey(theirs), publicKey)
+      const short = compressPublicKey(publicKey)
+      for (const form of [publicKey, short]) {
+        const shared = node.secp256k1SharedPoint(mine, form)
+        assert.equal(shared?.length, 65)
+        assert.deepEqual(browser.secp256k1SharedPoint(mine, form), shared)
+        assert.deepEqual(node.secp256k1SharedPoint(theirs, node.secp256k1PublicKey(mine)!), shared)
+        for (const by of [node, browser]) assert.equal(by.secp256k1IsPublicKey(form), true)
+      }
+    }
+  })
+
+  test('what is no key shares nothing in both', () => {
+    const secret = testSecret(1)
+    const publicKey = node.secp256k1PublicKey(secret)!
+    const offCurve = publicKey.slice()
+    offCurve[64]! ^= 1
+    const noPoints = [
+      new Uint8Array(0),
+      new Uint8Array(1),
+      new Uint8Array(33),
+      new Uint8Array(65),
+      publicKey.subarray(1),
+      publicKey.with(0, 6),
+      publicKey.with(0, 7),
+      compressPublicKey(publicKey).with(0, 4),
+      new Uint8Array(33).fill(0xff).with(0, 2),
+      offCurve,
+    ]
+    const order = Uint8Array.from(
+      Buffer.from('fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141', 'hex'),
+    )
+    const noScalars = [
+      new Uint8Array(32),
+      new Uint8Array(32).fill(0xff),
+      order,
+      secret.subarray(1),
+      new Uint8Array(33).fill(1),
+    ]
+    for (const by of [node, browser]) {
+      for (const point of noPoints) {
+        assert.equal(by.secp256k1IsPublicKey(point), false, Buffer.from(point).toString('hex'))
+        assert.equal(by.secp256k1SharedPoint(secret, point), undefined)
+      }
+      for (const scalar of noScalars) {
+        assert.equal(by.secp256k1PublicKey(scalar), undefined)
+        assert.equal(by.secp256k1SharedPoint(scalar, publicKey), undefined)
+      }
     }
   })
 

@@ -4,6 +4,7 @@ export {
   createKeySigner,
   findSignerAddress,
   findSignerKey,
+  isPublicKey,
   keccak256,
   PUBLIC_KEY_BYTES,
   SECRET_KEY_BYTES,

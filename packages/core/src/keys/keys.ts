@@ -1,4 +1,5 @@
 import { secp256k1 } from '@noble/curves/secp256k1.js'
+import { numberToBytesBE } from '@noble/curves/utils.js'
 import { keccak_256 } from '@noble/hashes/sha3.js'
 import { primitives } from '#primitives'
 import { type Address, hexFromBytes } from '../bytes/index.ts'
@@ -8,8 +9,8 @@ export const SIGNATURE_BYTES = 65
 export const PUBLIC_KEY_BYTES = 33
 export const SECRET_KEY_BYTES = 32
 
-/** Half of the curve order: a larger s is the malleable twin of a signature and is refused. */
-const HALF_ORDER = secp256k1.Point.Fn.ORDER / 2n
+/** Half of the curve order, big endian: a larger s is the malleable twin of a signature and is refused. */
+const HALF_ORDER: Uint8Array = numberToBytesBE(secp256k1.Point.Fn.ORDER / 2n, 32)
 
 /** A key that signs without showing itself. */
 export type Signer = {
@@ -27,6 +28,11 @@ export function compressPublicKey(publicKey: Uint8Array): Uint8Array {
   out[0] = 2 + ((publicKey[64] ?? 0) & 1)
   out.set(publicKey.subarray(1, 33), 1)
   return out
+}
+
+/** Whether `publicKey` is a secp256k1 public key, in 33 or 65 bytes. */
+export function isPublicKey(publicKey: Uint8Array): boolean {
+  return primitives.secp256k1IsPublicKey(publicKey)
 }
 
 /** Keccak-256 of `data`. */
@@ -69,16 +75,47 @@ export function createKeySigner(secretKey: Uint8Array): Signer {
  * signature of 65 bytes (v 0, 1, 27 or 28).
  */
 export function findSignerKey(digest: Uint8Array, signature: Uint8Array): Uint8Array | undefined {
-  if (digest.length !== 32 || signature.length !== SIGNATURE_BYTES) return undefined
-  if (BigInt(hexFromBytes(signature.subarray(32, 64))) > HALF_ORDER) return undefined
-  const v = signature[64] ?? 255
-  const normal = signature.slice()
-  normal[64] = v >= 27 ? v - 27 : v
-  return primitives.secp256k1Recover(digest, normal)
+  return findSigner(digest, signature)?.publicKey.slice()
 }
 
 /** The address that signed `digest`, or undefined (see {@link findSignerKey}). */
 export function findSignerAddress(digest: Uint8Array, signature: Uint8Array): Address | undefined {
-  const publicKey = findSignerKey(digest, signature)
-  return publicKey && addressFromPublicKey(publicKey)
+  return findSigner(digest, signature)?.address
+}
+
+type SignerFound = { readonly publicKey: Uint8Array; readonly address: Address }
+
+/**
+ * Signers of signatures that were valid. The same entry or receipt comes back from keepers, feeds and stores, and the way
+ * from a signature to its signer costs more than all else that is checked of it. What is no signature is not remembered,
+ * so that nobody can drive out what is by sending nonsense.
+ */
+const knownSigners = new Map<string, SignerFound>()
+const MAX_KNOWN_SIGNERS = 8_192
+
+function findSigner(digest: Uint8Array, signature: Uint8Array): SignerFound | undefined {
+  if (digest.length !== 32 || signature.length !== SIGNATURE_BYTES || isHighS(signature)) return undefined
+  const v = signature[64]!
+  const normal = signature.slice()
+  normal[64] = v >= 27 ? v - 27 : v
+  // Both in full: whoever signed one digest has said nothing of another.
+  const key = String.fromCharCode(...digest, ...normal)
+  const known = knownSigners.get(key)
+  if (known) return known
+  const publicKey = primitives.secp256k1Recover(digest, normal)
+  if (!publicKey) return undefined
+  const found = { publicKey, address: addressFromPublicKey(publicKey) }
+  knownSigners.set(key, found)
+  const oldest = knownSigners.size > MAX_KNOWN_SIGNERS ? knownSigners.keys().next().value : undefined
+  if (oldest !== undefined) knownSigners.delete(oldest)
+  return found
+}
+
+/** Whether s is in the upper half of the order: the twin of a signature, which whoever sees that one can make. */
+function isHighS(signature: Uint8Array): boolean {
+  for (let i = 0; i < HALF_ORDER.length; i++) {
+    const difference = signature[32 + i]! - HALF_ORDER[i]!
+    if (difference !== 0) return difference > 0
+  }
+  return false
 }

@@ -36,13 +36,28 @@ export function typedDigest(
   struct: TypedStruct,
   values: Readonly<Record<string, TypedValue>>,
 ): Uint8Array {
-  const domain = hashStruct(DOMAIN, {
-    name: 'MEMO',
-    version: '1',
-    chainId: network.chainId,
-    verifyingContract: network.registry,
-  })
-  return keccak256(concatBytes(Uint8Array.of(0x19, 0x01), domain, hashStruct(struct, values)))
+  return keccak256(concatBytes(Uint8Array.of(0x19, 0x01), domainOf(network), hashStruct(struct, values)))
+}
+
+/** Hashes of what is the same in every message: of each network its domain, of each struct its type. */
+const domains = new WeakMap<Network, Uint8Array>()
+const types = new WeakMap<TypedStruct, Uint8Array>()
+
+function domainOf(network: Network): Uint8Array {
+  const known = domains.get(network)
+  if (known) return known
+  const { chainId, registry } = network
+  const domain = hashStruct(DOMAIN, { name: 'MEMO', version: '1', chainId, verifyingContract: registry })
+  domains.set(network, domain)
+  return domain
+}
+
+function typeHashOf(struct: TypedStruct): Uint8Array {
+  const known = types.get(struct)
+  if (known) return known
+  const hash = keccak256(utf8(typeString(struct)))
+  types.set(struct, hash)
+  return hash
 }
 
 /** The EIP-712 type string, for instance `Receipt(uint64 orderId,bytes32 root)`. */
@@ -51,7 +66,7 @@ export function typeString(struct: TypedStruct): string {
 }
 
 function hashStruct(struct: TypedStruct, values: Readonly<Record<string, TypedValue>>): Uint8Array {
-  const words = [keccak256(utf8(typeString(struct)))]
+  const words = [typeHashOf(struct)]
   for (const [name, type] of struct.fields) {
     const value = values[name]
     assert(value !== undefined, `typed data ${struct.name} lacks ${name}`)

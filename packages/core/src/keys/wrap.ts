@@ -1,4 +1,3 @@
-import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { hkdf } from '@noble/hashes/hkdf.js'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { randomBytes } from '@noble/hashes/utils.js'
@@ -28,8 +27,11 @@ export function wrapKey(
   random: (length: number) => Uint8Array = randomBytes,
 ): Uint8Array {
   let ephemeral = random(32)
-  while (!secp256k1.utils.isValidSecretKey(ephemeral)) ephemeral = random(32)
-  const point = secp256k1.getPublicKey(ephemeral, false)
+  let point = primitives.secp256k1PublicKey(ephemeral)
+  while (!point) {
+    ephemeral = random(32)
+    point = primitives.secp256k1PublicKey(ephemeral)
+  }
   const nonce = random(NONCE_BYTES)
   const sealed = new Uint8Array(key.length + TAG_BYTES)
   primitives.gcmSeal(cipherKey(ephemeral, publicKey, point), nonce, key, NO_AAD, sealed)
@@ -50,11 +52,7 @@ export function unwrapKey(secretKey: Uint8Array, wrapped: Uint8Array): Uint8Arra
 }
 
 function cipherKey(secretKey: Uint8Array, publicKey: Uint8Array, ephemeralPoint: Uint8Array): Uint8Array {
-  let shared: Uint8Array
-  try {
-    shared = secp256k1.getSharedSecret(secretKey, publicKey, false)
-  } catch (cause) {
-    throw new BadInputError('a key is wrapped with something that is no secp256k1 key', { cause })
-  }
+  const shared = primitives.secp256k1SharedPoint(secretKey, publicKey)
+  if (!shared) throw new BadInputError('a key is wrapped with something that is no secp256k1 key')
   return hkdf(sha256, concatBytes(ephemeralPoint, shared), undefined, undefined, CIPHER_KEY_BYTES)
 }

@@ -41,6 +41,13 @@ export const primitives: Primitives = {
       return undefined // r or s out of range
     }
   },
+  secp256k1PublicKey: (secretKey) =>
+    secp256k1.utils.isValidSecretKey(secretKey) ? secp256k1.getPublicKey(secretKey, false) : undefined,
+  secp256k1IsPublicKey: (publicKey) => secp256k1.utils.isValidPublicKey(publicKey),
+  secp256k1SharedPoint: (secretKey, publicKey) =>
+    secp256k1.utils.isValidSecretKey(secretKey) && secp256k1.utils.isValidPublicKey(publicKey)
+      ? secp256k1.getSharedSecret(secretKey, publicKey, false)
+      : undefined,
 }
 
 function keyBytes(key: GcmKey): Uint8Array {

@@ -1,5 +1,22 @@
-import { createCipheriv, createDecipheriv, createHash, createSecretKey, hash, type KeyObject } from 'node:crypto'
-import { recover as eccRecover, signRecoverable } from 'tiny-secp256k1'
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createSecretKey,
+  hash,
+  type KeyObject,
+  randomBytes,
+} from 'node:crypto'
+import {
+  recover as eccRecover,
+  isPoint,
+  isPrivate,
+  pointAdd,
+  pointFromScalar,
+  pointMultiply,
+  privateSub,
+  signRecoverable,
+} from 'tiny-secp256k1'
 import type { GcmKey, Hasher, Primitives } from './types.ts'
 
 const TAG_BYTES = 16
@@ -60,6 +77,26 @@ export const primitives: Primitives = {
       return undefined // r or s out of range
     }
   },
+  secp256k1PublicKey: (secretKey) =>
+    isPrivate(secretKey) ? (pointFromScalar(secretKey, false) ?? undefined) : undefined,
+  secp256k1IsPublicKey: (publicKey) => isPublicKey(publicKey),
+  secp256k1SharedPoint(secretKey, publicKey) {
+    if (!isPrivate(secretKey) || !isPublicKey(publicKey)) return undefined
+    // This multiplication takes a time that depends on its scalar. Of a secret that is the sum of two scalars, one of
+    // them random each time, neither tells anything (additive splitting of the scalar).
+    for (;;) {
+      const blind = plain(randomBytes(32))
+      const rest = isPrivate(blind) ? privateSub(secretKey, blind) : null
+      const parts = rest && [pointMultiply(publicKey, blind, false), pointMultiply(publicKey, rest, false)]
+      const shared = parts?.[0] && parts[1] && pointAdd(parts[0], parts[1], false)
+      if (shared) return shared
+    }
+  },
+}
+
+/** The forms that we use: some libraries know hybrid ones as well. */
+function isPublicKey(bytes: Uint8Array): boolean {
+  return ((bytes.length === 65 && bytes[0] === 4) || bytes.length === 33) && isPoint(bytes)
 }
 
 function cipherKey(key: GcmKey): KeyObject | Uint8Array {

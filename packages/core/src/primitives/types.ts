@@ -24,4 +24,10 @@ export type Primitives = {
   secp256k1Sign(digest: Uint8Array, secretKey: Uint8Array): Uint8Array
   /** The uncompressed (65-byte) public key that made a signature r‖s‖v (v 0 or 1), or undefined when there is none. */
   secp256k1Recover(digest: Uint8Array, signature: Uint8Array): Uint8Array | undefined
+  /** The uncompressed (65-byte) public key of a secret key, or undefined when it is none. */
+  secp256k1PublicKey(secretKey: Uint8Array): Uint8Array | undefined
+  /** Whether `publicKey` is a point of the curve, in 33 or 65 bytes. */
+  secp256k1IsPublicKey(publicKey: Uint8Array): boolean
+  /** `secretKey` times the point `publicKey` (33 or 65 bytes), uncompressed; undefined when one of them is none. */
+  secp256k1SharedPoint(secretKey: Uint8Array, publicKey: Uint8Array): Uint8Array | undefined
 }
