@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { setTimeout as wait } from 'node:timers/promises'
 import type { Clock, Randomness, Timers } from '@memo/core'
 import { plainBytes } from './plain-bytes.ts'
 
@@ -14,18 +13,32 @@ export function createSystemClock(): Clock {
 /** Waiting in real time. A sleep that nobody else waits for keeps the process alive. */
 export function createSystemTimers(): Timers {
   return {
-    async sleep(ms, signal) {
-      signal?.throwIfAborted()
-      try {
+    // By hand: every exchange has a deadline, and the timer of `node:timers/promises` makes an error with its stack for
+    // each one that is not reached.
+    sleep: (ms, signal) =>
+      new Promise((resolve, reject) => {
+        if (signal?.aborted) {
+          reject(signal.reason)
+          return
+        }
         let left = Math.max(0, ms)
-        do {
-          await wait(Math.min(left, MAX_TIMER_MS), undefined, signal ? { signal } : {})
-          left -= MAX_TIMER_MS
-        } while (left > 0)
-      } catch (error) {
-        throw signal?.aborted ? signal.reason : error
-      }
-    },
+        let timer: NodeJS.Timeout
+        const abort = () => {
+          clearTimeout(timer)
+          reject(signal?.reason)
+        }
+        const next = () => {
+          const stretch = Math.min(left, MAX_TIMER_MS)
+          left -= stretch
+          timer = setTimeout(left > 0 ? next : end, stretch)
+        }
+        const end = () => {
+          signal?.removeEventListener('abort', abort)
+          resolve()
+        }
+        signal?.addEventListener('abort', abort, { once: true })
+        next()
+      }),
   }
 }
 

@@ -39,6 +39,9 @@ export type Peer = {
   readonly endpoint: string
 }
 
+/** Ends a deadline's timer. Without a reason of ours each abort would make an error with its stack. */
+const FINISHED = 'the work is done'
+
 export type ExchangeRequest = {
   readonly method: string
   /** Path and query. */
@@ -101,21 +104,18 @@ export async function withDeadline<T>(
   const finished = new AbortController()
   const forward = () => controller.abort(signal?.reason)
   signal?.addEventListener('abort', forward, { once: true })
-  const aborted = new Promise<never>((_, reject) => {
-    controller.signal.addEventListener('abort', () => reject(controller.signal.reason), { once: true })
-  })
   timers.sleep(timeoutMs, finished.signal).then(
     () => controller.abort(late()),
     () => undefined, // the work ended first
   )
-  const running = work(controller.signal)
-  running.catch(() => undefined) // after a deadline nobody waits for it any more
   try {
-    return await Promise.race([running, aborted])
+    return await new Promise<T>((resolve, reject) => {
+      controller.signal.addEventListener('abort', () => reject(controller.signal.reason), { once: true })
+      work(controller.signal).then(resolve, reject) // after a deadline nobody listens any more
+    })
   } finally {
-    finished.abort()
+    finished.abort(FINISHED)
     signal?.removeEventListener('abort', forward)
-    aborted.catch(() => undefined) // the race has its reason already
   }
 }
 

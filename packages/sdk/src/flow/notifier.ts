@@ -9,6 +9,9 @@ export type Notifier = {
   waitAtMost(timers: Timers, ms: number, signal: AbortSignal): Promise<void>
 }
 
+/** Ends a sleep that something else ended. Without a reason of ours each abort would make an error with its stack. */
+const AWAKE = 'awake'
+
 export function createNotifier(): Notifier {
   let waiters = new Set<() => void>()
   const wait = async (signal: AbortSignal) => {
@@ -34,16 +37,21 @@ export function createNotifier(): Notifier {
     },
     wait,
     async waitAtMost(timers, ms, signal) {
-      const ended = new AbortController()
-      const either = AbortSignal.any([signal, ended.signal])
-      const woken = wait(either)
-      const slept = timers.sleep(ms, either)
-      try {
-        await Promise.race([woken, slept])
-      } finally {
-        ended.abort()
-        await Promise.allSettled([woken, slept])
-      }
+      signal.throwIfAborted()
+      const asleep = new AbortController()
+      await new Promise<void>((resolve, reject) => {
+        const end = (settle: () => void) => {
+          waiters.delete(wake)
+          signal.removeEventListener('abort', abort)
+          asleep.abort(AWAKE)
+          settle()
+        }
+        const wake = () => end(resolve)
+        const abort = () => end(() => reject(signal.reason))
+        waiters.add(wake)
+        signal.addEventListener('abort', abort, { once: true })
+        timers.sleep(ms, asleep.signal).then(wake, (thrown) => thrown === AWAKE || end(() => reject(thrown)))
+      })
     },
   }
 }

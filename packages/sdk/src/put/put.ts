@@ -15,13 +15,14 @@ import {
   isPublicKey,
   type LogAction,
   type Manifest,
+  type ManifestEnvelope,
   NOBODY,
   openManifest,
   parseErasurePolicy,
   type SignedEntry,
   sealManifest,
 } from '@memo/core'
-import type { StorageContext } from '../context.ts'
+import type { ReaderKeys, StorageContext } from '../context.ts'
 import { EntryRefusedError } from '../errors.ts'
 import { abortableStream } from '../flow/abortable.ts'
 import { createSlots } from '../flow/slots.ts'
@@ -220,6 +221,7 @@ async function commit(
     partIds: parts.map((part) => part.placement.partId),
     manifest: isPublic ? clearEnvelope(manifest) : sealManifest(manifest, readers, context.ports.random.bytes),
   }
+  cidsOfEnvelopes.set(action.manifest, manifest.cid)
   const decide = async (live: ReadonlyMap<number, SignedEntry>): Promise<NextEntry<Existing>> => {
     const found = await findExisting(context, live, manifest, signal)
     if (found) return { found }
@@ -243,12 +245,28 @@ async function findExisting(
     const { action, did, writer, seq } = signed.entry
     const canBe =
       action.kind === 'put' && action.isPublic === manifest.isPublic && action.sizeBytes === manifest.sizeBytes
-    const found = canBe ? openManifest(action.manifest, context.reader) : undefined
-    if (!found || canonicalCid(found.cid) !== manifest.cid) continue
+    if (!canBe || cidOf(action.manifest, context.reader) !== manifest.cid) continue
+    const found = openManifest(action.manifest, context.reader)
+    if (!found) continue
     const deleted = deletedIn(await readLogs(context, did, { signal, writer, all: true }))
     if (!deleted.has(keyOf(writer, seq))) return { signed, manifest: found }
   }
   return undefined
+}
+
+/**
+ * CIDs of manifests that were opened, null where there is none for us: each put looks at all objects of its log that have
+ * its size, and opening a manifest costs more than all else that it does.
+ */
+const cidsOfEnvelopes = new WeakMap<ManifestEnvelope, string | null>()
+
+function cidOf(envelope: ManifestEnvelope, reader: ReaderKeys | undefined): string | null {
+  const known = cidsOfEnvelopes.get(envelope)
+  if (known !== undefined) return known
+  const manifest = openManifest(envelope, reader)
+  const cid = manifest ? canonicalCid(manifest.cid) : null
+  cidsOfEnvelopes.set(envelope, cid)
+  return cid
 }
 
 function existingResult(did: string, { signed, manifest }: Existing): PutResult {

@@ -17,6 +17,9 @@ type Request = {
   endedMs: number
 }
 
+/** Why a strip is given up that is still on its way when there are enough others. */
+const NOT_NEEDED = 'other strips came first'
+
 /**
  * Reads the data of one stripe (`spec/sdk.md` 10): the strips that hold it, each checked against its piece's root. For
  * one that fails or is late, others are read until k strips of the same stretch are there and the missing one can be
@@ -67,6 +70,7 @@ class StripeReading {
 
   async run(): Promise<Uint8Array[]> {
     const { limits, ports } = this.#context
+    this.#signal.addEventListener('abort', this.#abort, { once: true })
     for (const { piece, from, to } of this.#plan.slices) if (this.#isWorth(piece)) this.#start(piece, from, to)
     for (;;) {
       this.#signal.throwIfAborted()
@@ -81,12 +85,17 @@ class StripeReading {
 
   /** Ends what is still under way; who was late is remembered. */
   async stop(): Promise<void> {
+    this.#signal.removeEventListener('abort', this.#abort)
     for (const request of this.#requests) {
       if (request.state !== 'running') continue
       if (this.#isLate(request)) this.#pieces.markSlow(request.piece)
-      request.control.abort()
+      request.control.abort(NOT_NEEDED)
     }
     await Promise.all(this.#running)
+  }
+
+  readonly #abort = (): void => {
+    for (const { control } of this.#requests) control.abort(this.#signal.reason)
   }
 
   #start(piece: number, from: number, to: number): void {
@@ -95,7 +104,8 @@ class StripeReading {
     const startedMs = clock.nowMs()
     const request: Request = { piece, from, to, startedMs, control, state: 'running', bytes: undefined, endedMs: 0 }
     this.#requests.push(request)
-    const signal = AbortSignal.any([control.signal, this.#signal])
+    if (this.#signal.aborted) this.#abort()
+    const { signal } = control
     const work = async () => {
       try {
         request.bytes = await this.#pieces.readStrip(piece, this.#plan.stripe, from, to, signal)
