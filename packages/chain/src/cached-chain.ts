@@ -15,6 +15,7 @@ export function createCachedChain(chain: Chain, clock: Clock, ttlMs: number): Ch
   const providers = cached<'', readonly Account[]>(() => chain.listProviders(), clock, ttlMs)
   const keepers = cached<'', readonly Account[]>(() => chain.listKeepers(), clock, ttlMs)
   const epochs = cached<'', EpochInfo>(() => chain.getEpochs(), clock, ttlMs)
+  const liableBytes = cached<Address, bigint>((provider) => chain.getLiableBytes(provider), clock, ttlMs)
   const block = cached<'', Awaited<ReturnType<Chain['getBlock']>>>(() => chain.getBlock(), clock, ttlMs)
   return {
     network: chain.network,
@@ -26,6 +27,7 @@ export function createCachedChain(chain: Chain, clock: Clock, ttlMs: number): Ch
     money: chain.money,
     findOrder: (orderId) => chain.findOrder(orderId),
     getEpochs: () => epochs(''),
+    getLiableBytes: liableBytes,
     getReadAllowance: (orderId, payer) => chain.getReadAllowance(orderId, payer),
   }
 }

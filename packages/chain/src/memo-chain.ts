@@ -4,7 +4,7 @@ import type { ChainClient } from './client/chain-client.ts'
 import { findAccount } from './read/find-account.ts'
 import { getBlock } from './read/get-block.ts'
 import { findDid } from './read/get-did.ts'
-import { findOrder, getEpochs, getReadAllowance } from './read/get-order.ts'
+import { findOrder, getEpochs, getLiableBytes, getReadAllowance } from './read/get-order.ts'
 import { listKeepers, listProviders } from './read/list-accounts.ts'
 
 /** A network that was found and checked: what the engine reads, and what actions need. */
@@ -32,6 +32,7 @@ export function createMemoChain(options: {
     money: { chainId, orders: addresses.orders, reads: addresses.reads },
     findOrder: (orderId) => findOrder(client, { addresses, orderId }),
     getEpochs: () => getEpochs(client, { addresses }),
+    getLiableBytes: (provider) => getLiableBytes(client, { addresses, provider }),
     getReadAllowance: (orderId, payer) => getReadAllowance(client, { addresses, orderId, payer }),
   }
 }

@@ -201,6 +201,8 @@ export type Chain = {
   getEpochs(): Promise<EpochInfo>
   /** All zeros where there is none. */
   getReadAllowance(orderId: bigint, payer: Address): Promise<ReadAllowanceInfo>
+  /** What a provider is liable for over all orders (`spec/orders.md` 12). */
+  getLiableBytes(provider: Address): Promise<bigint>
 }
 
 /** Secret keys at rest, encrypted. */

@@ -81,6 +81,10 @@ export function createScriptedChain(options: ScriptedChainOptions = {}): Scripte
         const closedBefore = current > 0n ? current - 1n : 0n
         return { current, closedBefore, epochBlocks: EPOCH_BLOCKS, epochSeconds: EPOCH_SECONDS, ...saidEpochs }
       }),
+    getLiableBytes: (provider) =>
+      read(() =>
+        [...orders.values()].reduce((sum, order) => sum + (order.provider === provider ? order.liableBytes : 0n), 0n),
+      ),
     getReadAllowance: (orderId, payer) => read(() => allowances.get(`${orderId}/${payer}`) ?? NO_ALLOWANCE),
     setAccount(account) {
       const before = accounts.get(account.address)

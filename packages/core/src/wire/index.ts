@@ -53,6 +53,8 @@ export {
   amendmentTermsToJson,
   type CosignedCommitment,
   cosignedCommitmentToJson,
+  type Earnings,
+  earningsToJson,
   findAmendmentTermsFromJson,
   findCosignedCommitmentFromJson,
   findOrderTermsFromJson,

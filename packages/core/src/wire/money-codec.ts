@@ -18,6 +18,28 @@ export type Quote = {
   readonly readWindowBytes: number
 }
 
+/** What a provider has earned, and what it has to come, in attomemo. */
+export type Earnings = {
+  readonly storing: {
+    /** Paid out of orders so far. */
+    readonly settledAtto: bigint
+    /** Of epochs that are over and not paid out. */
+    readonly waitingAtto: bigint
+    /** Orders that are not paid out to their end. */
+    readonly orders: number
+  }
+  readonly reading: {
+    /** Paid for vouchers so far. */
+    readonly redeemedAtto: bigint
+    /** What vouchers in hand are worth that were not presented. */
+    readonly heldAtto: bigint
+    readonly vouchers: number
+  }
+  readonly escrowFreeAtto: bigint
+  /** The block that it is as of. */
+  readonly block: number
+}
+
 /** A set commitment that both have signed. */
 export type CosignedCommitment = {
   readonly commitment: SetCommitment
@@ -73,6 +95,38 @@ export function findQuoteFromJson(value: unknown): Quote | undefined {
     freeBytes,
     maxOrderEpochs,
     readWindowBytes,
+  }
+}
+
+export function earningsToJson({ storing, reading, escrowFreeAtto, block }: Earnings): Record<string, unknown> {
+  const { settledAtto, waitingAtto, orders } = storing
+  const { redeemedAtto, heldAtto, vouchers } = reading
+  return {
+    storing: { settledAtto: `${settledAtto}`, waitingAtto: `${waitingAtto}`, orders },
+    reading: { redeemedAtto: `${redeemedAtto}`, heldAtto: `${heldAtto}`, vouchers },
+    escrowFreeAtto: `${escrowFreeAtto}`,
+    block,
+  }
+}
+
+export function findEarningsFromJson(value: unknown): Earnings | undefined {
+  const fields = recordOf(value)
+  const [storing, reading] = [recordOf(fields.storing), recordOf(fields.reading)]
+  const amount = (text: unknown) => findUint(text, UINT256_END) ?? -1n
+  const earnings = {
+    storing: { settledAtto: amount(storing.settledAtto), waitingAtto: amount(storing.waitingAtto) },
+    reading: { redeemedAtto: amount(reading.redeemedAtto), heldAtto: amount(reading.heldAtto) },
+    escrowFreeAtto: amount(fields.escrowFreeAtto),
+  }
+  const amounts = [...Object.values(earnings.storing), ...Object.values(earnings.reading), earnings.escrowFreeAtto]
+  const { block } = fields
+  const [{ orders }, { vouchers }] = [storing, reading]
+  if (amounts.includes(-1n) || !isCount(block) || !isCount(orders) || !isCount(vouchers)) return undefined
+  return {
+    storing: { ...earnings.storing, orders },
+    reading: { ...earnings.reading, vouchers },
+    escrowFreeAtto: earnings.escrowFreeAtto,
+    block,
   }
 }
 

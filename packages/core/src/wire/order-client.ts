@@ -16,7 +16,9 @@ import type { BadAnswerError } from './http.ts'
 import {
   amendmentTermsToJson,
   type CosignedCommitment,
+  type Earnings,
   findCosignedCommitmentFromJson,
+  findEarningsFromJson,
   findOrderPieceFromJson,
   findQuoteFromJson,
   findUint64,
@@ -64,6 +66,8 @@ export type OrderClient = {
     orderId: bigint,
     options?: CallOptions,
   ): Promise<(CosignedCommitment & { readonly user: Address }) | undefined>
+  /** What the provider has earned; told to its own key alone. `settle` has it collect first what is due. */
+  earnings(options?: CallOptions & { readonly settle?: boolean | undefined }): Promise<Earnings>
   /** Pieces under an order of this account, by root, after `after`; as many as one answer takes. */
   listOrderPieces(orderId: bigint, after?: Uint8Array, options?: CallOptions): Promise<readonly OrderPiece[]>
 }
@@ -86,6 +90,8 @@ export type OrderCalls = {
   bad(what: string): BadAnswerError
 }
 
+/** Settling waits for blocks. */
+const SETTLE_TIMEOUT_MS = 120_000
 const MAX_PAGE_BYTES = 262_144
 const ROOT = /^0x[0-9a-f]{64}$/
 
@@ -142,6 +148,13 @@ export function createOrderClient({ provider, money, account, call, bad }: Order
       const isSigned = findSignerAddress(digest, cosigned.providerSignature) === provider
       if (!user || !isSigned) throw bad('a commitment that was not signed by both')
       return { ...cosigned, user }
+    },
+    async earnings({ settle = false, ...options } = {}) {
+      const request = settle ? { method: 'POST', path: '/earnings/settle' } : { method: 'GET', path: '/earnings' }
+      const timeoutMs = options.timeoutMs ?? (settle ? SETTLE_TIMEOUT_MS : undefined)
+      const earnings = findEarningsFromJson(await call({ ...request, signed: true }, { ...options, timeoutMs }))
+      if (!earnings) throw bad('no earnings')
+      return earnings
     },
     async listOrderPieces(orderId, after, options = {}) {
       const path = `/orders/${orderId}/pieces${after ? `?after=${hex32(after)}` : ''}`

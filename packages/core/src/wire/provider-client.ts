@@ -9,7 +9,15 @@ import {
   isCount,
   utf8,
 } from '../bytes/index.ts'
-import { areUnitsAt, areUnitsOf, hashUnits, PieceCorruptError, unitRangeOf, unitsLengthOf } from '../piece/index.ts'
+import {
+  areUnitsAt,
+  areUnitsOf,
+  hashUnits,
+  PieceCorruptError,
+  UNIT_BYTES,
+  unitRangeOf,
+  unitsLengthOf,
+} from '../piece/index.ts'
 import { type ClientPorts, type ExchangeRequest, exchange, type Peer } from './exchange.ts'
 import { BadAnswerError, errorOfAnswer, JSON_TYPE, parseJsonAnswer, readAnswer } from './http.ts'
 import { recordOf } from './money-codec.ts'
@@ -55,11 +63,11 @@ export type ProviderClient = OrderClient & {
   /** Unit nodes of a piece, checked against its root. Errors: {@link PieceCorruptError}. */
   readUnits(root: Uint8Array, sizeBytes: number, options?: ReadOptions): Promise<Uint8Array>
   /**
-   * Bytes of a piece, checked against verified `units`. Errors: {@link PieceCorruptError}; `PaymentRequiredError`, whose
-   * details `findPaymentDue` reads.
+   * Bytes of a piece, checked against verified `units`; a piece of one unit needs none, since its root follows from its
+   * bytes. Errors: {@link PieceCorruptError}; `PaymentRequiredError`, whose details `findPaymentDue` reads.
    */
   read(
-    piece: { readonly root: Uint8Array; readonly sizeBytes: number; readonly units: Uint8Array },
+    piece: { readonly root: Uint8Array; readonly sizeBytes: number; readonly units: Uint8Array | undefined },
     range: { readonly offset: number; readonly length: number },
     options?: ReadOptions,
   ): Promise<Uint8Array>
@@ -155,6 +163,7 @@ export function createProviderClient(ports: ClientPorts, peer: Omit<Peer, 'role'
     },
     async read(piece, range, options = {}) {
       if (range.length === 0) return new Uint8Array(0)
+      assert(piece.units || piece.sizeBytes <= UNIT_BYTES, 'the unit nodes of a piece of several units')
       const whole = unitRangeOf(piece.sizeBytes, range.offset, range.length)
       const span = `bytes=${whole.offset}-${whole.offset + whole.length - 1}`
       const headers = { range: span, ...voucherHeader(options) }
@@ -163,7 +172,10 @@ export function createProviderClient(ports: ClientPorts, peer: Omit<Peer, 'role'
       const { units, data } = ports.hashUnits
         ? await ports.hashUnits(answer)
         : { units: hashUnits(answer), data: answer }
-      if (data.length !== whole.length || !areUnitsAt(piece.units, whole.offset, units)) {
+      const isPiece = piece.units
+        ? areUnitsAt(piece.units, whole.offset, units)
+        : areUnitsOf(piece.root, piece.sizeBytes, units)
+      if (data.length !== whole.length || !isPiece) {
         throw corrupt(provider, piece.root, `bytes ${whole.offset}–${whole.offset + whole.length - 1}`)
       }
       const at = range.offset - whole.offset
