@@ -1,4 +1,16 @@
 export {
+  type Checkpoint,
+  type CheckpointedLog,
+  type CheckpointLink,
+  type EntryBytes,
+  firstEntryOf,
+  joinCheckpoints,
+  MAX_CHECKPOINT_LINKS,
+  openCheckpoint,
+  sealCheckpoint,
+} from './checkpoint.ts'
+export { countKeptLinks } from './checkpoint-plan.ts'
+export {
   continuesLog,
   decodeSignedEntry,
   LEAST_LOGIN_TIMESTAMP,
