@@ -6,6 +6,7 @@ import {
   BadAnswerError,
   bytesResponse,
   type ClientPorts,
+  concatBytes,
   createKeeperClient,
   createProviderClient,
   createRequestVerifier,
@@ -135,6 +136,27 @@ describe('a provider’s client', () => {
     }
     const { provider } = answering(() => assert.fail('nothing needs to be asked for'))
     assert.deepEqual(await provider.read(known, { offset: 5, length: 0 }), new Uint8Array(0))
+  })
+
+  test('needs no unit nodes of a piece of one unit, and takes its own bytes only', async () => {
+    for (const size of [1, 4_096, 65_536]) {
+      const small = dataOf('small piece', size)
+      const known = { root: rootFromPiece(small), sizeBytes: size, units: undefined }
+      const range = { offset: size - 1, length: 1 }
+      const { provider } = answering(bytesResponse(206, small))
+      assert.deepEqual(await provider.read(known, range), small.subarray(size - 1))
+      const wrong = [small.with(0, small[0]! ^ 1), small.subarray(1), new Uint8Array(0), concatBytes(small, small)]
+      for (const bytes of wrong) {
+        const { provider } = answering(bytesResponse(206, bytes))
+        const error = bytes.length > size ? BadAnswerError : PieceCorruptError
+        await assert.rejects(provider.read(known, range), error, `${bytes.length} of ${size} bytes`)
+      }
+      const longer = { ...known, sizeBytes: size + 1 }
+      if (size < 65_536) await assert.rejects(provider.read(longer, range), PieceCorruptError, 'another size')
+    }
+    const { provider } = answering(() => assert.fail('nothing is asked for that could not be checked'))
+    const large = { root, sizeBytes: 65_537, units: undefined }
+    await assert.rejects(provider.read(large, { offset: 0, length: 1 }), { name: 'AssertionError' })
   })
 
   test('takes only the unit nodes of the piece', async () => {

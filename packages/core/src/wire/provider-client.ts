@@ -9,6 +9,7 @@ import {
   isCount,
   utf8,
 } from '../bytes/index.ts'
+import { assert } from '../errors/index.ts'
 import {
   areUnitsAt,
   areUnitsOf,

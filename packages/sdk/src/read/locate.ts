@@ -77,7 +77,7 @@ export function createPartLocator(context: StorageContext): PartLocator {
   }
 }
 
-/** Holders by piece: first those whose receipts are signed by them, and run longest. */
+/** Holders by piece: first those whose receipts are signed by them, and run longest; one alone needs no rank. */
 function locatedPart(
   context: StorageContext,
   placed: readonly PlacedPart[],
@@ -90,7 +90,7 @@ function locatedPart(
       const receipt = part.receipts[index]
       const provider = part.placement.pieces[index]!.provider
       if (provider === NOBODY) return []
-      const isSigned = receipt !== undefined && isReceipt(context.ports.network, receipt)
+      const isSigned = placed.length > 1 && receipt !== undefined && isReceipt(context.ports.network, receipt)
       return [{ provider, rank: isSigned ? receipt.expiry : 0 }]
     })
     return [...new Set(said.sort((a, b) => b.rank - a.rank).map(({ provider }) => provider))]

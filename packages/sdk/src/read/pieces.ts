@@ -1,4 +1,4 @@
-import { type Address, geometryOf, hexFromBytes, MemoError, STRIP_BYTES } from '@memo/core'
+import { type Address, geometryOf, hexFromBytes, MemoError, STRIP_BYTES, UNIT_BYTES } from '@memo/core'
 import type { StorageContext } from '../context.ts'
 import { nodeFault } from '../errors.ts'
 import type { LocatedPart, PartLocator } from './locate.ts'
@@ -41,6 +41,7 @@ export function createPieceReaders(context: StorageContext, locator: PartLocator
     return [...holders].sort((a, b) => failuresOf(index, a) - failuresOf(index, b))[0]
   }
   const unitsOf = async (index: number, provider: Address, signal: AbortSignal) => {
+    if (sizeBytes <= UNIT_BYTES) return undefined // it is read whole, and its bytes give its root
     const key = `${index}:${provider}`
     const known = units.get(key)
     if (known) return known
