@@ -71,6 +71,8 @@ export {
   quotaVoucherDigest,
 } from './messages/market.ts'
 export { findAccount, getAccount } from './read/find-account.ts'
+export { findReceiptStatus } from './read/find-receipt-status.ts'
+export { getMemoAllowance } from './read/get-allowance.ts'
 export { getMemoBalance } from './read/get-balance.ts'
 export { getBlock } from './read/get-block.ts'
 export {
@@ -113,6 +115,7 @@ export {
   type QuotaInfo,
   type QuotaKind,
 } from './read/get-quota.ts'
+export { isGranter } from './read/is-granter.ts'
 export { listAccounts, listKeepers, listProviders } from './read/list-accounts.ts'
 export { type CheckpointInfo, listCheckpoints } from './read/list-checkpoints.ts'
 export { type DidRelations, listDidRelations } from './read/list-did-relations.ts'
@@ -202,5 +205,6 @@ export {
   transferGas,
   transferMemo,
 } from './write/transfer.ts'
+export { prepareQuotaApproval, prepareQuotaPurchase } from './write/unsigned.ts'
 export { finishExit, setEndpoint, setLabels, startExit, updateOffer } from './write/update-account.ts'
 export { announceWithdrawal, withdrawPledge } from './write/withdraw-pledge.ts'

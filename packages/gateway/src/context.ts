@@ -1,8 +1,10 @@
-import type { Address, Chain } from '@memo/core'
+import type { Address, Chain, RequestVerifier } from '@memo/core'
 import type { MemoDid } from '@memo/did'
 import type { Storage } from '@memo/sdk'
 import type { Sessions } from './auth/sessions.ts'
 import type { GatewayEventSink } from './events.ts'
+import type { Cashier } from './quota/cashier.ts'
+import type { Quota } from './quota/quota.ts'
 import type { Readiness } from './readiness.ts'
 import type { ObjectTable } from './store/objects.ts'
 import type { Turnstile } from './turnstile.ts'
@@ -14,6 +16,14 @@ export type GatewayContext = {
   readonly storage: Storage
   readonly chain: Chain
   readonly readiness: Readiness
+  readonly quota: Quota
+  readonly cashier: Cashier
+  /** Checks requests that are signed by an account, as between nodes. */
+  readonly requests: RequestVerifier
+  /** DIDs that may do what the gateway's operator may. */
+  readonly adminDids: ReadonlySet<string>
+  /** Reads of public objects are charged to their owner's traffic. */
+  readonly isPublicReadCharged: boolean
   /** Lets uploads in, a few at a time. */
   readonly uploads: Turnstile
   /** The gateway's own account and key pair, a reader of every manifest it writes. */
@@ -24,6 +34,8 @@ export type GatewayContext = {
   /** Extra facts for `GET /info`. */
   readonly about: Readonly<Record<string, unknown>>
   readonly log: GatewayEventSink
+  /** Does something that no answer waits for, and that a stop does. */
+  background(work: () => Promise<void>): void
   /** Throws while the table may not say all of this DID (`spec/gateway.md` 10). */
   assertRestored(did: MemoDid): void
 }

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { assertServes, connectNetwork, createCachedChain, type RpcProvider } from '@memo/chain'
+import { accountFromSecretKey, assertServes, connectNetwork, createCachedChain, type RpcProvider } from '@memo/chain'
 import { type Address, createKeySigner, type UnitHasher } from '@memo/core'
 import {
   createHttpTransport,
@@ -12,7 +12,7 @@ import {
 } from '@memo/platform'
 import type { ChunkOpener, StorageMemory, StripeEncoder } from '@memo/sdk'
 import type { GatewayEventSink } from './events.ts'
-import { createGateway } from './gateway.ts'
+import { createGateway, type GatewayQuotaOptions } from './gateway.ts'
 import { type Listener, listenAt } from './listen.ts'
 
 /** How long what the chain said is believed. */
@@ -37,6 +37,7 @@ export type GatewayDaemonOptions = {
   readonly extraPort?: number | undefined
   /** Redundancy of new objects, such as `rs:4+2`. */
   readonly policy: string
+  readonly quota?: GatewayQuotaOptions | undefined
   /** Extra facts for `GET /info`. */
   readonly about?: Readonly<Record<string, unknown>> | undefined
   /** Where stripes are sealed, coded and hashed; in this thread where nothing is said. */
@@ -65,7 +66,12 @@ export async function runGatewayDaemon(options: GatewayDaemonOptions): Promise<v
     const directory = await lockDataDirectory(dataDir, 'gateway')
     undo.push(() => directory.release())
     const clock = createSystemClock()
-    const network = await connectNetwork({ rpcUrl, registry, provider: rpcProvider })
+    const network = await connectNetwork({
+      rpcUrl,
+      registry,
+      provider: rpcProvider,
+      account: accountFromSecretKey(secretKey),
+    })
     const { address } = createKeySigner(secretKey)
     await assertServes(network, address, 'user')
     const store = openSqliteIndexStore(join(dataDir, STORE_FILE))
@@ -75,6 +81,7 @@ export async function runGatewayDaemon(options: GatewayDaemonOptions): Promise<v
     const gateway = await createGateway({
       ...options,
       chain: createCachedChain(network, clock, CHAIN_CACHE_MS),
+      contracts: network,
       transport,
       clock,
       timers: createSystemTimers(),

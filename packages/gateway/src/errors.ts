@@ -16,6 +16,8 @@ const BASES = {
   516: ['Storage', 'Error storing file'],
   517: ['Address', 'Address Error'],
   518: ['Storage', 'Storage Error'],
+  519: ['contract', 'contract Error'],
+  526: ['Permission', "You don't have access to the resource"],
 } as const
 
 export type ApiStatus = keyof typeof BASES
@@ -25,8 +27,10 @@ export class ApiError extends MemoError {
   override readonly name: string = 'ApiError'
   readonly status: ApiStatus
   readonly detail: string
+  /** Headers that say to programs what the description says to people. */
+  readonly headers: Readonly<Record<string, string>>
 
-  constructor(status: ApiStatus, detail: string, cause?: unknown) {
+  constructor(status: ApiStatus, detail: string, cause?: unknown, headers: Readonly<Record<string, string>> = {}) {
     const isLater = status === 503 || status === 500
     super(`${BASES[status][1]} (${detail})`, {
       blame: status >= 500 && status < 516 ? 'us' : 'user',
@@ -35,6 +39,7 @@ export class ApiError extends MemoError {
     })
     this.status = status
     this.detail = detail
+    this.headers = headers
   }
 
   /** The body that clients of the original expect. */
@@ -60,6 +65,7 @@ export function apiErrorFrom(thrown: unknown): ApiError | LoginRefusedError {
   if (!(thrown instanceof MemoError)) return new ApiError(500, 'unexpected fault', thrown)
   const text = thrown.fix ? `${thrown.message}. ${thrown.fix}` : thrown.message
   if (thrown.name === 'NotFoundError') return new ApiError(404, text, thrown)
+  if (thrown.name === 'UnauthorizedError') return new ApiError(401, text, thrown)
   if (thrown.name === 'BodyTooLargeError') return new ApiError(413, text, thrown)
   if (thrown.name === 'BadCidError') return new ApiError(517, text, thrown)
   if (thrown.blame === 'provider' || thrown.blame === 'keeper' || thrown.blame === 'chain') {

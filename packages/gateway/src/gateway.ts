@@ -1,7 +1,9 @@
+import type { MemoChain } from '@memo/chain'
 import {
   type Chain,
   type Clock,
   createKeySigner,
+  createRequestVerifier,
   type IndexStore,
   MemoError,
   type Randomness,
@@ -13,23 +15,41 @@ import type { MemoDid } from '@memo/did'
 import { type ChunkOpener, createStorage, type StorageLimits, type StorageMemory, type StripeEncoder } from '@memo/sdk'
 import type { FastifyInstance } from 'fastify'
 import { createSessions } from './auth/sessions.ts'
+import { createBackground } from './background.ts'
 import type { GatewayContext } from './context.ts'
 import { ApiError } from './errors.ts'
 import type { GatewayEventSink } from './events.ts'
+import { type CashPolicy, createCashier, DEFAULT_CASH_POLICY } from './quota/cashier.ts'
+import { createMarket } from './quota/market.ts'
+import { createQuota, type QuotaLimits } from './quota/quota.ts'
 import { createReadiness } from './readiness.ts'
 import { restoreTable } from './restore.ts'
 import { createServer } from './server.ts'
 import { openObjectTable } from './store/objects.ts'
 import { createTurnstile } from './turnstile.ts'
 
+/** What everybody may store and read for nothing where nothing else is said. */
+const DEFAULT_TRIAL: QuotaLimits = { trialSpaceBytes: 104_857_600, trialTrafficBytes: 1_073_741_824 }
 /** Each holds a few stripes in memory. */
 const MAX_UPLOADS = 16
 const MAX_WAITING_UPLOADS = 256
 const RESTORE_RETRY_MS = 3_000
 const READING = 'the gateway is still reading its records from the keepers'
 
+/** Who may store and read how much, and who decides. */
+export type GatewayQuotaOptions = Partial<QuotaLimits> &
+  Partial<CashPolicy> & {
+    /** Reads of public objects are charged to their owner's traffic; nobody pays for them by default. */
+    readonly chargePublicReads?: boolean | undefined
+    /** DIDs that may cash vouchers and decide about applications, beside the gateway's account and granters. */
+    readonly adminDids?: readonly string[] | undefined
+  }
+
 export type GatewayOptions = {
   readonly chain: Chain
+  /** The same network with the gateway's account as its sender: where quota is bought and vouchers are cashed. */
+  readonly contracts: MemoChain
+  readonly quota?: GatewayQuotaOptions | undefined
   readonly transport: Transport
   readonly clock: Clock
   readonly timers: Timers
@@ -82,14 +102,23 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     onFault: (fault) => log({ type: 'node-fault', level: 'warn', ...fault }),
   })
   const stopping = new AbortController()
+  const nowMs = () => clock.nowMs()
+  const market = createMarket(options.contracts, signer.address, clock)
+  const limits = { ...DEFAULT_TRIAL, ...defined(options.quota) }
+  const quota = await createQuota({ store, market, random, nowMs, limits })
+  const policyOfCash = { ...DEFAULT_CASH_POLICY, ...defined(options.quota) }
+  const cashier = createCashier({ ...quota, timers, nowMs, policy: policyOfCash, log })
+  const background = createBackground(log)
   let isComplete = false
   let unsettled: ReadonlySet<MemoDid> = new Set()
   let restoring: Promise<void> | undefined
+  let cashing: Promise<void> | undefined
 
   const restore = async () => {
     for (;;) {
       try {
         const logs = await restoreTable({ ports, chain, storage, objects, account: signer.address }, stopping.signal)
+        await quota.recover(async (id) => (await objects.findById(id)) !== undefined)
         isComplete = true
         unsettled = new Set()
         log({ type: 'table-restored', level: 'info', message: `the table of objects is complete (${logs} logs read)` })
@@ -114,12 +143,18 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     storage,
     chain,
     readiness: createReadiness(ports, chain, policy, findOwnFault),
+    quota,
+    cashier,
+    requests: createRequestVerifier({ network: chain.network, audience: signer.address, clock }),
+    adminDids: new Set(options.quota?.adminDids),
+    isPublicReadCharged: options.quota?.chargePublicReads ?? false,
     uploads: createTurnstile({ running: MAX_UPLOADS, waiting: MAX_WAITING_UPLOADS }),
     account: signer.address,
     publicKey: signer.publicKey,
     policy,
     about: { network: chain.network, ...options.about },
     log,
+    background: background.begin,
     assertRestored(did) {
       if (!isComplete || unsettled.has(did)) throw new ApiError(503, READING)
     },
@@ -132,6 +167,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       // A table that was complete is still so, but for the few logs that were written to when the gateway ended.
       isComplete = await objects.isComplete()
       unsettled = new Set(isComplete ? await objects.listUnsettled() : [])
+      cashing ??= cashier.run(stopping.signal)
       restoring ??= restore().catch((error: unknown) => {
         log({ type: 'restore-failed', level: 'error', message: `the table of objects is incomplete: ${error}` })
       })
@@ -140,7 +176,14 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       stopping.abort()
       await storage.close()
       await restoring
+      await cashing
       await server.close()
+      await background.end()
     },
   }
+}
+
+/** Without what was left undefined, so that it does not hide a default. */
+function defined<T extends object>(options: T | undefined): Partial<T> {
+  return Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== undefined)) as Partial<T>
 }

@@ -6,5 +6,5 @@
 export { type GatewayDaemonOptions, runGatewayDaemon } from './daemon.ts'
 export { ApiError, type ApiStatus, LoginRefusedError } from './errors.ts'
 export type { GatewayEvent, GatewayEventSink } from './events.ts'
-export { createGateway, type Gateway, type GatewayOptions } from './gateway.ts'
+export { createGateway, type Gateway, type GatewayOptions, type GatewayQuotaOptions } from './gateway.ts'
 export { type Listener, listenAt } from './listen.ts'

@@ -10,14 +10,21 @@ const MAX_JSON_BYTES = 65_536
 const MAX_DROPPED_BYTES = 67_108_864
 const MAX_DROP_MS = 10_000
 
+/** What a call carries: its fields by where they stood, and its body as it came. */
+export type Call = {
+  readonly auth: AuthFields & { readonly timestamp?: string }
+  /** Body, then query. */
+  readonly sources: readonly FieldSource[]
+  /** Fields of the query, and those of the body instead where they are there. */
+  readonly fields: FieldSource
+  readonly body: Uint8Array
+}
+
 /**
- * The fields of a call's body: JSON in whatever content type, a url-encoded form, or nothing. A multipart form is left
- * alone for the route that reads it. Errors: {@link LoginRefusedError} for a body that is neither.
+ * The fields of a call's body: JSON in whatever content type, a url-encoded form, or nothing. Errors:
+ * {@link LoginRefusedError} for a body that is neither.
  */
-async function readBodyFields(request: FastifyRequest): Promise<FieldSource> {
-  const type = request.headers['content-type']?.toLowerCase() ?? ''
-  if (type.startsWith('multipart/form-data')) return {}
-  const bytes = await readSmall(request)
+function bodyFields(type: string, bytes: Uint8Array): FieldSource {
   if (bytes.length === 0) return {}
   try {
     const text = textFromUtf8(bytes)
@@ -30,18 +37,25 @@ async function readBodyFields(request: FastifyRequest): Promise<FieldSource> {
   }
 }
 
-/** The authentication fields of a call, from body, query and headers. */
-export async function readAuthFields(request: FastifyRequest): Promise<AuthFields & { readonly timestamp?: string }> {
-  const body = await readBodyFields(request)
+/**
+ * Reads what a call carries, once for each request. A multipart form is left alone for the route that reads it. Errors:
+ * {@link LoginRefusedError} for a body that is none of ours.
+ */
+export async function readCall(request: FastifyRequest): Promise<Call> {
+  const type = request.headers['content-type']?.toLowerCase() ?? ''
+  const body = type.startsWith('multipart/form-data') ? new Uint8Array(0) : await readSmall(request)
+  const fields = bodyFields(type, body)
   const query = request.query as FieldSource
-  const fields = authFieldsFrom([body, query], request.headers)
-  const timestamp = body.timestamp ?? query.timestamp
-  return timestamp === undefined ? fields : { ...fields, timestamp: String(timestamp) }
+  const sources = [fields, query]
+  const auth = authFieldsFrom(sources, request.headers)
+  const timestamp = fields.timestamp ?? query.timestamp
+  const timed = timestamp === undefined ? auth : { ...auth, timestamp: String(timestamp) }
+  return { auth: timed, sources, fields: { ...query, ...fields }, body }
 }
 
 /** Verifies a restricted call. */
 export async function authenticate(context: GatewayContext, request: FastifyRequest): Promise<Caller> {
-  return await context.sessions.authenticate(await readAuthFields(request))
+  return await context.sessions.authenticate((await readCall(request)).auth)
 }
 
 /** A signal that is aborted when the client goes away before it has its answer. */

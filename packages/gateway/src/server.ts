@@ -6,6 +6,7 @@ import { downloadRoutes } from './routes/download.ts'
 import { healthRoutes } from './routes/health.ts'
 import { loginRoutes } from './routes/login.ts'
 import { objectRoutes } from './routes/objects.ts'
+import { quotaRoutes } from './routes/quota.ts'
 import { uploadRoutes } from './routes/upload.ts'
 
 /** A path of some storage: `/mefs/`, `/ipfs/<cid>`. */
@@ -15,6 +16,11 @@ const MAX_CID_CHARS = 256
 const ALLOWED_HEADERS = [
   'Content-Type,AccessToken,X-CSRF-Token,Authorization,Token,Range,If-None-Match',
   'X-Memo-Did,X-Memo-Token,X-Memo-Request-Id,X-Memo-Payload,X-Memo-Payload-Hash,X-Memo-Signature',
+  'X-Memo-Size,X-Memo-Sign,X-Memo-Length',
+].join(',')
+const EXPOSED_HEADERS = [
+  'Content-Length,Content-Range,ETag,Content-Disposition',
+  'X-Memo-Missing-Bytes,X-Memo-Voucher-Kind,X-Memo-Voucher-Size',
 ].join(',')
 
 /** The gateway's HTTP API over `context`; not listening yet. */
@@ -41,6 +47,7 @@ export function createServer(context: GatewayContext): FastifyInstance {
   healthRoutes(app, context)
   loginRoutes(app, context)
   objectRoutes(app, context)
+  quotaRoutes(app, context)
   uploadRoutes(app, context)
   downloadRoutes(app, context)
   return app
@@ -54,7 +61,7 @@ function allowOrigins(app: FastifyInstance): void {
       'access-control-allow-origin': '*',
       'access-control-allow-methods': 'POST, GET, OPTIONS, PUT, DELETE, UPDATE',
       'access-control-allow-headers': ALLOWED_HEADERS,
-      'access-control-expose-headers': 'Content-Length,Content-Range,ETag,Content-Disposition',
+      'access-control-expose-headers': EXPOSED_HEADERS,
     })
   })
   app.options('/*', async (_request, reply) => await reply.code(204).send())
@@ -69,6 +76,7 @@ function answerErrors(app: FastifyInstance, { log }: GatewayContext): void {
     reply.header('cache-control', 'no-store').type('application/json; charset=utf-8')
     const extra = request.url.startsWith('/mefs/delete') ? { Status: 'Failure' } : {}
     if (error instanceof LoginRefusedError) return await reply.code(401).send({ error: error.message, ...extra })
+    reply.headers(error.headers)
     if (error.status === 503) reply.header('retry-after', RETRY_AFTER_SECONDS)
     if (error.status === 500) log({ type: 'request-failed', level: 'error', message: faultText(request, thrown) })
     return await reply.code(error.status).send({ ...error.toBody(), ...extra })

@@ -9,6 +9,8 @@ const MAX_FIELDS = 32
 const MAX_HEADER_PAIRS = 64
 const MAX_QUOTED_CHARS = 100
 const BUFFER_BYTES = 262_144
+/** What a form has beside its file at the most: all its fields, and as much again for their heads. */
+export const MAX_FORM_BYTES: number = 2 * MAX_FIELDS * MAX_FIELD_BYTES
 /** What changes how the file is stored, and so must be known when it begins. */
 const EARLY_FIELDS: ReadonlySet<string> = new Set(['public', 'name'])
 

@@ -22,7 +22,7 @@ after(async () => {
   await network.close()
 })
 
-async function clientOf(who: Awaited<ReturnType<TestNetwork['newDid']>>): Promise<GatewayClient> {
+async function clientOf(who: Pick<Awaited<ReturnType<TestNetwork['newDid']>>, 'did' | 'master'>): Promise<GatewayClient> {
   return createGatewayClient({
     endpoint: gateway.url,
     transport: network.http.transport,

@@ -1,17 +1,20 @@
 import { canonicalCid, type Manifest } from '@memo/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import parseRange from 'range-parser'
+import { buyerOf } from '../buyer.ts'
 import type { GatewayContext } from '../context.ts'
 import { ApiError } from '../errors.ts'
 import { contentTypeOf, dispositionOf, objectNameOf } from '../names.ts'
-import { disconnectSignal, readAuthFields } from '../request.ts'
+import type { DownloadQuota } from '../quota/quota.ts'
+import { findVoucher } from '../quota/vouchers.ts'
+import { type Call, disconnectSignal, readCall } from '../request.ts'
 import { startedStream } from '../started-stream.ts'
 
 const FOREVER = 'public, max-age=29030400, immutable'
 const PRIVATE = 'private, no-store'
 
-/** An object that the caller may read; `id` is absent where another gateway wrote it. */
-export type ReadableObject = { readonly manifest: Manifest; readonly id?: number }
+/** An object that the caller may read, and the DID whose it is. */
+export type ReadableObject = { readonly manifest: Manifest; readonly owner: string }
 
 /** `GET` and `HEAD /mefs/{cid}` (`spec/gateway.md` 4). */
 export function downloadRoutes(app: FastifyInstance, context: GatewayContext): void {
@@ -19,7 +22,9 @@ export function downloadRoutes(app: FastifyInstance, context: GatewayContext): v
     method: ['GET', 'HEAD'],
     url: '/mefs/:cid',
     handler: async (request, reply) => {
-      const { manifest } = await findReadable(context, request, request.params.cid)
+      const call = await readCall(request)
+      const object = await findReadable(context, call, request.params.cid)
+      const { manifest, owner } = object
       const etag = `"${manifest.cid}"`
       describe(reply, manifest, etag)
       if (matchesEtag(request.headers['if-none-match'], etag)) return await reply.code(304).send()
@@ -34,9 +39,14 @@ export function downloadRoutes(app: FastifyInstance, context: GatewayContext): v
       reply.header('content-length', length)
       if (request.method === 'HEAD') return await reply.send()
 
-      const options = range ? { offset, length } : {}
-      const bytes = context.storage.read(manifest, { ...options, signal: disconnectSignal(reply) })
-      return await reply.send(await startedStream(bytes))
+      const quota = await chargeRead(context, request, call, object, length)
+      const options = { ...(range ? { offset, length } : {}), owner, signal: disconnectSignal(reply) }
+      try {
+        const bytes = context.storage.read(manifest, options)
+        return await reply.send(await startedStream(quota ? quota.watch(bytes) : bytes))
+      } finally {
+        if (quota) endWith(context, reply, quota)
+      }
     },
   })
 }
@@ -47,21 +57,41 @@ export function downloadRoutes(app: FastifyInstance, context: GatewayContext): v
  */
 export async function findReadable(
   context: GatewayContext,
-  request: FastifyRequest,
+  { auth }: Pick<Call, 'auth'>,
   text: string,
 ): Promise<ReadableObject> {
   const cid = canonicalCid(text)
-  const fields = await readAuthFields(request)
-  if (fields.did !== undefined) {
-    const caller = await context.sessions.authenticate(fields)
+  if (auth.did !== undefined) {
+    const caller = await context.sessions.authenticate(auth)
     context.assertRestored(caller.did)
     const own = await context.objects.findOwned(caller.did, cid)
-    if (own) return own
+    if (own) return { manifest: own.manifest, owner: own.did }
   }
   const found = (await context.objects.findPublic(cid)) ?? (await context.storage.findPublicObject(cid))
   if (!found?.manifest)
     throw new ApiError(404, `no object ${cid} that you may read; private ones need their owner’s signed call`)
-  return { manifest: found.manifest }
+  return { manifest: found.manifest, owner: found.did }
+}
+
+/** Counts the bytes of a read against its owner's traffic; undefined where nobody pays (`spec/gateway.md` 14). */
+async function chargeRead(
+  context: GatewayContext,
+  request: FastifyRequest,
+  { sources }: Call,
+  { manifest, owner }: ReadableObject,
+  length: number,
+): Promise<DownloadQuota | undefined> {
+  if ((manifest.isPublic && !context.isPublicReadCharged) || length === 0) return undefined
+  // Whoever reads a public object brings no voucher of its owner.
+  const voucher = manifest.isPublic ? undefined : findVoucher(sources, request.headers)
+  return await context.quota.beginDownload(await buyerOf(context, owner), voucher, length)
+}
+
+/** Gives back what is not sent, once the answer has ended in whatever way. */
+function endWith(context: GatewayContext, reply: FastifyReply, quota: DownloadQuota): void {
+  const end = () => context.background(async () => await quota.end())
+  if (reply.raw.closed || reply.raw.writableFinished) end()
+  else reply.raw.once('close', end)
 }
 
 function describe(reply: FastifyReply, manifest: Manifest, etag: string): void {

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import { findCount } from '../auth/fields.ts'
 import type { GatewayContext } from '../context.ts'
 import { ApiError } from '../errors.ts'
-import { authenticate } from '../request.ts'
+import { authenticate, readCall } from '../request.ts'
 import type { StoredObject } from '../store/objects.ts'
 import { findReadable } from './download.ts'
 
@@ -26,18 +26,16 @@ export function objectRoutes(app: FastifyInstance, context: GatewayContext): voi
     if (!object) throw new ApiError(404, `no object ${id}`)
     if (object.did !== caller.did) throw new ApiError(403, `object ${id} is not yours`)
     await context.objects.mark(object)
+    await context.quota.beginDeletion(id)
     await removeFromLog(context, object)
     await context.objects.remove(object)
+    await context.quota.endDeletion(id)
     return { Status: 'Success', state: 'success' }
   })
 
   app.get<{ Params: { cid: string } }>('/mefs/status/:cid', async (request) => {
-    const object = await findReadable(context, request, request.params.cid)
-    return {
-      cid: object.manifest.cid,
-      name: object.manifest.name,
-      parts: await context.storage.status(object.manifest),
-    }
+    const { manifest, owner } = await findReadable(context, await readCall(request), request.params.cid)
+    return { cid: manifest.cid, name: manifest.name, parts: await context.storage.status(manifest, { owner }) }
   })
 }
 

@@ -1,7 +1,14 @@
 import { createCachedChain } from '@memo/chain'
 import type { Clock, IndexStore, Timers } from '@memo/core'
 import { createMemoryIndexStore } from '@memo/core/testing'
-import { createGateway, type Gateway, type GatewayEvent, type Listener, listenAt } from '@memo/gateway'
+import {
+  createGateway,
+  type Gateway,
+  type GatewayEvent,
+  type GatewayQuotaOptions,
+  type Listener,
+  listenAt,
+} from '@memo/gateway'
 import { createSystemClock, createSystemRandomness, createSystemTimers } from '@memo/platform'
 import { createCaller, type TestCaller } from './caller.ts'
 import { GATEWAY_KEY, type TestNetwork } from './network.ts'
@@ -24,12 +31,19 @@ export type TestGateway = {
 
 export async function startGateway(
   network: TestNetwork,
-  options: { readonly store?: IndexStore; readonly clock?: Clock; readonly timers?: Timers } = {},
+  options: {
+    readonly store?: IndexStore
+    readonly clock?: Clock
+    readonly timers?: Timers
+    readonly quota?: GatewayQuotaOptions
+  } = {},
 ): Promise<TestGateway> {
   const { store = createMemoryIndexStore(), clock = createSystemClock(), timers = createSystemTimers() } = options
   const events: GatewayEvent[] = []
   const gateway = await createGateway({
     chain: createCachedChain(network.chain, clock, CHAIN_CACHE_MS),
+    contracts: network.gatewayChain,
+    quota: options.quota,
     transport: network.http.transport,
     clock,
     timers,

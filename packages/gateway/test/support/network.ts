@@ -47,12 +47,17 @@ export type TestNode = {
 
 /** A whole network in this process: a chain with MEMO's contracts, and nodes on sockets of this machine. */
 export type TestNetwork = {
+  /** With the deployer's account, who governs and has all tokens. */
   readonly chain: MemoChain
+  /** With the gateway's account, who is the seller of space and traffic. */
+  readonly gatewayChain: MemoChain
   readonly devnet: Devnet
   readonly http: HttpTransport
   readonly providers: readonly TestNode[]
   readonly keepers: readonly TestNode[]
-  newDid(): Promise<{ readonly did: MemoDid; readonly master: Signer }>
+  /** The same network with another sender. */
+  connect(secretKey: Uint8Array): Promise<MemoChain>
+  newDid(): Promise<{ readonly did: MemoDid; readonly master: Signer; readonly secretKey: Uint8Array }>
   close(): Promise<void>
 }
 
@@ -72,7 +77,9 @@ export async function startNetwork(): Promise<TestNetwork> {
   const devnet = await createDevnet({ genesisAlloc })
   const base = { rpcUrl: 'devnet', provider: devnet, pollingIntervalMs: 5 }
   const client = createChainClient({ ...base, account: accountFromSecretKey(DEPLOYER_KEY) })
-  const { registry } = await runDeploy(client, { params: devnetParams })
+  const seller = createKeySigner(GATEWAY_KEY).address
+  const params = { ...devnetParams, market: { ...devnetParams.market, seller } }
+  const { registry } = await runDeploy(client, { params })
   const connect = async (key: Uint8Array) =>
     await connectNetwork({ ...base, registry, account: accountFromSecretKey(key) })
   const chain = await connect(DEPLOYER_KEY)
@@ -110,14 +117,17 @@ export async function startNetwork(): Promise<TestNetwork> {
   let dids = 0
   return {
     chain,
+    gatewayChain: gateway,
+    connect,
     devnet,
     http,
     providers,
     keepers,
     async newDid() {
       dids += 1
-      const master = createKeySigner(testKey(1_000 + dids))
-      return { did: await createMemoDid(chain, master), master }
+      const secretKey = testKey(1_000 + dids)
+      const master = createKeySigner(secretKey)
+      return { did: await createMemoDid(chain, master), master, secretKey }
     },
     async close() {
       for (const step of undo.reverse()) await step()
