@@ -119,6 +119,7 @@ export { isGranter } from './read/is-granter.ts'
 export { listAccounts, listKeepers, listProviders } from './read/list-accounts.ts'
 export { type CheckpointInfo, listCheckpoints } from './read/list-checkpoints.ts'
 export { type DidRelations, listDidRelations } from './read/list-did-relations.ts'
+export { listOpenedOrders, type OpenedOrder } from './read/list-opened-orders.ts'
 export {
   assertServes,
   BannedError,
@@ -207,4 +208,4 @@ export {
 } from './write/transfer.ts'
 export { prepareQuotaApproval, prepareQuotaPurchase } from './write/unsigned.ts'
 export { finishExit, setEndpoint, setLabels, startExit, updateOffer } from './write/update-account.ts'
-export { announceWithdrawal, withdrawPledge } from './write/withdraw-pledge.ts'
+export { announceWithdrawal, cancelWithdrawal, withdrawPledge } from './write/withdraw-pledge.ts'

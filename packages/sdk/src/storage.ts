@@ -21,6 +21,7 @@ import { createSignedHeads } from './index/signed-heads.ts'
 import { DEFAULT_LIMITS, type StorageLimits } from './limits.ts'
 import { createDirectory } from './nodes/directory.ts'
 import { createSuspects } from './nodes/suspects.ts'
+import type { OrderBook } from './orders/order-book.ts'
 import type { PutOptions, PutResult } from './put/options.ts'
 import { createPieceUse } from './put/piece-use.ts'
 import { runPut } from './put/put.ts'
@@ -50,6 +51,8 @@ export type StorageOptions = {
    * was cut off by the end of the process, and is begun again while the keepers that saw it are away, forks the log.
    */
   readonly store?: IndexStore | undefined
+  /** Pays for what is stored and read (`createOrders`); opened and closed by the caller. Unpaid where absent. */
+  readonly orders?: OrderBook | undefined
   /** Told of every node that failed, also where somebody else stood in for it. */
   readonly onFault?: ((fault: NodeFault) => void) | undefined
 }
@@ -116,6 +119,7 @@ export function createStorage(options: StorageOptions): Storage {
     suspects: createSuspects(options.ports.clock, limits.suspectMs),
     pieceUse: createPieceUse(),
     lures: createLures(),
+    orders: options.orders,
     signedHeads: createSignedHeads(options.ports.network, options.store),
     reader: options.reader,
     onFault: options.onFault ?? (() => undefined),

@@ -17,6 +17,8 @@ import {
 import type { StorageContext } from '../context.ts'
 import { type NodeFault, NotEnoughProvidersError, nodeFault, UploadFailedError } from '../errors.ts'
 import { createPipe } from '../flow/pipe.ts'
+import { isOwnFault } from '../orders/errors.ts'
+import { accountFor, paidRead } from '../read/paid-read.ts'
 import type { Chooser } from './chooser.ts'
 import { leastPiecesOf } from './lag.ts'
 import type { SentPart } from './part-upload.ts'
@@ -89,6 +91,10 @@ async function placeRebuilt(work: Rebuilding): Promise<boolean> {
       options.signal.throwIfAborted()
       if (thrown instanceof TooFewPiecesError)
         throw new UploadFailedError(leastPiecesOf(work.draft), stored.size, faults, thrown)
+      if (isOwnFault(thrown)) {
+        if (stored.size < leastPiecesOf(work.draft)) throw thrown
+        return false
+      }
       faults.push(nodeFault('provider', provider.address, thrown))
       context.suspects.add(provider.address)
       context.onFault(nodeFault('provider', provider.address, thrown))
@@ -104,15 +110,20 @@ async function rebuildOnto(work: Rebuilding, provider: ProviderClient): Promise<
   const signal = AbortSignal.any([work.options.signal, ended.signal])
   const pipe = createPipe(signal)
   const geometry = geometryOf(draft)
+  const account = accountFor(context, draft.sizeBytes, draft)
   const rebuilt = rebuildPiece({
     placement: draft,
     index,
     signal,
     write: pipe.write,
     async readStrip(pieceIndex, stripe, stop) {
-      const source = stored.get(pieceIndex)?.provider
+      const source = stored.get(pieceIndex)
       const range = { offset: stripOffsetOf(stripe), length: stripBytesOf(geometry, stripe) }
-      return await source?.read(sent.digests[pieceIndex]!, range, { signal: stop })
+      if (!source) return undefined
+      const { provider: holder, receipt } = source
+      return await paidRead(account, holder, receipt.orderId, stop).run(range.length, async (voucher) => {
+        return await holder.read(sent.digests[pieceIndex]!, range, { signal: stop, voucher })
+      })
     },
   })
   const made = rebuilt.then(pipe.end)
@@ -141,7 +152,7 @@ function draftPlacement(
   const pieces = sent.digests.map(({ root }, index) => ({
     root,
     provider: stored.get(index)?.provider.address ?? NOBODY,
-    orderId: 0,
+    orderId: stored.get(index)?.receipt.orderId ?? 0,
   }))
   const expiry = Math.min(...[...stored.values()].map(({ receipt }) => receipt.expiry))
   return { ...head, partId, pieces, owner, expiry }

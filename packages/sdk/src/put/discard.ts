@@ -44,11 +44,12 @@ export function keptPiece({ provider, root }: HeldPiece): DeletedPiece {
 }
 
 async function discardOne(
-  { closed, pieceUse }: StorageContext,
+  { closed, pieceUse, orders }: StorageContext,
   { provider, root }: HeldPiece,
 ): Promise<Pick<DeletedPiece, 'deleted' | 'reason'>> {
   try {
     const deleted = await pieceUse.drop(provider.address, root, () => provider.delete(root, { signal: closed }))
+    if (deleted !== undefined) orders?.noteRemoved(provider.address, root)
     return deleted === undefined ? { deleted: false, reason: 'another put needs it' } : { deleted }
   } catch (thrown) {
     if (!(thrown instanceof MemoError) && !closed.aborted) throw thrown

@@ -12,6 +12,7 @@ import type { StorageContext } from '../context.ts'
 import { type NodeFault, nodeFault, UploadFailedError } from '../errors.ts'
 import { createNotifier } from '../flow/notifier.ts'
 import { createTurns } from '../flow/turns.ts'
+import { isOwnFault } from '../orders/errors.ts'
 import type { Chooser } from './chooser.ts'
 import { leastPiecesOf, planDrops } from './lag.ts'
 import { sendPiece, TooSlowError } from './piece-sender.ts'
@@ -98,6 +99,8 @@ class PartLanes implements PartUpload {
   /** What enough lanes needed for all stripes so far. */
   #tookMs = 0
   #isEnoughAhead = false
+  /** Why this account cannot pay for another piece. */
+  #broke: unknown
   /** Other providers that could take a piece; undefined as long as nobody asked. */
   #spares: number | undefined
 
@@ -172,6 +175,7 @@ class PartLanes implements PartUpload {
     const { limits, ports } = this.#context
     for (;;) {
       this.#options.signal.throwIfAborted()
+      this.#throwIfBroke()
       await this.#lookForSpares()
       this.#dropSlow()
       this.reclaim()
@@ -229,6 +233,10 @@ class PartLanes implements PartUpload {
       } catch (thrown) {
         lane.control.abort(thrown) // whoever still reads the lane's strips must not move it any more
         if (this.#isAborted || this.#options.signal.aborted) break
+        if (isOwnFault(thrown)) {
+          this.#broke = thrown
+          break
+        }
         this.#blame(provider, thrown)
       }
       lane.provider = await this.#replace(lane)
@@ -302,6 +310,12 @@ class PartLanes implements PartUpload {
     this.#faults.push(fault)
     this.#context.suspects.add(provider.address)
     this.#context.onFault(fault)
+  }
+
+  /** Without money no other provider would help. */
+  #throwIfBroke(): void {
+    const left = this.#live().length
+    if (this.#broke !== undefined && left < leastPiecesOf(this.#options)) throw this.#broke
   }
 
   #live(): Lane[] {

@@ -9,6 +9,7 @@ import {
   type Receipt,
 } from '@memo/core'
 import type { StorageContext } from '../context.ts'
+import type { OrderLease } from '../orders/order-book.ts'
 
 /** Keepers take receipts that run past now + 1 hour (`spec/wire.md` 6); a little more, for the way to them. */
 const MIN_RECEIPT_SECONDS = 3_900
@@ -37,16 +38,37 @@ export type OutgoingPiece = {
 
 /**
  * Streams a piece to a provider, compares what it received with what was sent, and has it keep the piece. Errors: those
- * of the exchange; BadAnswerError when the provider received something else or gave a receipt that soon expires.
+ * of the exchange; BadAnswerError when the provider received something else or gave a receipt that soon expires, or one
+ * under another order; those of the order that pays for it.
  */
 export async function sendPiece(
-  { ports, pieceUse }: Pick<StorageContext, 'ports' | 'pieceUse'>,
+  context: Pick<StorageContext, 'ports' | 'pieceUse' | 'orders'>,
   provider: ProviderClient,
   piece: OutgoingPiece,
   signal: AbortSignal,
 ): Promise<Receipt> {
+  const lease = (await context.orders?.ensure(provider.address, piece.maxBytes, signal)) ?? UNPAID
+  try {
+    const receipt = await sendUnder(context, provider, { ...piece, orderId: lease.orderId }, signal)
+    lease.stored(receipt)
+    return receipt
+  } catch (thrown) {
+    lease.release(thrown)
+    throw thrown
+  }
+}
+
+/** Order 0: what a provider takes without one. */
+const UNPAID: OrderLease = { orderId: 0, stored: () => undefined, release: () => undefined }
+
+async function sendUnder(
+  { ports, pieceUse }: Pick<StorageContext, 'ports' | 'pieceUse'>,
+  provider: ProviderClient,
+  piece: OutgoingPiece & { readonly orderId: number },
+  signal: AbortSignal,
+): Promise<Receipt> {
   const uploadId = ports.random.bytes(UPLOAD_ID_BYTES)
-  const terms = { maxBytes: piece.maxBytes, orderId: 0 }
+  const terms = { maxBytes: piece.maxBytes, orderId: piece.orderId }
   const received = await provider.upload(uploadId, piece.body, terms, { signal, timeoutMs: PIECE_TIMEOUT_MS })
   const sent = piece.findDigest()
   if (!sent) throw bad(provider, 'answered before it had the whole piece', {})
@@ -58,6 +80,9 @@ export async function sendPiece(
   }
   return await pieceUse.keep(provider.address, sent.root, async () => {
     const receipt = await commitPiece(provider, uploadId, sent, signal)
+    if (receipt.orderId !== piece.orderId) {
+      throw bad(provider, 'gave a receipt under another order', { orderId: receipt.orderId, expected: piece.orderId })
+    }
     const nowSeconds = Math.floor(ports.clock.nowMs() / 1000)
     if (receipt.expiry < nowSeconds + MIN_RECEIPT_SECONDS) {
       throw bad(provider, 'gave a receipt that soon expires', { expiry: receipt.expiry })

@@ -63,6 +63,7 @@ export async function runPut(
   const scope = new AbortController()
   const outer = AbortSignal.any([context.closed, ...(options.signal ? [options.signal] : [])])
   outer.throwIfAborted()
+  await context.orders?.assertSolvent(outer)
   const forward = () => scope.abort(outer.reason)
   outer.addEventListener('abort', forward, { once: true })
   const warmed = logs.warm(options.did, scope.signal)

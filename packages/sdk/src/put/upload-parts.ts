@@ -13,6 +13,7 @@ import { type Chooser, createChooser } from './chooser.ts'
 import { completePart, type StoredPart } from './complete-part.ts'
 import { leastPiecesOf } from './lag.ts'
 import { openPart, type PartUpload } from './part-upload.ts'
+import { proposePayable } from './payable.ts'
 import type { OutStripe } from './stripes.ts'
 
 export type UploadOptions = ErasurePolicy & {
@@ -66,9 +67,11 @@ export function createPartsUpload(context: StorageContext, options: UploadOption
   const openNext = async (first: OutStripe) => {
     const maxPieceBytes = first.endsObject ? first.stripBytes : fullPieceBytes
     const chooser = createChooser(context, maxPieceBytes)
-    const providers = await chooser.propose(dataShards + parityShards, [], signal)
-    if (providers.length < leastPiecesOf(options)) {
-      throw new NotEnoughProvidersError(leastPiecesOf(options), providers.length, [])
+    const least = leastPiecesOf(options)
+    const wantedPieces = { count: dataShards + parityShards, least, pieceBytes: maxPieceBytes }
+    const providers = await proposePayable(context, chooser, wantedPieces, signal)
+    if (providers.length < least) {
+      throw new NotEnoughProvidersError(least, providers.length, [])
     }
     wanted += dataShards + parityShards
     const onStored = () => report(1)

@@ -1,7 +1,18 @@
-import { type Address, geometryOf, hexFromBytes, MemoError, STRIP_BYTES, UNIT_BYTES } from '@memo/core'
+import {
+  type Address,
+  geometryOf,
+  hexFromBytes,
+  MemoError,
+  STRIP_BYTES,
+  UNIT_BYTES,
+  unitRangeOf,
+  unitsLengthOf,
+} from '@memo/core'
 import type { StorageContext } from '../context.ts'
 import { nodeFault } from '../errors.ts'
+import type { ReadAccount } from '../orders/reads.ts'
 import type { LocatedPart, PartLocator } from './locate.ts'
+import { paidRead } from './paid-read.ts'
 
 /** Why a piece could not be read. */
 export type PieceFault = { readonly index: number; readonly provider: string; readonly reason: string }
@@ -25,7 +36,12 @@ const SLOW_RANK = 1
 const SUSPECT_RANK = 2
 const FAILED_RANK = 4
 
-export function createPieceReaders(context: StorageContext, locator: PartLocator, located: LocatedPart): PieceReaders {
+export function createPieceReaders(
+  context: StorageContext,
+  locator: PartLocator,
+  located: LocatedPart,
+  account?: ReadAccount | undefined,
+): PieceReaders {
   const { directory, suspects, limits, onFault } = context
   const { placement } = located
   const sizeBytes = geometryOf(placement).pieceBytes
@@ -40,13 +56,22 @@ export function createPieceReaders(context: StorageContext, locator: PartLocator
     const holders = part.holders[index] ?? []
     return [...holders].sort((a, b) => failuresOf(index, a) - failuresOf(index, b))[0]
   }
+  /** The order that the piece is held under; 0 where another provider holds it than was placed. */
+  const orderOf = (index: number, provider: Address) => {
+    const placed = placement.pieces[index]
+    return placed?.provider === provider ? placed.orderId : 0
+  }
   const unitsOf = async (index: number, provider: Address, signal: AbortSignal) => {
     if (sizeBytes <= UNIT_BYTES) return undefined // it is read whole, and its bytes give its root
     const key = `${index}:${provider}`
     const known = units.get(key)
     if (known) return known
     const client = await directory.getProvider(provider)
-    const read = await client.readUnits(placement.pieces[index]!.root, sizeBytes, { signal })
+    const { root } = placement.pieces[index]!
+    const read = await paidRead(account, client, orderOf(index, provider), signal).run(
+      unitsLengthOf(sizeBytes),
+      async (voucher) => await client.readUnits(root, sizeBytes, { signal, voucher }),
+    )
     units.set(key, read)
     return read
   }
@@ -63,7 +88,10 @@ export function createPieceReaders(context: StorageContext, locator: PartLocator
         const client = await directory.getProvider(provider)
         const piece = { root, sizeBytes, units: await unitsOf(index, provider, signal) }
         const range = { offset: stripe * STRIP_BYTES + from, length: to - from }
-        return await client.read(piece, range, { signal, timeoutMs: limits.stripTimeoutMs })
+        const { length } = unitRangeOf(sizeBytes, range.offset, range.length)
+        return await paidRead(account, client, orderOf(index, provider), signal).run(length, async (voucher) => {
+          return await client.read(piece, range, { signal, timeoutMs: limits.stripTimeoutMs, voucher })
+        })
       } catch (thrown) {
         if (signal.aborted || !(thrown instanceof MemoError)) throw thrown
         failures.set(`${index}:${provider}`, failuresOf(index, provider) + 1)

@@ -15,8 +15,10 @@ import {
 import type { StorageContext } from '../context.ts'
 import { CidMismatchError } from '../errors.ts'
 import { memoryShare } from '../flow/memory.ts'
+import type { ReadAccount } from '../orders/reads.ts'
 import { CID_PROFILE_KEY } from '../put/put.ts'
 import type { PartLocator } from './locate.ts'
+import { accountFor } from './paid-read.ts'
 import { createPieceReaders } from './pieces.ts'
 import { type ObjectPlan, planObject, planParts, planStripes } from './plan.ts'
 import { readStripe } from './stripe-reader.ts'
@@ -118,10 +120,12 @@ async function* storedBytes(reading: Reading): AsyncGenerator<Uint8Array> {
 
 async function* stripeReads(reading: Reading): AsyncGenerator<StripeRead> {
   const { context, locator, manifest, plan, owner, signal } = reading
+  let account: ReadAccount | undefined
   for (const slice of planParts(manifest, plan.stored)) {
     const part = await locator.locate(slice.partId, owner, signal)
     const geometry = geometryOf(part.placement)
-    const pieces = createPieceReaders(context, locator, part)
+    account ??= accountFor(context, plan.stored.length, part.placement)
+    const pieces = createPieceReaders(context, locator, part, account)
     for (const stripe of planStripes(geometry, slice)) {
       yield {
         bytes: stripe.slices.reduce((sum, { from, to }) => sum + to - from, 0),

@@ -1,0 +1,310 @@
+import {
+  type Address,
+  type Chain,
+  type ClientPorts,
+  type EpochInfo,
+  type IndexStore,
+  MemoError,
+  type Receipt,
+  type Signer,
+} from '@memo/core'
+import { type NodeFault, StorageClosedError } from '../errors.ts'
+import { createDirectory } from '../nodes/directory.ts'
+import { recordOf } from './change.ts'
+import { createCommitter } from './committer.ts'
+import { EscrowTooSmallError } from './errors.ts'
+import type { OrderEvent } from './events.ts'
+import type { OrderMoney } from './money.ts'
+import type { OrderBook, OrderLease } from './order-book.ts'
+import { epochCostAtto, secondsLeft } from './plan.ts'
+import { DEFAULT_ORDER_POLICY, type OrderPolicy } from './policy.ts'
+import { createProviderOrders, type OrderShared, type ProviderOrders } from './provider-orders.ts'
+import { createPurse } from './purse.ts'
+import { createOrderReads, type OrderReads, type ReadsStatus } from './reads.ts'
+import { createRenewals } from './renewals.ts'
+import { createOrderSet, type OrderSet } from './set.ts'
+import { createOrderStore, type OrderRecord } from './store.ts'
+
+export type OrdersOptions = {
+  readonly ports: ClientPorts & { readonly signer: Signer }
+  /** Finds providers; may be cached. */
+  readonly chain: Chain
+  readonly money: OrderMoney
+  /** Used by one book at a time; opened and closed by the caller. Others may keep records in it as well. */
+  readonly store: IndexStore
+  readonly policy?: Partial<OrderPolicy> | undefined
+  readonly onEvent?: ((event: OrderEvent) => void) | undefined
+  /** Told of providers that sign what is not so. */
+  readonly onFault?: ((fault: NodeFault) => void) | undefined
+}
+
+/** What the book knows of one order. */
+export type OrderStatus = {
+  readonly orderId: number
+  readonly provider: Address
+  readonly sizeBytes: number
+  readonly heldBytes: number
+  readonly committedBytes: number
+  /** Changes that no commitment has yet. */
+  readonly uncommitted: number
+  readonly commitmentSeq: number
+  readonly endEpoch: number
+  /** Unix seconds, as far as epochs last what they count. */
+  readonly endsAt: number
+  readonly costPerEpochAtto: bigint
+}
+
+export type OrdersStatus = {
+  readonly account: Address
+  readonly freeEscrowAtto: bigint
+  readonly orders: readonly OrderStatus[]
+  readonly reads: readonly ReadsStatus[]
+}
+
+/** The orders of one account: it opens, grows and renews them, commits sets and pays for reads. */
+export type Orders = OrderBook & {
+  /** Reads the store, takes up what was under way, and looks after the orders from now on. */
+  start(): Promise<void>
+  /** Commits all sets that have changed; false where some could not be. */
+  commitSets(): Promise<boolean>
+  /** Renews what is due, and warns of what cannot be. */
+  renewDue(): Promise<void>
+  status(): Promise<OrdersStatus>
+  /** When the first of these orders ends, in unix seconds; undefined where one of them is not in the book. */
+  findExpiry(orderIds: readonly number[]): Promise<number | undefined>
+  /** Commits what has changed, as far as providers answer, and stops. */
+  close(): Promise<void>
+}
+
+/** How long what the chain said of epochs is believed; they last much longer. */
+const EPOCHS_MS = 5_000
+/** Name of the refusal of a provider that thinks otherwise of an order. */
+const ORDER_REFUSED = 'OrderRefusedError'
+
+export function createOrders(options: OrdersOptions): Orders {
+  const { ports, money, chain, onEvent = () => undefined, onFault = () => undefined } = options
+  const { clock, timers, signer, random } = ports
+  const policy = { ...DEFAULT_ORDER_POLICY, ...options.policy }
+  const store = createOrderStore(options.store)
+  const closing = new AbortController()
+  const closed = closing.signal
+  const background = new Set<Promise<unknown>>()
+  const directory = createDirectory({ ...ports, money: money.money }, chain)
+  const purse = createPurse(money)
+  const records = new Map<bigint, OrderRecord>()
+  const byProvider = new Map<Address, ProviderOrders>()
+  const sets = new Map<bigint, Promise<OrderSet>>()
+  const reads = new Map<bigint, OrderReads>()
+  const savedReads = new Map<bigint, { seq: bigint; signedBytes: bigint }>()
+  let epochs: { readonly info: EpochInfo; readonly atMs: number } | undefined
+  let started: Promise<void> | undefined
+
+  const follow = (work: Promise<unknown>) => {
+    const forget = () => void background.delete(ended)
+    const ended: Promise<void> = work.then(forget, forget) // whoever began the work has its error
+    background.add(ended)
+  }
+  const readEpochs = async () => {
+    const info = await money.getEpochs()
+    epochs = { info, atMs: clock.nowMs() }
+    return info
+  }
+  const getEpochs = async () => (epochs && clock.nowMs() - epochs.atMs < EPOCHS_MS ? epochs.info : await readEpochs())
+  const openSet = async (orderId: bigint) => {
+    const known = sets.get(orderId)
+    if (known) return await known
+    const opening = loadSet(orderId)
+    sets.set(orderId, opening)
+    opening.catch(() => sets.delete(orderId)) // whoever asked has the error; the next one asks again
+    return await opening
+  }
+  const loadSet = async (orderId: bigint) => {
+    const pieces = await Array.fromAsync(store.listPieces(orderId))
+    return createOrderSet({ pieces, commit: await store.findCommit(orderId), offer: await store.findOffer(orderId) })
+  }
+  const shared: OrderShared = {
+    money,
+    store,
+    purse,
+    policy,
+    clock,
+    random,
+    getEpochs,
+    getProvider: async (address) => await directory.getProvider(address),
+    openSet,
+    emit: onEvent,
+    closed,
+  }
+  const ordersOf = (provider: Address) => {
+    const known = byProvider.get(provider)
+    if (known) return known
+    const made = createProviderOrders(shared, provider)
+    byProvider.set(provider, made)
+    return made
+  }
+
+  const load = async () => {
+    const state = await store.open()
+    for (const record of await store.listOrders()) records.set(record.orderId, record)
+    for (const { orderId, ...saved } of await store.listReads()) savedReads.set(orderId, saved)
+    if (state === 'new') await adoptOwn()
+    const newest = [...records.values()].sort((a, b) => Number(a.orderId - b.orderId))
+    for (const record of newest) byProvider.set(record.provider, createProviderOrders(shared, record.provider, record))
+    for (const change of await store.listChanges()) ordersOf(change.provider).resume(change)
+    if (state !== 'closed') committer.markUnsure(records.keys())
+  }
+  /** A book that was lost is made again from the chain and the providers. */
+  const adoptOwn = async () => {
+    for (const orderId of await money.listOwnOrders()) {
+      const info = await money.findOrder(orderId)
+      if (!info) continue
+      const record = recordOf(orderId, info)
+      await store.putOrder(record)
+      records.set(orderId, record)
+    }
+  }
+  const ready = async (signal?: AbortSignal) => {
+    signal?.throwIfAborted()
+    closed.throwIfAborted()
+    started ??= load()
+    started.catch(() => {
+      started = undefined
+    })
+    await started
+  }
+  /** All orders that are known, the newest state of each. */
+  const listRecords = () => {
+    for (const { order } of byProvider.values()) if (order) records.set(order.orderId, order)
+    return [...records.values()]
+  }
+
+  const committer = createCommitter({
+    ...shared,
+    timers,
+    signer,
+    listRecords,
+    onFault,
+    follow,
+  })
+  const listProviders = () => [...byProvider.values()]
+  const renewals = createRenewals({ ...shared, timers, listProviders, readEpochs })
+
+  /** Commits what can be committed within a few seconds; whether nothing is left. */
+  const finish = async (): Promise<boolean> => {
+    const late = new AbortController()
+    const committed = committer.commitAll()
+    const timeout = timers.sleep(policy.closeMs, late.signal).then(
+      () => false,
+      () => false, // not needed any more
+    )
+    const isWhole = await Promise.race([committed, timeout])
+    late.abort()
+    follow(committed)
+    return isWhole
+  }
+
+  const readsOf = (orderId: bigint, provider: Address) => {
+    const known = reads.get(orderId)
+    if (known) return known
+    const common = { money, contracts: money.money, signer, store, purse, policy, clock, emit: onEvent, closed, follow }
+    const made = createOrderReads(common, { orderId, provider, saved: savedReads.get(orderId) })
+    reads.set(orderId, made)
+    return made
+  }
+  const leaseOf = async (provider: Address, bytes: number, signal: AbortSignal): Promise<OrderLease> => {
+    await ready(signal)
+    const orders = ordersOf(provider)
+    const { order, set, free } = await orders.take(bytes, signal)
+    return {
+      orderId: Number(order.orderId),
+      stored({ root, sizeBytes }: Receipt) {
+        free()
+        set.add({ root, sizeBytes })
+        committer.noteChange(set)
+      },
+      release(refusal) {
+        free()
+        if (refusal instanceof MemoError && refusal.name === ORDER_REFUSED) orders.distrust()
+      },
+    }
+  }
+
+  return {
+    async start() {
+      await ready()
+      follow(renewals.run())
+    },
+    ensure: leaseOf,
+    async assertSolvent(signal) {
+      await ready(signal)
+      const info = await getEpochs()
+      const canTake = listRecords().some((record) => secondsLeft(record.end, info) >= policy.minLeftSeconds)
+      if (canTake || (await money.getFreeEscrow()) > 0n) return
+      throw new EscrowTooSmallError(money.account, { neededAtto: 1n, freeAtto: 0n })
+    },
+    noteRemoved(provider, root) {
+      for (const record of listRecords()) {
+        if (record.provider !== provider) continue
+        const noting = openSet(record.orderId).then((set) => {
+          if (set.remove(root)) committer.noteChange(set)
+        })
+        follow(noting)
+      }
+    },
+    reads(budgetBytes) {
+      const budget = { bytes: budgetBytes }
+      return {
+        find: (provider, orderId) => (orderId > 0 ? readsOf(BigInt(orderId), provider).payment(budget) : undefined),
+      }
+    },
+    async commitSets() {
+      await ready()
+      return await committer.commitAll()
+    },
+    async renewDue() {
+      await ready()
+      await renewals.renewDue()
+    },
+    async status() {
+      await ready()
+      const info = await readEpochs()
+      const nowSeconds = Math.floor(clock.nowMs() / 1_000)
+      const orders = listRecords().map(async (record): Promise<OrderStatus> => {
+        const set = await openSet(record.orderId)
+        return {
+          orderId: Number(record.orderId),
+          provider: record.provider,
+          sizeBytes: record.sizeBytes,
+          heldBytes: set.heldBytes(),
+          committedBytes: set.tree.usedBytes,
+          uncommitted: set.pending(),
+          commitmentSeq: Number(set.commit?.commitment.seq ?? 0n),
+          endEpoch: Number(record.end),
+          endsAt: nowSeconds + secondsLeft(record.end, info),
+          costPerEpochAtto: epochCostAtto(record.sizeBytes, record.priceAttoPerGiBSecond, info.epochSeconds),
+        }
+      })
+      return {
+        account: money.account,
+        freeEscrowAtto: await money.getFreeEscrow(),
+        orders: await Promise.all(orders),
+        reads: [...reads.values()].map((one) => one.status()),
+      }
+    },
+    async findExpiry(orderIds) {
+      await ready()
+      const known = new Map(listRecords().map((record) => [Number(record.orderId), record]))
+      const ends = orderIds.map((id) => known.get(id)?.end)
+      if (ends.length === 0 || ends.some((end) => end === undefined)) return undefined
+      const info = await getEpochs()
+      const left = Math.min(...ends.map((end) => secondsLeft(end as bigint, info)))
+      return Math.floor(clock.nowMs() / 1_000) + left
+    },
+    async close() {
+      const isWhole = started !== undefined && !closed.aborted && (await finish())
+      closing.abort(new StorageClosedError())
+      await Promise.allSettled(background)
+      if (isWhole) await store.close()
+    },
+  }
+}

@@ -1,0 +1,20 @@
+import type { Address } from '@memo/core'
+
+/** Something that whoever pays may want to know; whole numbers of money as decimal strings. */
+export type OrderEvent =
+  | ({ readonly type: 'order-opened' | 'order-grown' | 'order-renewed' } & OrderFacts & { readonly costAtto?: string })
+  /** An order ends soon, and was not renewed so far. */
+  | ({ readonly type: 'order-ending' } & OrderFacts & { readonly secondsLeft: number })
+  /** A change that nobody waits for did not come about; it is tried again. */
+  | { readonly type: 'order-waits'; readonly provider: Address; readonly error: string; readonly message: string }
+  /** The free escrow does not cover what is to be renewed. */
+  | { readonly type: 'escrow-low'; readonly freeAtto: string; readonly neededAtto: string }
+  | { readonly type: 'reads-allowed'; readonly orderId: number; readonly provider: Address; readonly sizeBytes: number }
+  | { readonly type: 'set-committed'; readonly orderId: number; readonly provider: Address; readonly usedBytes: number }
+
+type OrderFacts = {
+  readonly orderId: number
+  readonly provider: Address
+  readonly sizeBytes: number
+  readonly endEpoch: number
+}

@@ -1,0 +1,275 @@
+import {
+  type Address,
+  type AmendmentTerms,
+  type Clock,
+  type EpochInfo,
+  MemoError,
+  type OrderTerms,
+  type ProviderClient,
+  type Quote,
+  type Randomness,
+} from '@memo/core'
+import { orAborted } from '../flow/abortable.ts'
+import { carryOut, recordOf, takeUp } from './change.ts'
+import { EscrowTooSmallError, NoRoomError, PriceTooHighError } from './errors.ts'
+import type { OrderEvent } from './events.ts'
+import { type OrderMoney, refusalReasonOf } from './money.ts'
+import {
+  isRenewalDue,
+  type OrderPlan,
+  type OrderShortfall,
+  type OrderView,
+  planGrow,
+  planOpen,
+  planRenew,
+  secondsLeft,
+} from './plan.ts'
+import type { OrderPolicy } from './policy.ts'
+import type { Purse } from './purse.ts'
+import type { OrderSet } from './set.ts'
+import type { ChangeRecord, OrderRecord, OrderStore } from './store.ts'
+
+/** What the orders of all providers share. */
+export type OrderShared = {
+  readonly money: OrderMoney
+  readonly store: OrderStore
+  readonly purse: Purse
+  readonly policy: OrderPolicy
+  readonly clock: Clock
+  readonly random: Randomness
+  /** Where the chain is, a few seconds old at the most. */
+  getEpochs(): Promise<EpochInfo>
+  getProvider(address: Address): Promise<ProviderClient>
+  openSet(orderId: bigint): Promise<OrderSet>
+  emit(event: OrderEvent): void
+  /** Aborted when the book is closed. */
+  readonly closed: AbortSignal
+}
+
+/** Room in an order that one upload has taken. */
+export type Room = { readonly order: OrderRecord; readonly set: OrderSet; free(): void }
+
+/** The orders with one provider: one that takes pieces, and one change at a time. */
+export type ProviderOrders = {
+  readonly provider: Address
+  readonly order: OrderRecord | undefined
+  /** Takes room for `bytes`; opens or grows the order where there is too little. */
+  take(bytes: number, signal: AbortSignal): Promise<Room>
+  /** The provider says that the order is not as we think. */
+  distrust(): void
+  renewIfDue(): Promise<void>
+  /** Goes on with a change that was under way when the process ended. */
+  resume(change: ChangeRecord): void
+}
+
+/** What shall be done to an order. */
+type Wish = 'room' | 'renewal'
+
+/** Turns in which a piece looks for room: others may take what was made for it. */
+const MAX_TURNS = 8
+const NONCE_BYTES = 8
+/** How long a quote is believed; the chain refuses what is signed for another price than was meant. */
+const QUOTE_MS = 60_000
+
+export function createProviderOrders(shared: OrderShared, provider: Address, saved?: OrderRecord): ProviderOrders {
+  const { money, store, purse, policy, clock, closed } = shared
+  let order = saved
+  let reservedBytes = 0
+  /** What those who wait need. */
+  let wantedBytes = 0
+  /** The provider counts more than we do: nothing more goes in before the order has grown. */
+  let unknownBytes = 0
+  let changing: Promise<void> | undefined
+  let pending: ChangeRecord | undefined
+  let terms: { readonly quote: Quote; readonly untilMs: number } | undefined
+
+  const setOf = async (record: OrderRecord) => await shared.openSet(record.orderId)
+  const adopt = (next: OrderRecord | undefined) => {
+    if (next?.orderId !== order?.orderId) reservedBytes = 0
+    order = next
+    unknownBytes = 0
+  }
+  const viewOf = async (record: OrderRecord): Promise<OrderView> => {
+    const held = (await setOf(record)).heldBytes()
+    return { ...record, usedBytes: held + reservedBytes + unknownBytes }
+  }
+  const getQuote = async () => {
+    if (terms && terms.untilMs > clock.nowMs()) return terms.quote
+    const [client, account] = await Promise.all([shared.getProvider(provider), money.findProvider(provider)])
+    const quote = await client.quote({ signal: closed })
+    const recorded = account?.storagePriceAttoPerGiBSecond ?? 0n
+    const limit = policy.maxPriceAttoPerGiBSecond ?? recorded
+    const most = limit < recorded ? limit : recorded
+    if (quote.priceAttoPerGiBSecond > most) {
+      throw new PriceTooHighError(provider, 'a GiB-second', quote.priceAttoPerGiBSecond, most)
+    }
+    terms = { quote, untilMs: clock.nowMs() + QUOTE_MS }
+    return quote
+  }
+
+  const planOf = async (wish: Wish, quote: Quote, epochs: EpochInfo) => {
+    const { priceAttoPerGiBSecond, maxOrderEpochs } = quote
+    const record = order && isOpen(order, epochs) ? order : undefined
+    const view = record && (await viewOf(record))
+    const planned = await purse.plan(
+      (freeAtto): { plan: OrderPlan | undefined; costAtto?: bigint } | OrderShortfall => {
+        const common = { needBytes: wantedBytes, priceAttoPerGiBSecond, epochs, maxOrderEpochs, freeAtto }
+        const plan = !view
+          ? planOpen(common, policy)
+          : wish === 'room'
+            ? planGrow(view, common, policy)
+            : planRenew(view, common, policy)
+        return plan && 'neededAtto' in plan ? plan : { plan, costAtto: plan?.costAtto ?? 0n }
+      },
+      closed,
+    )
+    if ('neededAtto' in planned.plan) throw new EscrowTooSmallError(money.account, planned.plan)
+    return { record, plan: planned.plan.plan, ended: planned.ended }
+  }
+  const change = async (wish: Wish): Promise<void> => {
+    if (pending) return await goOn(pending)
+    const [quote, epochs, block] = await Promise.all([getQuote(), money.getEpochs(), money.getBlock()])
+    const { record, plan, ended } = await planOf(wish, quote, epochs)
+    try {
+      if (!plan || (record && record.sizeBytes === plan.sizeBytes && record.end === plan.end)) return
+      const submitBy = BigInt(Math.max(block.timestamp, Math.floor(clock.nowMs() / 1_000)) + policy.submitWithinSeconds)
+      const priced = { sizeBytes: BigInt(plan.sizeBytes), priceAttoPerGiBSecond: quote.priceAttoPerGiBSecond }
+      const common = { ...priced, end: plan.end, submitBy }
+      const signed = record ? await amending(record, common) : await opening({ ...common, start: plan.start })
+      pending = { ...signed, provider, block: block.number }
+      await settle(pending, async () => await carryOut(money, store, pending!, closed), plan)
+    } finally {
+      ended()
+    }
+  }
+  const opening = async (common: Omit<OrderTerms, 'user' | 'provider' | 'nonce'>) => {
+    const nonce = await store.takeNonce(() => uint64Of(shared.random.bytes(NONCE_BYTES)))
+    const full: OrderTerms = { user: money.account, provider, nonce, ...common }
+    const client = await shared.getProvider(provider)
+    return { kind: 'open' as const, terms: full, signature: await client.signOrder(full, { signal: closed }) }
+  }
+  const amending = async (record: OrderRecord, common: Omit<AmendmentTerms, 'orderId' | 'seq'>) => {
+    const full: AmendmentTerms = { orderId: record.orderId, seq: record.seq, ...common }
+    const client = await shared.getProvider(provider)
+    return { kind: 'amend' as const, terms: full, signature: await client.signAmendment(full, { signal: closed }) }
+  }
+  const goOn = async (record: ChangeRecord) => {
+    await settle(record, async () => await takeUp(money, store, record, closed), undefined)
+  }
+  /** Runs a change to what became of it, and remembers that. */
+  const settle = async (
+    record: ChangeRecord,
+    run: () => Promise<{ readonly order: OrderRecord | undefined }>,
+    plan: OrderPlan | undefined,
+  ) => {
+    try {
+      const before = order
+      const done = await run()
+      pending = undefined
+      if (!done.order) return
+      adopt(done.order)
+      tell(record, before, done.order, plan)
+    } catch (thrown) {
+      const reason = refusalReasonOf(thrown)
+      if (reason !== undefined && !(await isStillStored(record))) pending = undefined
+      if (reason === 'EscrowTooSmall') {
+        const freeAtto = await money.getFreeEscrow()
+        throw new EscrowTooSmallError(money.account, { neededAtto: plan?.costAtto ?? freeAtto, freeAtto }, thrown)
+      }
+      if (reason !== undefined && record.kind === 'amend') adopt(await lookUp(record.terms.orderId))
+      throw thrown
+    }
+  }
+  const isStillStored = async (record: ChangeRecord) =>
+    (await store.listChanges()).some((one) => one.provider === record.provider)
+  const lookUp = async (orderId: bigint) => {
+    const info = await money.findOrder(orderId)
+    const found = info && recordOf(orderId, info)
+    if (found) await store.putOrder(found)
+    return found
+  }
+  const tell = (record: ChangeRecord, before: OrderRecord | undefined, after: OrderRecord, plan?: OrderPlan) => {
+    const isGrown = after.sizeBytes > (before?.sizeBytes ?? 0)
+    const type = record.kind === 'open' ? 'order-opened' : isGrown ? 'order-grown' : 'order-renewed'
+    const { orderId, sizeBytes, end } = after
+    const facts = { orderId: Number(orderId), provider, sizeBytes, endEpoch: Number(end) }
+    shared.emit({ type, ...facts, ...(plan ? { costAtto: `${plan.costAtto}` } : {}) })
+  }
+  /** One change at a time; whoever needs one shares it. */
+  const startChange = (wish: Wish): Promise<void> => {
+    changing ??= change(wish).finally(() => {
+      changing = undefined
+    })
+    return changing
+  }
+
+  /** Room that is there, without asking anybody. */
+  const findRoom = async (bytes: number): Promise<Room | undefined> => {
+    const record = order
+    if (!record) return undefined
+    const epochs = await shared.getEpochs()
+    if (secondsLeft(record.end, epochs) < policy.minLeftSeconds) return undefined
+    const opened = await setOf(record)
+    const freeBytes = record.sizeBytes - opened.heldBytes() - reservedBytes - unknownBytes
+    if (freeBytes < bytes) return undefined
+    reservedBytes += bytes
+    if ((freeBytes - bytes) * policy.growAtFreePart < record.sizeBytes) growAhead()
+    let isTaken = true
+    const free = () => {
+      if (isTaken && order?.orderId === record.orderId) reservedBytes -= bytes
+      isTaken = false
+    }
+    return { order: record, set: opened, free }
+  }
+  /** Nobody waits for it: what does not come about now is tried when it is needed. */
+  const growAhead = () => {
+    if (changing || closed.aborted) return
+    startChange('room').catch((thrown: unknown) => {
+      if (!(thrown instanceof MemoError)) throw thrown
+      shared.emit({ type: 'order-waits', provider, error: thrown.name, message: thrown.message })
+    })
+  }
+
+  return {
+    provider,
+    get order() {
+      return order
+    },
+    async take(bytes, signal) {
+      wantedBytes += bytes
+      try {
+        for (let turn = 0; turn < MAX_TURNS; turn++) {
+          signal.throwIfAborted()
+          const room = await findRoom(bytes)
+          if (room) return room
+          await orAborted(startChange('room'), signal)
+        }
+      } finally {
+        wantedBytes -= bytes
+      }
+      throw new NoRoomError(provider, bytes)
+    },
+    distrust() {
+      terms = undefined
+      if (order) unknownBytes = order.sizeBytes
+    },
+    async renewIfDue() {
+      if (!order && !pending) return
+      const epochs = await shared.getEpochs()
+      const isDue = pending || (order && isOpen(order, epochs) && isRenewalDue(order, epochs, policy))
+      if (isDue) await startChange('renewal')
+    },
+    resume(record) {
+      pending = record
+    },
+  }
+}
+
+/** Whether it can still be amended: it is not over by the next epoch. */
+function isOpen({ end }: OrderRecord, { current }: EpochInfo): boolean {
+  return end > current + 1n
+}
+
+function uint64Of(bytes: Uint8Array): bigint {
+  return new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0)
+}

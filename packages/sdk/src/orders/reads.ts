@@ -1,0 +1,204 @@
+import {
+  type Address,
+  type Clock,
+  encodeVoucher,
+  MemoError,
+  type MoneyContracts,
+  type ReadAllowanceInfo,
+  type Signer,
+  signVoucher,
+} from '@memo/core'
+import { orAborted } from '../flow/abortable.ts'
+import { EscrowTooSmallError, PriceTooHighError } from './errors.ts'
+import type { OrderEvent } from './events.ts'
+import type { OrderMoney } from './money.ts'
+import { type OrderShortfall, planAllowance } from './plan.ts'
+import type { OrderPolicy } from './policy.ts'
+import type { Purse } from './purse.ts'
+import type { OrderStore, ReadsRecord } from './store.ts'
+
+type AllowancePlan = { readonly sizeBytes: number; readonly costAtto: bigint }
+
+/** Name of the refusal of a provider that wants to be paid first. */
+const PAYMENT_REQUIRED = 'PaymentRequiredError'
+
+/** Whether a provider refused a read until more of what it served is paid. */
+export function isPaymentRequired(thrown: unknown): thrown is MemoError {
+  return thrown instanceof MemoError && thrown.name === PAYMENT_REQUIRED
+}
+
+/** What one call reads on this account; it pays for no more than its budget. */
+export type ReadAccount = {
+  /** Who is paid for reads from `provider` under `orderId`; undefined where there is no such order. */
+  find(provider: Address, orderId: number): ReadPayment | undefined
+}
+
+/** How reads from one provider under one order are paid. */
+export type ReadPayment = {
+  /** The newest voucher, the same text until the next one; undefined as long as no allowance is open. */
+  voucher(): string | undefined
+  /** So many bytes came and were found to be those of the piece. */
+  received(bytes: number): void
+  /** The provider refused to serve on: resolves when there is a newer voucher to show; false when there is none. */
+  payMore(signal: AbortSignal): Promise<boolean>
+}
+
+/** What was read under one order, and paid. */
+export type ReadsStatus = {
+  readonly orderId: number
+  readonly provider: Address
+  /** Verified, over all calls, as far as their budgets went. */
+  readonly receivedBytes: number
+  /** What the newest voucher says. */
+  readonly signedBytes: number
+  readonly allowedBytes: number
+  readonly priceAttoPerByte: bigint
+}
+
+export type ReadsShared = {
+  readonly money: OrderMoney
+  readonly contracts: MoneyContracts
+  readonly signer: Signer
+  readonly store: OrderStore
+  readonly purse: Purse
+  readonly policy: OrderPolicy
+  readonly clock: Clock
+  emit(event: OrderEvent): void
+  readonly closed: AbortSignal
+  /** Keeps an eye on work that nobody waits for. */
+  follow(work: Promise<unknown>): void
+}
+
+/** The reads under one order on this account (`spec/sdk.md` 18). */
+export type OrderReads = {
+  payment(budget: { bytes: number }): ReadPayment
+  status(): ReadsStatus
+}
+
+export function createOrderReads(
+  shared: ReadsShared,
+  { orderId, provider, saved }: { orderId: bigint; provider: Address; saved: ReadsRecord | undefined },
+): OrderReads {
+  const { money, store, policy, purse, closed } = shared
+  let allowance: ReadAllowanceInfo | undefined
+  let received = saved?.signedBytes ?? 0n
+  let signed = 0n
+  let text: string | undefined
+  let opening: Promise<void> | undefined
+  let signing: Promise<void> | undefined
+  /** What an allowance is topped up by, as far as the escrow lets. */
+  let stepBytes = policy.allowanceBytes
+  let notBeforeMs = 0
+
+  const look = async () => {
+    const found = await money.getReadAllowance(orderId, money.account)
+    // Vouchers of an allowance that was closed are void: the next one begins from nothing.
+    const isAnother = found.seq !== (allowance?.seq ?? saved?.seq ?? found.seq)
+    if (isAnother) received = 0n
+    if (found.bytesPaid > received) received = found.bytesPaid
+    allowance = found
+    return found
+  }
+  const topUp = async () => {
+    const found = await look()
+    if (found.closingBlock !== 0n) return
+    const account = await money.findProvider(provider)
+    const price = account?.retrievalPriceAttoPerByte ?? 0n
+    const limit = policy.maxRetrievalPriceAttoPerByte
+    if (price > limit) throw new PriceTooHighError(provider, 'a byte', price, limit)
+    if (isEnough(found, received, stepBytes)) return
+    const overdrawn = Number(received - found.bytesAllowed)
+    const needBytes = Math.max(1, overdrawn) + policy.voucherStepBytes
+    const { plan, ended } = await purse.plan((freeAtto): AllowancePlan | OrderShortfall => {
+      const sizeBytes = planAllowance({ needBytes, priceAttoPerByte: price, freeAtto }, policy)
+      const costAtto = BigInt(sizeBytes) * price
+      return sizeBytes > 0 ? { sizeBytes, costAtto } : { neededAtto: BigInt(needBytes) * price, freeAtto }
+    }, closed)
+    try {
+      if (!('costAtto' in plan)) throw new EscrowTooSmallError(money.account, plan)
+      await money.allowReads(orderId, plan.sizeBytes, price, closed)
+      stepBytes = plan.sizeBytes
+      await look()
+      shared.emit({ type: 'reads-allowed', orderId: Number(orderId), provider, sizeBytes: plan.sizeBytes })
+    } finally {
+      ended()
+    }
+  }
+  const startTopUp = (): Promise<void> => {
+    opening ??= topUp()
+      .then(async () => await sign())
+      .finally(() => {
+        opening = undefined
+      })
+    return opening
+  }
+  /** What goes wrong here is told, and tried again with the next bytes that come. */
+  const inBackground = (work: Promise<void>) => {
+    const told = work.catch((thrown: unknown) => {
+      if (closed.aborted) return
+      notBeforeMs = shared.clock.nowMs() + policy.retryMs
+      if (!(thrown instanceof MemoError)) throw thrown
+      shared.emit({ type: 'order-waits', provider, error: thrown.name, message: thrown.message })
+    })
+    shared.follow(told)
+  }
+  const sign = (): Promise<void> => {
+    signing ??= signNow().finally(() => {
+      signing = undefined
+    })
+    return signing
+  }
+  const signNow = async () => {
+    const found = allowance
+    if (!found || found.bytesAllowed === 0n || found.closingBlock !== 0n) return
+    const bytesRead = received < found.bytesAllowed ? received : found.bytesAllowed
+    if (text !== undefined && bytesRead <= signed) return
+    const voucher = { orderId, payer: money.account, seq: found.seq, bytesRead }
+    const signedVoucher = await signVoucher(shared.contracts, voucher, shared.signer)
+    await store.putReads(orderId, { seq: found.seq, signedBytes: bytesRead })
+    signed = bytesRead
+    text = encodeVoucher(signedVoucher)
+  }
+  const count = (bytes: number) => {
+    received += BigInt(bytes)
+    if (opening || shared.clock.nowMs() < notBeforeMs) return
+    if (!allowance || !isEnough(allowance, received, stepBytes)) return inBackground(startTopUp())
+    if (received - signed >= BigInt(policy.voucherStepBytes) && !signing) inBackground(sign())
+  }
+
+  return {
+    payment: (budget) => ({
+      voucher: () => text,
+      received(bytes) {
+        const paid = Math.min(bytes, budget.bytes)
+        budget.bytes -= paid
+        if (paid > 0) count(paid)
+      },
+      async payMore(signal) {
+        const before = text
+        const isDrawn = !allowance || received >= allowance.bytesAllowed
+        try {
+          await orAborted(before === undefined || isDrawn ? startTopUp() : sign(), signal)
+        } catch (thrown) {
+          signal.throwIfAborted()
+          if (!(thrown instanceof MemoError)) throw thrown
+          return false // the refusal is the error to tell: another provider is asked
+        }
+        return text !== undefined && text !== before
+      },
+    }),
+    status: () => ({
+      orderId: Number(orderId),
+      provider,
+      receivedBytes: Number(received),
+      signedBytes: Number(signed),
+      allowedBytes: Number(allowance?.bytesAllowed ?? 0n),
+      priceAttoPerByte: allowance?.priceAttoPerByte ?? 0n,
+    }),
+  }
+}
+
+/** Whether more than half of what it is topped up by is left. */
+function isEnough({ bytesAllowed }: ReadAllowanceInfo, received: bigint, stepBytes: number): boolean {
+  return 2n * (bytesAllowed - received) > BigInt(stepBytes)
+}

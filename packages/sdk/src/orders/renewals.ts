@@ -1,0 +1,85 @@
+import { type Clock, type EpochInfo, MemoError, type Timers } from '@memo/core'
+import { EscrowTooSmallError } from './errors.ts'
+import type { OrderEvent } from './events.ts'
+import type { OrderMoney } from './money.ts'
+import { secondsLeft } from './plan.ts'
+import type { OrderPolicy } from './policy.ts'
+import type { ProviderOrders } from './provider-orders.ts'
+import type { OrderSet } from './set.ts'
+
+export type RenewalsOptions = {
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly money: OrderMoney
+  readonly policy: OrderPolicy
+  listProviders(): readonly ProviderOrders[]
+  openSet(orderId: bigint): Promise<OrderSet>
+  readEpochs(): Promise<EpochInfo>
+  emit(event: OrderEvent): void
+  readonly closed: AbortSignal
+}
+
+/** Renews orders that hold something, and warns of those that it could not renew (`spec/sdk.md` 19). */
+export type Renewals = {
+  renewDue(): Promise<void>
+  /** Until the book is closed. */
+  run(): Promise<void>
+}
+
+export function createRenewals(options: RenewalsOptions): Renewals {
+  const { clock, timers, money, policy, emit, closed } = options
+  const warnedMs = new Map<string, number>()
+
+  /** Says a thing once, and again when it is still so much later. */
+  const warn = (key: string, event: OrderEvent) => {
+    const lastMs = warnedMs.get(key)
+    if (lastMs !== undefined && clock.nowMs() - lastMs < policy.warnEverySeconds * 1_000) return
+    warnedMs.set(key, clock.nowMs())
+    emit(event)
+  }
+  const warnOf = (orders: ProviderOrders, thrown: MemoError) => {
+    if (thrown instanceof EscrowTooSmallError) {
+      const { freeAtto, neededAtto } = thrown.details as { freeAtto: string; neededAtto: string }
+      return warn('escrow', { type: 'escrow-low', freeAtto, neededAtto })
+    }
+    const { name: error, message } = thrown
+    warn(`waits ${orders.provider}`, { type: 'order-waits', provider: orders.provider, error, message })
+  }
+  const warnOfEnd = ({ order, provider }: ProviderOrders, epochs: EpochInfo) => {
+    const left = order ? secondsLeft(order.end, epochs) : 0
+    const isSoon = left <= policy.endingSeconds && left * policy.renewAtTermPart <= policy.termSeconds
+    if (!order || left === 0 || !isSoon) return
+    const facts = { orderId: Number(order.orderId), provider, sizeBytes: order.sizeBytes, endEpoch: Number(order.end) }
+    warn(`ending ${order.orderId}`, { type: 'order-ending', ...facts, secondsLeft: left })
+  }
+  const lookAfter = async (orders: ProviderOrders, epochs: EpochInfo) => {
+    // An order that holds nothing may end: the next piece opens another.
+    if (orders.order && (await options.openSet(orders.order.orderId)).heldBytes() === 0) return
+    try {
+      await orders.renewIfDue()
+    } catch (thrown) {
+      if (closed.aborted || !(thrown instanceof MemoError)) throw thrown
+      warnOf(orders, thrown)
+    }
+    warnOfEnd(orders, epochs)
+  }
+  const renewDue = async () => {
+    const epochs = await options.readEpochs()
+    for (const orders of options.listProviders()) await lookAfter(orders, epochs)
+  }
+  return {
+    renewDue,
+    async run() {
+      while (!closed.aborted) {
+        try {
+          await renewDue()
+        } catch (thrown) {
+          if (closed.aborted) return
+          if (!(thrown instanceof MemoError)) throw thrown
+          warn('chain', { type: 'order-waits', provider: money.account, error: thrown.name, message: thrown.message })
+        }
+        await timers.sleep(policy.checkMs, closed).catch(() => undefined) // only a close ends it early
+      }
+    },
+  }
+}
