@@ -21,6 +21,7 @@ export {
 } from '@memo/core'
 export { type Addresses, type ContractKey, registryEntries, registryName } from './addresses.ts'
 export { createCachedChain } from './cached-chain.ts'
+export { type CheckpointChain, createCheckpointChain } from './checkpoint-chain.ts'
 export {
   accountFromSecretKey,
   type ChainClient,
