@@ -1,4 +1,4 @@
-import { MemoError } from '@memo/core'
+import { type Address, MemoError } from '@memo/core'
 
 /** The command line asks for something that this program does not do. */
 export class UsageError extends MemoError {
@@ -24,4 +24,31 @@ export class FundsMissingError extends MemoError {
 /** A process of a local network could not be started, or ended before it was ready. */
 export class ProcessFailedError extends MemoError {
   override readonly name: string = 'ProcessFailedError'
+}
+
+/** A transaction that an earlier command sent, or another process with the same key, is not in a block yet. */
+export class PaymentUnderWayError extends MemoError {
+  override readonly name: string = 'PaymentUnderWayError'
+  constructor(verb: string, hash: string) {
+    super(`\`${verb}\` has been sent as ${hash} and its end cannot be seen yet`, {
+      blame: 'chain',
+      retry: 'later',
+      fix: 'Run the same command again: it looks for that one first and pays once.',
+      details: { hash },
+    })
+  }
+}
+
+/** Governance lets others grant, not this account. */
+export class NotGranterError extends MemoError {
+  override readonly name: string = 'NotGranterError'
+  constructor(address: Address, holders: readonly Address[]) {
+    const who = holders.length === 0 ? 'nobody holds that role' : `the role is held by ${holders.join(', ')}`
+    super(`${address} may not grant space or traffic: ${who}`, {
+      blame: 'user',
+      retry: 'never',
+      fix: 'Give the key of an account that holds it with --key FILE, or ask governance for the granter role.',
+      details: { address, holders },
+    })
+  }
 }

@@ -21,6 +21,7 @@ const NOT_ALLOWED: readonly string[] = [
   'ForbiddenError',
   'NoRoleError',
   'NotActiveError',
+  'NotGranterError',
   'SuspendedError',
   'UnauthorizedError',
   'WrongPasswordError',

@@ -1,4 +1,11 @@
-import { accountFromSecretKey, createChainClient, devnetParams, type NetworkParams, planDeploy } from '@memo/chain'
+import {
+  ATTOMEMO_PER_MEMO,
+  accountFromSecretKey,
+  createChainClient,
+  devnetParams,
+  type NetworkParams,
+  planDeploy,
+} from '@memo/chain'
 import { type Address, findAddress, keccak256, utf8 } from '@memo/core'
 
 /** The chain of local networks. */
@@ -16,6 +23,8 @@ export const LOCAL_BANK_WEI: bigint = 10n ** 27n
 const SURELY_LOCAL_WEI: bigint = 10n ** 26n
 /** Coins for the gas of some thousand transactions. */
 export const LOCAL_GAS_WEI: bigint = 10n ** 18n
+/** What a user of a local network has to spend: some years of storing and hundreds of TiB of quota. */
+export const LOCAL_USER_ATTO: bigint = 10_000n * ATTOMEMO_PER_MEMO
 
 export function localBankAddress(): Address {
   return findAddress(accountFromSecretKey(LOCAL_BANK_KEY).address) as Address

@@ -33,7 +33,7 @@ export async function runProgram(argv: readonly string[], runtime: Runtime): Pro
         common = options as CommonOptions
         output = createOutput(common)
         const verb = await load()
-        code = (await verb({ runtime, output }, options as never, args.reverse() as string[])) ?? EXIT.ok
+        code = (await verb({ runtime, output }, options as never, args.reverse().flat() as string[])) ?? EXIT.ok
       })
   try {
     const program = await buildProgram(addVerb, (text) => {
@@ -70,6 +70,7 @@ async function buildProgram(addVerb: AddVerb, writeHelp: (text: string) => void)
     import('./commands/up.ts'),
     import('./commands/node-verbs.ts'),
     import('./commands/user-verbs.ts'),
+    import('./commands/money-verbs.ts'),
   ])
   for (const { addCommands } of modules) addCommands(program, addVerb)
   program.addHelpText('after', HELP)

@@ -4,6 +4,7 @@ import type { GetOptions } from '../user/get.ts'
 import type { UserOptions } from '../user/open-storage.ts'
 import type { PutVerbOptions } from '../user/put.ts'
 import type { RestoreOptions } from '../user/restore.ts'
+import { userOptions } from './options.ts'
 
 export function addCommands(program: Command, addVerb: AddVerb): void {
   const putCommand = program
@@ -54,11 +55,4 @@ export function addCommands(program: Command, addVerb: AddVerb): void {
 
   const doctor = program.command('doctor').description('look for what is wrong here')
   addVerb<UserOptions>(userOptions(doctor), async () => (await import('../doctor.ts')).doctor)
-}
-
-function userOptions(command: Command): Command {
-  return command
-    .option('--rpc <url>', 'JSON-RPC of the chain (or MEMO_RPC)')
-    .option('--registry <address>', 'registry of the network (or MEMO_REGISTRY)')
-    .option('--password-file <file>', 'password of your key (or MEMO_PASSWORD)')
 }

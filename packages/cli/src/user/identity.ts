@@ -5,18 +5,19 @@ import {
   connectNetwork,
   createChainClient,
   ensureFunds,
+  getMemoBalance,
   type MemoChain,
   registerUser,
 } from '@memo/chain'
 import { type Address, createKeySigner, type Signer } from '@memo/core'
 import { createMemoDid } from '@memo/did'
 import { FundsMissingError, NotSetUpError } from '../errors.ts'
-import { isLocalNetwork, LOCAL_BANK_KEY, LOCAL_GAS_WEI } from '../local-chain.ts'
+import { isLocalNetwork, LOCAL_BANK_KEY, LOCAL_GAS_WEI, LOCAL_USER_ATTO } from '../local-chain.ts'
 import { openKeys, type PasswordOptions } from '../password.ts'
 import { findProfile, saveProfile } from '../settings.ts'
 
 /** Name of the user's key in `keys/`. */
-const USER_KEY = 'user'
+export const USER_KEY = 'user'
 const NEEDED_GAS_WEI: bigint = 10n ** 15n
 const POLLING_INTERVAL_MS = 100
 
@@ -82,8 +83,11 @@ async function fundUser(
 ): Promise<void> {
   const { client, addresses } = chain
   const to = client.account?.address as Address
-  const gasWei = await client.rpc.getBalance({ address: to })
-  if (gasWei >= NEEDED_GAS_WEI) return
+  const [gasWei, memoAtto] = await Promise.all([
+    client.rpc.getBalance({ address: to }),
+    getMemoBalance(client, { addresses, address: to }),
+  ])
+  if (gasWei >= NEEDED_GAS_WEI && (!isLocal || memoAtto >= LOCAL_USER_ATTO)) return
   if (!isLocal) {
     throw new FundsMissingError(`${to} has too little of the chain’s coin to pay for gas`, {
       blame: 'user',
@@ -94,5 +98,5 @@ async function fundUser(
   }
   const account = accountFromSecretKey(LOCAL_BANK_KEY)
   const bank = createChainClient({ rpcUrl, account, pollingIntervalMs: POLLING_INTERVAL_MS })
-  await ensureFunds(bank, { addresses, to, memoAtto: 0n, gasWei: LOCAL_GAS_WEI, signal })
+  await ensureFunds(bank, { addresses, to, memoAtto: LOCAL_USER_ATTO, gasWei: LOCAL_GAS_WEI, signal })
 }

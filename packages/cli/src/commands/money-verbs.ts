@@ -1,0 +1,95 @@
+import type { Command } from 'commander'
+import type { BalanceOptions } from '../money/balance.ts'
+import type { BuyOptions } from '../money/buy.ts'
+import type { DepositOptions } from '../money/escrow.ts'
+import type { FreeOptions } from '../money/free.ts'
+import type { PayingOptions } from '../money/pay.ts'
+import type { PricesOptions } from '../money/prices.ts'
+import type { QuoteOptions } from '../money/quote.ts'
+import type { AddVerb } from '../program.ts'
+import { payingOptions, userOptions, withExample } from './options.ts'
+
+/** Verbs that show and move money. */
+export function addCommands(program: Command, addVerb: AddVerb): void {
+  const wallet = program.command('wallet').description('show what the accounts of this data directory have')
+  addVerb(keyOption(userOptions(withExample(wallet, 'memo wallet'))), async () => {
+    return (await import('../money/wallet.ts')).wallet
+  })
+
+  const quote = program
+    .command('quote')
+    .description('show what storing costs: at the gateway, and at the providers')
+    .option('--size <size>', 'how much', '10GiB')
+    .option('--for <time>', 'how long, as 1y, 6mo or 30d', '1y')
+    .option('--policy <policy>', 'how it is spread, as rs:4+2')
+  addVerb<QuoteOptions>(
+    userOptions(withExample(quote, 'memo quote --size 1.5TB --for 6mo --policy rs:8+4')),
+    async () => {
+      return (await import('../money/quote.ts')).quote
+    },
+  )
+
+  const buy = program
+    .command('buy')
+    .description('buy space or traffic at the gateway with MEMO')
+    .argument('<space|traffic>')
+    .argument('<size...>', 'as 10GiB, 1.5TB or 500 MB')
+    .option('--for <did|address>', 'who gets it (default: you)')
+  addVerb<BuyOptions>(payingOptions(withExample(buy, 'memo buy space 10GiB')), async () => {
+    return (await import('../money/buy.ts')).buy
+  })
+
+  const balance = program
+    .command('balance')
+    .description('show space and traffic: paid, granted, used, until when')
+    .option('--for <did|address>', 'whose (default: yours)')
+  addVerb<BalanceOptions>(userOptions(withExample(balance, 'memo balance')), async () => {
+    return (await import('../money/balance.ts')).balance
+  })
+
+  const escrow = program.command('escrow').description('MEMO that orders and reads lock')
+  const deposit = escrow
+    .command('deposit')
+    .description('put MEMO into escrow')
+    .argument('<amount>', 'in MEMO, as 12.5')
+    .option('--for <did|address>', 'whose escrow (default: yours)')
+  addVerb<DepositOptions>(payingOptions(withExample(deposit, 'memo escrow deposit 12.5')), async () => {
+    return (await import('../money/escrow.ts')).deposit
+  })
+  const withdraw = escrow
+    .command('withdraw')
+    .description('take free MEMO out of escrow')
+    .argument('<amount>', 'in MEMO, as 12.5, or all')
+  addVerb<PayingOptions>(payingOptions(withExample(withdraw, 'memo escrow withdraw all')), async () => {
+    return (await import('../money/escrow.ts')).withdraw
+  })
+
+  addAdmin(program, addVerb)
+}
+
+function addAdmin(program: Command, addVerb: AddVerb): void {
+  const admin = program.command('admin').description('grant space and traffic, see and set prices')
+  const free = admin
+    .command('free')
+    .description('grant space or traffic for nothing; asks for what is missing')
+    .option('--type <space|traffic>', 'what')
+    .option('--to <did|address>', 'to whom')
+    .option('--size <size>', 'how much, as 10GiB')
+    .option('--reason <text>', 'why; the chain records it')
+  const example = 'memo admin free --type=space --to did:memo:… --size 10GiB --reason "a tweet about MEMO"'
+  addVerb<FreeOptions>(payingOptions(withExample(free, example)), async () => (await import('../money/free.ts')).free)
+
+  const prices = admin
+    .command('prices')
+    .description('show what space and traffic cost; with a value announce a change')
+    .option('--space <attomemo>', 'new price of a byte of space')
+    .option('--traffic <attomemo>', 'new price of a byte of traffic')
+    .option('--seller <address>', 'new seller, whose vouchers are cashed')
+  addVerb<PricesOptions>(payingOptions(withExample(prices, 'memo admin prices --space 30000')), async () => {
+    return (await import('../money/prices.ts')).prices
+  })
+}
+
+function keyOption(command: Command): Command {
+  return command.option('--key <file>', 'key file of another account')
+}

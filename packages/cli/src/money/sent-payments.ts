@@ -1,0 +1,78 @@
+import { mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Address, findBytesFromHex, hexFromBytes, keccak256 } from '@memo/core'
+import { type DataDirectory, DataDirectoryInUseError, lockDataDirectory, writeFileDurably } from '@memo/platform'
+import { readJson } from '../settings.ts'
+
+/** What makes two commands ask for the same: verb and values, as text. */
+export type Intent = Readonly<Record<string, string>>
+
+/** A signed transaction; under its nonce, only one of an account ever counts. */
+export type SignedTransaction = { readonly raw: `0x${string}`; readonly hash: `0x${string}`; readonly nonce: number }
+
+/** What was signed for a command whose end was not seen. */
+export type SentPayment = {
+  readonly intent: Intent
+  readonly network: { readonly chainId: number; readonly registry: Address }
+  /** Milliseconds since 1970. */
+  readonly sentAtMs: number
+  readonly transactions: readonly SignedTransaction[]
+}
+
+/** What one account has sent and not seen confirmed, and the turn to send. */
+export type SentPayments = {
+  find(): SentPayment | undefined
+  /** Durable when it resolves: only then may the transaction leave. */
+  save(payment: SentPayment): Promise<void>
+  clear(): void
+  release(): void
+}
+
+const DIR = 'payments'
+const POLL_MS = 200
+/** Somebody may be thinking about the question of another process. */
+const MAX_WAIT_MS = 30_000
+
+/**
+ * Takes the turn of all payments of a data directory: two that look for the same earlier one, or take the same nonce,
+ * would pay twice or not at all. Errors: DataDirectoryInUseError.
+ */
+export async function openSentPayments(dataDir: string, address: Address, signal: AbortSignal): Promise<SentPayments> {
+  const dir = join(dataDir, DIR)
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+  const directory = await takeTurn(dir, signal)
+  const path = pathOf(dataDir, address)
+  return {
+    find: () => findSentPayment(dataDir, address),
+    save: async (payment) => await writeFileDurably(path, `${JSON.stringify(payment)}\n`),
+    clear: () => rmSync(path, { force: true }),
+    release: () => directory.release(),
+  }
+}
+
+/** What an account sent and did not see confirmed, without taking the turn. */
+export function findSentPayment(dataDir: string, address: Address): SentPayment | undefined {
+  return readJson(pathOf(dataDir, address)) as SentPayment | undefined
+}
+
+function pathOf(dataDir: string, address: Address): string {
+  return join(dataDir, DIR, `${address}.json`)
+}
+
+async function takeTurn(dir: string, signal: AbortSignal): Promise<DataDirectory> {
+  const endMs = performance.now() + MAX_WAIT_MS
+  for (;;) {
+    try {
+      return await lockDataDirectory(dir, DIR)
+    } catch (error) {
+      if (!(error instanceof DataDirectoryInUseError) || performance.now() > endMs) throw error
+      await sleep(POLL_MS, undefined, { signal })
+    }
+  }
+}
+
+/** The transaction that somebody hands to a chain. */
+export function transactionOf(raw: `0x${string}`, nonce: number): SignedTransaction {
+  return { raw, hash: hexFromBytes(keccak256(findBytesFromHex(raw) as Uint8Array)), nonce }
+}

@@ -1,0 +1,117 @@
+import { getEscrow, getMemoBalance, getPledge, getQuotaWithdrawable, type MemoChain } from '@memo/chain'
+import { NotSetUpError } from '../errors.ts'
+import { formatTable } from '../output.ts'
+import type { Verb } from '../program.ts'
+import { dataDirOf } from '../settings.ts'
+import { type AccountOptions, type KnownAccount, listKnownAccounts, openChain, openPayer } from './account.ts'
+import { listAllowances, listOrders, lockedInReads } from './chain-orders.ts'
+import { ask } from './rpc.ts'
+import { findSentPayment } from './sent-payments.ts'
+import { formatMemo } from './units.ts'
+
+/** What an account has, wherever it lies. */
+type Holdings = KnownAccount & {
+  readonly gasWei: bigint
+  readonly memoAtto: bigint
+  readonly escrowFreeAtto: bigint
+  readonly lockedInOrdersAtto: bigint
+  readonly lockedForReadsAtto: bigint
+  readonly pledgedAtto: bigint
+  readonly requiredPledgeAtto: bigint
+  /** From the gateway’s market: what it owes the account. */
+  readonly withdrawableSpaceAtto: bigint
+  readonly withdrawableTrafficAtto: bigint
+}
+
+/** `memo wallet`: what the accounts of this data directory have. */
+export const wallet: Verb<AccountOptions> = async ({ output }, options) => {
+  const dataDir = dataDirOf(options)
+  const chain = await openChain(options)
+  const accounts = await accountsOf(options, dataDir)
+  const { number } = await chain.getBlock()
+  const all = await Promise.all(accounts.map((account) => readHoldings(chain, account)))
+  const [first, ...others] = all as [Holdings, ...Holdings[]]
+  for (const holdings of all) output.event({ event: 'account', ...holdings, block: number })
+  const unfinished = findSentPayment(dataDir, first.address)
+  const text = [
+    describe(first),
+    ...(others.length > 0 ? ['', tableOf(others)] : []),
+    ...(unfinished
+      ? ['', `\`memo ${unfinished.intent.verb}\` was interrupted; the same command looks for its end`]
+      : []),
+    '',
+    `on chain, block ${number}`,
+  ]
+  output.data(text.join('\n'), { event: 'wallet', block: number, accounts: all.length })
+  return undefined
+}
+
+async function accountsOf(options: AccountOptions, dataDir: string): Promise<KnownAccount[]> {
+  if (options.key !== undefined) return [{ name: 'key', address: (await openPayer(options)).address }]
+  const accounts = listKnownAccounts(dataDir)
+  if (accounts.length > 0) return accounts
+  throw new NotSetUpError(`there is no account in ${dataDir} yet`, 'Make one with: memo did create')
+}
+
+async function readHoldings(chain: MemoChain, account: KnownAccount): Promise<Holdings> {
+  const { client, addresses } = chain
+  const { address } = account
+  const [gas, memoAtto, escrow, pledge, space, traffic, orders, allowances] = await Promise.all([
+    ask(client, 'eth_getBalance', [address, 'latest']),
+    getMemoBalance(client, { addresses, address }),
+    getEscrow(client, { addresses, account: address }),
+    getPledge(client, { addresses, address }),
+    getQuotaWithdrawable(client, { addresses, kind: 'space', account: address }),
+    getQuotaWithdrawable(client, { addresses, kind: 'traffic', account: address }),
+    listOrders(chain, { user: address }),
+    listAllowances(chain, address),
+  ])
+  return {
+    ...account,
+    gasWei: BigInt(gas as string),
+    memoAtto,
+    escrowFreeAtto: escrow.freeAtto,
+    lockedInOrdersAtto: orders.reduce((sum, { lockedAtto }) => sum + lockedAtto, 0n),
+    lockedForReadsAtto: allowances.reduce((sum, allowance) => sum + lockedInReads(allowance), 0n),
+    pledgedAtto: pledge.pledgedAtto,
+    requiredPledgeAtto: pledge.requiredAtto,
+    withdrawableSpaceAtto: space,
+    withdrawableTrafficAtto: traffic,
+  }
+}
+
+function describe(holdings: Holdings): string {
+  const { withdrawableSpaceAtto, withdrawableTrafficAtto } = holdings
+  const pledge = holdings.pledgedAtto + holdings.requiredPledgeAtto
+  const rows = [
+    ['MEMO', short(holdings.memoAtto)],
+    ['gas', formatCoin(holdings.gasWei)],
+    ['in escrow', `${formatMemo(holdings.escrowFreeAtto)} free`],
+    ['', `${formatMemo(holdings.lockedInOrdersAtto)} in orders`],
+    ['', `${formatMemo(holdings.lockedForReadsAtto)} for reads`],
+    ...(pledge > 0n
+      ? [['pledge', `${formatMemo(holdings.pledgedAtto)} of ${formatMemo(holdings.requiredPledgeAtto)} needed`]]
+      : []),
+    ...(withdrawableSpaceAtto + withdrawableTrafficAtto > 0n
+      ? [['to withdraw', `${formatMemo(withdrawableSpaceAtto)} space, ${formatMemo(withdrawableTrafficAtto)} traffic`]]
+      : []),
+  ]
+  return `${holdings.name}  ${holdings.address}\n${formatTable(rows.map(([label = '', text = '']) => [`  ${label}`, text]))}`
+}
+
+function tableOf(all: readonly Holdings[]): string {
+  const rows = all.map((holdings) => {
+    const { name, address, memoAtto, gasWei, escrowFreeAtto, pledgedAtto } = holdings
+    return [name, address, ...[memoAtto, escrowFreeAtto, pledgedAtto].map(short), formatCoin(gasWei)]
+  })
+  return formatTable([['', '', 'MEMO', 'escrow', 'pledge', 'gas'], ...rows])
+}
+
+function short(atto: bigint): string {
+  return formatMemo(atto).replace(/ MEMO$/, '')
+}
+
+/** The chain’s own coin has as many decimals as MEMO. */
+function formatCoin(wei: bigint): string {
+  return formatMemo(wei).replace('attomemo', 'wei').replace('MEMO', 'coins')
+}
