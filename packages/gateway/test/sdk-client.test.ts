@@ -22,7 +22,9 @@ after(async () => {
   await network.close()
 })
 
-async function clientOf(who: Pick<Awaited<ReturnType<TestNetwork['newDid']>>, 'did' | 'master'>): Promise<GatewayClient> {
+async function clientOf(
+  who: Pick<Awaited<ReturnType<TestNetwork['newDid']>>, 'did' | 'master'>,
+): Promise<GatewayClient> {
   return createGatewayClient({
     endpoint: gateway.url,
     transport: network.http.transport,

@@ -50,7 +50,7 @@ export type Market = {
 /** How long an answer is believed. */
 const REMEMBER_MS = 3_000
 /** An answer that is so young is not asked for again, whoever doubts it. */
-const FRESH_MS = 300
+const FRESH_MS = 50
 const MAX_ANSWERS = 10_000
 
 /** A market over contracts; `chain` has the gateway's account as its sender. */

@@ -1,3 +1,4 @@
+import { MemoError } from '@memo/core'
 import type { FastifyInstance } from 'fastify'
 import type { GatewayContext } from '../context.ts'
 import { RETRY_AFTER_SECONDS } from '../errors.ts'
@@ -8,8 +9,21 @@ export function healthRoutes(app: FastifyInstance, context: GatewayContext): voi
   app.get('/livez', async () => ({ status: 'ok' }))
   app.get('/readyz', async (_request, reply) => {
     const missing = await context.readiness.listMissing()
-    if (missing.length === 0) return { status: 'ok' }
+    const warnings = await listWarnings(context)
+    if (missing.length === 0) return { status: 'ok', ...(warnings.length > 0 ? { warnings } : {}) }
     return await reply.code(503).header('retry-after', RETRY_AFTER_SECONDS).send({ status: 'unavailable', missing })
   })
   app.get('/info', async () => ({ account: context.account, policy: context.policy, ...context.about }))
+}
+
+/** What does not keep it from serving, and its operator should know. */
+async function listWarnings({ quota: { market } }: GatewayContext): Promise<string[]> {
+  try {
+    const seller = await market.seller()
+    if (seller === market.account) return []
+    return [`vouchers: the market's seller is ${seller}, not this gateway's account, so only the trial is served`]
+  } catch (thrown) {
+    if (!(thrown instanceof MemoError)) throw thrown
+    return [`vouchers: ${thrown.message}`]
+  }
 }

@@ -1,4 +1,4 @@
-import { createCachedChain } from '@memo/chain'
+import { createCachedChain, type MemoChain } from '@memo/chain'
 import type { Clock, IndexStore, Timers } from '@memo/core'
 import { createMemoryIndexStore } from '@memo/core/testing'
 import {
@@ -36,20 +36,22 @@ export async function startGateway(
     readonly clock?: Clock
     readonly timers?: Timers
     readonly quota?: GatewayQuotaOptions
+    /** Of another account than the usual one. */
+    readonly other?: { readonly secretKey: Uint8Array; readonly contracts: MemoChain }
   } = {},
 ): Promise<TestGateway> {
   const { store = createMemoryIndexStore(), clock = createSystemClock(), timers = createSystemTimers() } = options
   const events: GatewayEvent[] = []
   const gateway = await createGateway({
     chain: createCachedChain(network.chain, clock, CHAIN_CACHE_MS),
-    contracts: network.gatewayChain,
+    contracts: options.other?.contracts ?? network.gatewayChain,
     quota: options.quota,
     transport: network.http.transport,
     clock,
     timers,
     random: createSystemRandomness(),
     store,
-    secretKey: GATEWAY_KEY,
+    secretKey: options.other?.secretKey ?? GATEWAY_KEY,
     policy: 'rs:2+1',
     limits: { submitPauseMs: 50 },
     onEvent: (event) => events.push(event),
