@@ -15,6 +15,8 @@ export { createKeeper, type Keeper, type KeeperOptions } from './keeper/keeper.t
 export { KEEPER_LIMITS, type KeeperLimits } from './keeper/limits.ts'
 export { PieceLostError, RootMismatchError } from './provider/custody.ts'
 export { PROVIDER_LIMITS, type ProviderLimits } from './provider/limits.ts'
+export { CommitmentMismatchError, OrderRefusedError, PaymentRequiredError } from './provider/money-errors.ts'
+export type { ChainMark, MoneyEvent, MoneyEvents, ProviderMoney } from './provider/money-port.ts'
 export { createProvider, type Provider, type ProviderOptions } from './provider/provider.ts'
 export { NoSpaceError } from './provider/space.ts'
 export { UploadEndedError } from './provider/uploads.ts'

@@ -177,7 +177,7 @@ describe('a provider refuses', () => {
   test('orders that it does not know', async () => {
     const { world, client, piece } = await startedProvider()
     const upload = client.upload(world.random.bytes(32), inChunks(piece), { maxBytes: PIECE_BYTES, orderId: 7 })
-    await assert.rejects(upload, refused('NotFoundError'))
+    await assert.rejects(upload, refused('OrderRefusedError'))
   })
 
   test('ids, roots and paths that are none', async () => {

@@ -57,9 +57,9 @@ export function createCollector(options: CollectionOptions): Collector {
         if (said.includes('placed')) await notePlaced(custody, record)
         if (!isUnneeded(record, said)) continue
         unneeded.add(record.root)
-        if (!unneededBefore.has(record.root) || !(await custody.drop(record))) continue
+        if (!unneededBefore.has(record.root) || !(await custody.dropUnpaid(record))) continue
         collected++
-        const message = `piece ${record.root} was needed by no entry of any index and is removed`
+        const message = `piece ${record.root} was needed by no entry of any index and is given up`
         log({ type: 'piece-collected', level: 'info', message, root: record.root, sizeBytes: record.sizeBytes })
       }
       asked += old.length
@@ -72,12 +72,11 @@ export function createCollector(options: CollectionOptions): Collector {
   return { collect }
 }
 
-/** Whether all claims are of order 0 and were made so long ago that keepers take no new entry on their receipts. */
-function isOld({ owners }: PieceRecord, { ports, unplacedGraceMs }: CollectionOptions): boolean {
+/** Whether there are claims without an order, and all of them were made so long ago that keepers take no new entry on their receipts. */
+function isOld({ claims }: PieceRecord, { ports, unplacedGraceMs }: CollectionOptions): boolean {
   const committedBefore = (ports.clock.nowMs() - unplacedGraceMs) / 1000
-  return Object.values(owners).every(
-    ({ orderId, expiry }) => orderId === 0 && expiry - RECEIPT_LIFE_SECONDS <= committedBefore,
-  )
+  const unpaid = claims.filter(({ orderId }) => orderId === 0)
+  return unpaid.length > 0 && unpaid.every(({ expiry }) => expiry - RECEIPT_LIFE_SECONDS <= committedBefore)
 }
 
 async function ask(

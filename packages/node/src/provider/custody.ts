@@ -1,21 +1,22 @@
 import {
   type Address,
-  type Clock,
   equalBytes,
   findBytesFromHex,
+  type IndexChange,
   type IndexStore,
   MemoError,
   NotFoundError,
   PieceCorruptError,
   type PieceStore,
-  RECEIPT_LIFE_SECONDS,
   type ReceiptTerms,
   type UsedNonce,
 } from '@memo/core'
 import type { EventSink } from '../events.ts'
 import { ForbiddenError } from '../server/errors.ts'
 import { createKeyedLock, type KeyedLock } from '../server/keyed-lock.ts'
-import { createPieceBook, type PieceBook, type PieceRecord } from './piece-book.ts'
+import { accountKeyOf, type ByteAccounts, createByteAccounts } from './byte-accounts.ts'
+import { createOrderRows, type OrderRow, type OrderRows } from './order-rows.ts'
+import { type Beside, type Claim, createPieceBook, type PieceBook, type PieceRecord } from './piece-book.ts'
 import type { SpaceLedger } from './space.ts'
 import type { ReceivedUpload } from './uploads.ts'
 
@@ -48,22 +49,35 @@ export class PieceLostError extends MemoError {
 /** Root and size of a piece. */
 export type PieceId = { readonly root: Uint8Array; readonly sizeBytes: number }
 
+/** What is remembered by order. Who changes rows of an order, or reads them to change, holds its lock. */
+export type OrderState = {
+  readonly rows: OrderRows
+  readonly accounts: ByteAccounts
+  readonly lock: KeyedLock
+}
+
 /** The pieces that a provider answers for: bytes and records change together, one change of a piece at a time. */
 export type Custody = {
   readonly book: PieceBook
   /** Serialises changes of one piece, by root. */
   readonly lock: KeyedLock
+  readonly orders: OrderState
   readonly pieceCount: number
   /** Counts what is on record. Called once, before anything else. */
   load(): Promise<void>
-  /** Keeps what arrived; the record is durable when it resolves, so that a receipt may be signed. */
-  accept(upload: ReceivedUpload, root: string): Promise<ReceiptTerms>
+  /** Keeps what arrived; the record is durable when it resolves, so that a receipt may be signed until `expiry`. */
+  accept(upload: ReceivedUpload, root: string, expiry: number): Promise<ReceiptTerms>
   /** The terms that `account` was promised before. Errors: {@link NotFoundError}, {@link RootMismatchError}. */
   getPromise(account: Address, root: string, sizeBytes: number): Promise<ReceiptTerms>
-  /** Ends `account`'s claim; the last one takes the bytes along. False when there is no such piece. */
+  /**
+   * Gives up what `account` claims: at once where there is no order; under one its space is free at once, and the claim
+   * ends later (`spec/provider.md` 17). The last claim takes the bytes along. False when there is no such piece.
+   */
   release(account: Address, root: string, used: UsedNonce): Promise<boolean>
-  /** Ends every claim, unless the record is another by now. False when it is. */
-  drop(record: PieceRecord): Promise<boolean>
+  /** Ends the claims without an order, unless the record is another by now. False when it is. */
+  dropUnpaid(record: PieceRecord): Promise<boolean>
+  /** Ends the claim under an order, while `mayEnd` still says so of its row. False when it does not. */
+  endOrderClaim(orderId: number, root: string, mayEnd: (row: OrderRow) => boolean): Promise<boolean>
   /** A piece that can be read. Errors: {@link NotFoundError}, {@link PieceCorruptError}, {@link PieceLostError}. */
   getReadable(root: string): Promise<PieceRecord>
   /** Notes what became of a piece; tells the operator when that is news. */
@@ -80,28 +94,26 @@ export type CustodyOptions = {
   readonly pieces: PieceStore
   readonly index: IndexStore
   readonly space: SpaceLedger
-  readonly clock: Clock
   readonly log: EventSink
 }
 
 const LOAD_PAGE = 1_000
 
 export function createCustody(options: CustodyOptions): Custody {
-  const { pieces, space, clock } = options
+  const { pieces, space } = options
   const book = createPieceBook(options.index)
   const lock = createKeyedLock()
+  const orders: OrderState = {
+    rows: createOrderRows(options.index),
+    accounts: createByteAccounts(),
+    lock: createKeyedLock(),
+  }
+  const { rows, accounts } = orders
   let pieceCount = 0
 
   /** Bytes that are known to be bad must not win over good ones: the store keeps what it has. */
   const makeRoom = async (record: PieceRecord | undefined) => {
     if (record && record.state !== 'held') await pieces.delete(record.root)
-  }
-  /** The record first: bytes without a record are swept up later, a record without bytes would look like a loss. */
-  const forget = async ({ root, sizeBytes }: PieceRecord, used?: UsedNonce) => {
-    await book.remove(root, used)
-    pieceCount--
-    space.letGo(sizeBytes)
-    await pieces.delete(root)
   }
   const examine: Custody['examine'] = (root, why, look) =>
     lock.run(root, async () => {
@@ -114,9 +126,80 @@ export function createCustody(options: CustodyOptions): Custody {
       const message = `piece ${root} is ${state === 'held' ? 'whole again' : state}: ${why}`
       options.log({ type: `piece-${state}`, level, message, root, sizeBytes: record.sizeBytes })
     })
+  /**
+   * Leaves a piece with the claims that have not ended; without any it goes. The record first: bytes without a record are
+   * swept up later, a record without bytes would look like a loss.
+   */
+  const endClaims = async (record: PieceRecord, ended: readonly Claim[], left: readonly Claim[], beside: Beside) => {
+    const { root, sizeBytes } = record
+    if (left.length > 0) await book.put({ ...record, claims: left }, beside)
+    else await book.remove(root, beside)
+    for (const claim of ended) if (!claim.isReleased) accounts.subtract(accountKeyOf(claim), sizeBytes)
+    if (left.length > 0) return
+    pieceCount--
+    space.letGo(sizeBytes)
+    await pieces.delete(root)
+  }
+  /** Holds the locks of all these orders, in their order, so that two that wait for each other cannot be. */
+  const withOrders = async <T>(orderIds: readonly number[], work: () => Promise<T>): Promise<T> => {
+    const [first, ...others] = orderIds.filter((orderId) => orderId !== 0).sort((a, b) => a - b)
+    return first === undefined ? await work() : await orders.lock.run(`${first}`, () => withOrders(others, work))
+  }
+  const acceptLocked = async (upload: ReceivedUpload, root: string, expiry: number): Promise<ReceiptTerms> => {
+    const { account, orderId } = upload.terms
+    const { sizeBytes } = upload.digest
+    const before = await book.find(root)
+    await makeRoom(before)
+    const claim: Claim = { account, orderId, expiry }
+    const others = before?.claims.filter((each) => each.account !== account || each.orderId !== orderId) ?? []
+    const known = before?.claims.find((each) => each.account === account && each.orderId === orderId)
+    const isCounted = known !== undefined && !known.isReleased
+    if (!before) space.hold(sizeBytes)
+    if (!isCounted) accounts.add(accountKeyOf(claim), sizeBytes)
+    try {
+      await upload.commit()
+      const changes = orderId === 0 ? [] : await rowChanges(orderId, root, { sizeBytes, isHeld: true })
+      // What is paid for now need not be counted as unpaid any more.
+      const unpaid = orderId === 0 ? undefined : others.find((each) => each.account === account && each.orderId === 0)
+      const claims = [...others.filter((each) => each !== unpaid), claim]
+      await book.put({ ...before, root, sizeBytes, state: 'held', claims }, { changes })
+      if (unpaid) accounts.subtract(accountKeyOf(unpaid), sizeBytes)
+      if (!before) pieceCount++
+      return { orderId, root: upload.digest.root, sizeBytes, expiry }
+    } catch (thrown) {
+      if (!before) space.letGo(sizeBytes)
+      if (!isCounted) accounts.subtract(accountKeyOf(claim), sizeBytes)
+      throw thrown
+    }
+  }
+  /** The row of a piece with what becomes of it, and the order's own record where it has none yet. */
+  const rowChanges = async (
+    orderId: number,
+    root: string,
+    next: Pick<OrderRow, 'sizeBytes' | 'isHeld'>,
+  ): Promise<readonly IndexChange[]> => {
+    const row = await rows.find(orderId, root)
+    const changes = rows.changes(orderId, { root, isCommitted: row?.isCommitted ?? false, ...next })
+    const known = await rows.findOrder(orderId)
+    return known ? changes : [...changes, rows.orderChange({ orderId })]
+  }
+  const releaseLocked = async (record: PieceRecord, account: Address, used: UsedNonce): Promise<void> => {
+    const { root, sizeBytes } = record
+    const own = record.claims.filter((claim) => claim.account === account && !claim.isReleased)
+    const changes: IndexChange[] = []
+    for (const { orderId } of own) {
+      if (orderId !== 0) changes.push(...(await rowChanges(orderId, root, { sizeBytes, isHeld: false })))
+    }
+    const claims = record.claims.flatMap((claim) => {
+      if (!own.includes(claim)) return [claim]
+      return claim.orderId === 0 ? [] : [{ ...claim, isReleased: true }]
+    })
+    await endClaims(record, own, claims, { used, changes })
+  }
   return {
     book,
     lock,
+    orders,
     get pieceCount() {
       return pieceCount
     },
@@ -124,56 +207,58 @@ export function createCustody(options: CustodyOptions): Custody {
       for await (const record of listRecords(book)) {
         pieceCount++
         space.hold(record.sizeBytes)
+        for (const claim of record.claims) {
+          if (!claim.isReleased) accounts.add(accountKeyOf(claim), record.sizeBytes)
+        }
       }
     },
-    accept: (upload, root) =>
-      lock.run(root, async () => {
-        const { account, orderId } = upload.terms
-        const { sizeBytes } = upload.digest
-        const before = await book.find(root)
-        await makeRoom(before)
-        const isNew = !before
-        if (isNew) space.hold(sizeBytes)
-        try {
-          await upload.commit()
-          const expiry = Math.floor(clock.nowMs() / 1000) + RECEIPT_LIFE_SECONDS
-          const owners = { ...before?.owners, [account]: { orderId, expiry } }
-          await book.put({ ...before, root, sizeBytes, state: 'held', owners })
-          if (isNew) pieceCount++
-          return { orderId, root: upload.digest.root, sizeBytes, expiry }
-        } catch (thrown) {
-          if (isNew) space.letGo(sizeBytes)
-          throw thrown
-        }
-      }),
+    accept: (upload, root, expiry) =>
+      lock.run(root, () => withOrders([upload.terms.orderId], () => acceptLocked(upload, root, expiry))),
     async getPromise(account, root, sizeBytes) {
       const record = await book.find(root)
-      const promise = record?.owners[account]
-      if (!record || !promise) throw new NotFoundError('there is no such upload of this account')
+      const claim = record?.claims.findLast((each) => each.account === account && !each.isReleased)
+      if (!record || !claim) throw new NotFoundError('there is no such upload of this account')
       if (record.sizeBytes !== sizeBytes) throw new RootMismatchError({ root, sizeBytes: record.sizeBytes })
       assertReadable(record)
-      return { ...promise, root: rootBytes(root), sizeBytes }
+      return { orderId: claim.orderId, expiry: claim.expiry, root: rootBytes(root), sizeBytes }
     },
-    drop: (record) =>
+    dropUnpaid: (record) =>
       lock.run(record.root, async () => {
         const now = await book.find(record.root)
-        if (!now || JSON.stringify(now.owners) !== JSON.stringify(record.owners)) return false
-        await forget(now)
+        if (!now || JSON.stringify(now.claims) !== JSON.stringify(record.claims)) return false
+        const unpaid = now.claims.filter(({ orderId }) => orderId === 0)
+        const paid = now.claims.filter(({ orderId }) => orderId !== 0)
+        if (unpaid.length === 0) return false
+        await endClaims(now, unpaid, paid, {})
         return true
       }),
     release: (account, root, used) =>
       lock.run(root, async () => {
         const record = await book.find(root)
         if (!record) return false
-        const { [account]: own, ...others } = record.owners
-        if (!own) throw new ForbiddenError('only an account that uploaded the piece may give it up')
-        if (Object.keys(others).length > 0) {
-          await book.put({ ...record, owners: others }, used)
-          return true
-        }
-        await forget(record, used)
+        const own = record.claims.filter((claim) => claim.account === account)
+        if (own.length === 0) throw new ForbiddenError('only an account that uploaded the piece may give it up')
+        if (own.every(({ isReleased }) => isReleased)) return false
+        const orderIds = own.map(({ orderId }) => orderId)
+        await withOrders(orderIds, () => releaseLocked(record, account, used))
         return true
       }),
+    endOrderClaim: (orderId, root, mayEnd) =>
+      lock.run(root, () =>
+        withOrders([orderId], async () => {
+          const row = await rows.find(orderId, root)
+          if (!row || !mayEnd(row)) return false
+          const record = await book.find(root)
+          const changes = rows.dropChanges(orderId, root)
+          if (!record) await rows.apply(changes)
+          else {
+            const ended = record.claims.filter((claim) => claim.orderId === orderId)
+            const left = record.claims.filter((claim) => claim.orderId !== orderId)
+            await endClaims(record, ended, left, { changes })
+          }
+          return true
+        }),
+      ),
     async getReadable(root) {
       const record = await book.find(root)
       if (!record) throw new NotFoundError(`this provider does not hold the piece ${root}`)

@@ -19,6 +19,31 @@ export type ProviderLimits = {
   readonly orphanGraceMs: number
   /** A piece that no entry of an index needs is kept for so long from its last commit. */
   readonly unplacedGraceMs: number
+  /** What one account may store without an order. */
+  readonly unpaidBytesPerAccount: number
+  /** From now to the end of an order that is agreed to, at the most. */
+  readonly maxOrderSeconds: number
+  /** How long an order that was read from the chain is believed, as long as it is enough. */
+  readonly orderCacheMs: number
+  /** How long what is held under an order is kept after its end. */
+  readonly graceSeconds: number
+  /** Rest between two looks for claims whose time is over. */
+  readonly orderSweepRestMs: number
+  /** What is served beyond what a voucher says. */
+  readonly readWindowBytes: number
+  /** What is served without a voucher. */
+  readonly unpaidReadBytesPerHour: number
+  /** How long an allowance that was read from the chain is believed, as long as it is enough. */
+  readonly allowanceCacheMs: number
+  /** Vouchers are durable so long after they came. */
+  readonly voucherFlushMs: number
+  /** Rest between two looks for what is worth collecting. */
+  readonly settleRestMs: number
+  /** An order is settled when so many of its epochs are beyond dispute, or all. */
+  readonly settleEveryEpochs: number
+  /** A voucher is redeemed when it is worth so much, or as old. */
+  readonly redeemThresholdAtto: bigint
+  readonly redeemAgeMs: number
   /** Rest between two questions to the keepers about what is needed. */
   readonly collectRestMs: number
 }
@@ -38,6 +63,19 @@ export const PROVIDER_LIMITS: ProviderLimits = {
   orphanGraceMs: 24 * HOUR_MS,
   unplacedGraceMs: 72 * HOUR_MS,
   collectRestMs: 6 * HOUR_MS,
+  unpaidBytesPerAccount: Number.MAX_SAFE_INTEGER,
+  maxOrderSeconds: 365 * 86_400,
+  orderCacheMs: 5 * SECOND_MS,
+  graceSeconds: 7 * 86_400,
+  orderSweepRestMs: MINUTE_MS,
+  readWindowBytes: 64 * 1_048_576,
+  unpaidReadBytesPerHour: 64 * 2 ** 30,
+  allowanceCacheMs: 15 * SECOND_MS,
+  voucherFlushMs: SECOND_MS,
+  settleRestMs: MINUTE_MS,
+  settleEveryEpochs: 24,
+  redeemThresholdAtto: 10n ** 17n, // a tenth of a MEMO
+  redeemAgeMs: 24 * HOUR_MS,
 }
 
 /** The largest piece there is: the one of a part coded with k = 1. */

@@ -1,10 +1,14 @@
 import { type Address, type IndexChange, type IndexStore, textFromUtf8, type UsedNonce, utf8 } from '@memo/core'
 
-/** What a receipt promises, beside root and size. */
-export type ReceiptPromise = {
+/** What an account was given a receipt for. One account has at most one claim on a piece under one order. */
+export type Claim = {
+  readonly account: Address
+  /** 0 = without an order. */
   readonly orderId: number
-  /** Unix seconds. */
+  /** Of the receipt, in unix seconds. */
   readonly expiry: number
+  /** The account gave the piece up; it is kept until nobody can dispute it any more. */
+  readonly isReleased?: boolean | undefined
 }
 
 /**
@@ -16,18 +20,24 @@ export type PieceRecord = {
   readonly root: string
   readonly sizeBytes: number
   readonly state: 'held' | 'corrupt' | 'lost'
-  /** Accounts that uploaded it, each with its receipt. */
-  readonly owners: Readonly<Record<Address, ReceiptPromise>>
+  /** In the order in which the receipts were given. */
+  readonly claims: readonly Claim[]
   /** Keepers have known an entry that needs it here. */
   readonly wasPlaced?: boolean
+}
+
+/** What becomes durable together with a change of a record. */
+export type Beside = {
+  /** The nonce of the request that asked for the change. */
+  readonly used?: UsedNonce | undefined
+  readonly changes?: readonly IndexChange[] | undefined
 }
 
 /** The provider's records, durable in an {@link IndexStore}. */
 export type PieceBook = {
   find(root: string): Promise<PieceRecord | undefined>
-  /** `used`: the nonce of the request that asked for the change, remembered with it. */
-  put(record: PieceRecord, used?: UsedNonce): Promise<void>
-  remove(root: string, used?: UsedNonce): Promise<void>
+  put(record: PieceRecord, beside?: Beside): Promise<void>
+  remove(root: string, beside?: Beside): Promise<void>
   /** By root, after `after`. */
   list(after: string | undefined, limit: number): Promise<readonly PieceRecord[]>
   /** When a piece without record was first seen, in milliseconds; undefined when it was not. */
@@ -52,12 +62,12 @@ export function createPieceBook(index: IndexStore): PieceBook {
       const value = await index.get(PIECE + root)
       return value && (decode(value) as PieceRecord)
     },
-    async put(record, used) {
+    async put(record, beside) {
       const change = { key: PIECE + record.root, value: encode(record) }
-      await index.apply([change, { key: ORPHAN + record.root }, ...nonceChanges(used)])
+      await index.apply([change, { key: ORPHAN + record.root }, ...changesBeside(beside)])
     },
-    async remove(root, used) {
-      await index.apply([{ key: PIECE + root }, ...nonceChanges(used)])
+    async remove(root, beside) {
+      await index.apply([{ key: PIECE + root }, ...changesBeside(beside)])
     },
     async list(after, limit) {
       const from = after === undefined ? {} : { after: PIECE + after }
@@ -84,8 +94,8 @@ export function createPieceBook(index: IndexStore): PieceBook {
   }
 }
 
-function nonceChanges(used: UsedNonce | undefined): IndexChange[] {
-  return used ? [{ key: nonceKey(used), value: encode(used) }] : []
+function changesBeside({ used, changes = [] }: Beside = {}): readonly IndexChange[] {
+  return used ? [...changes, { key: nonceKey(used), value: encode(used) }] : changes
 }
 
 function nonceKey({ nonce, expiry }: UsedNonce): string {

@@ -3,6 +3,7 @@ import {
   areUnitsOf,
   BadInputError,
   BYTES_TYPE,
+  type ByteStream,
   bytesResponse,
   CBOR_TYPE,
   collectBytes,
@@ -22,17 +23,22 @@ import {
 import { type Custody, PieceLostError } from './custody.ts'
 import type { PieceRecord } from './piece-book.ts'
 import { findRange } from './ranges.ts'
+import type { Charge, ReadPayments } from './read-payments.ts'
 
-/** Answers reads of pieces (`spec/wire.md` 4). `root` is 64 hex digits. */
+/** Answers reads of pieces (`spec/wire.md` 4 and 12). `root` is 64 hex digits. */
 export type PieceReads = {
-  get(root: string, rangeHeader: string | undefined): Promise<WireResponse>
+  get(root: string, rangeHeader: string | undefined, voucher: string | undefined): Promise<WireResponse>
   head(root: string): Promise<WireResponse>
-  units(root: string): Promise<WireResponse>
+  units(root: string, voucher: string | undefined): Promise<WireResponse>
   proof(root: string, leaf: string | null): Promise<WireResponse>
 }
 
-export function createPieceReads(options: { readonly pieces: PieceStore; readonly custody: Custody }): PieceReads {
-  const { pieces, custody } = options
+export function createPieceReads(options: {
+  readonly pieces: PieceStore
+  readonly custody: Custody
+  readonly payments: Pick<ReadPayments, 'charge'>
+}): PieceReads {
+  const { pieces, custody, payments } = options
 
   const lost = async (root: string): Promise<PieceLostError> => {
     const look = async () => ((await pieces.find(root)) ? undefined : 'lost')
@@ -69,13 +75,15 @@ export function createPieceReads(options: { readonly pieces: PieceStore; readonl
   }
 
   return {
-    async get(root, rangeHeader) {
+    async get(root, rangeHeader, voucher) {
       const { sizeBytes } = await custody.getReadable(root)
       const range = findRange(rangeHeader, sizeBytes)
       if (range === 'unsatisfiable') return unsatisfiable(sizeBytes)
       const { offset, length } = range ?? { offset: 0, length: sizeBytes }
-      const stream = await pieces.read(root, offset, length)
-      if (!stream) throw await lost(root)
+      const charge = await payments.charge(voucher, length)
+      const found = await readOr(pieces.read(root, offset, length), () => charge.giveBack(length))
+      if (!found) throw await lost(root)
+      const stream = metered(found, length, charge)
       const headers = pieceHeaders(root, length)
       if (!range) return streamResponse(200, stream, headers)
       const span = `bytes ${offset}-${offset + length - 1}/${sizeBytes}`
@@ -85,8 +93,10 @@ export function createPieceReads(options: { readonly pieces: PieceStore; readonl
       const { sizeBytes } = await custody.getReadable(root)
       return streamResponse(200, [], pieceHeaders(root, sizeBytes))
     },
-    async units(root) {
-      return bytesResponse(200, await readUnits(await custody.getReadable(root)))
+    async units(root, voucher) {
+      const units = await readUnits(await custody.getReadable(root))
+      await payments.charge(voucher, units.length)
+      return bytesResponse(200, units)
     },
     async proof(root, leaf) {
       const record = await custody.getReadable(root)
@@ -97,6 +107,49 @@ export function createPieceReads(options: { readonly pieces: PieceStore; readonl
       }
       const proof = await readProof(record, leafIndex)
       return bytesResponse(200, encode({ leaf: proof.leaf, path: proof.path }), CBOR_TYPE)
+    },
+  }
+}
+
+/** What is to be read; `undo` is called where there is nothing to send after all. */
+async function readOr(reading: Promise<ByteStream | undefined>, undo: () => void): Promise<ByteStream | undefined> {
+  let found: ByteStream | undefined
+  try {
+    found = await reading
+    return found
+  } finally {
+    if (!found) undo()
+  }
+}
+
+/** `body`, giving back at its end what was charged and not sent. */
+function metered(body: ByteStream, length: number, charge: Charge): ByteStream {
+  let unsent = length
+  let isOver = false
+  const end = () => {
+    if (!isOver && unsent > 0) charge.giveBack(unsent)
+    isOver = true
+  }
+  return {
+    [Symbol.asyncIterator]() {
+      const iterator = body[Symbol.asyncIterator]()
+      return {
+        async next() {
+          try {
+            const step = await iterator.next()
+            if (step.done) end()
+            else unsent -= step.value.length
+            return step
+          } catch (thrown) {
+            end()
+            throw thrown
+          }
+        },
+        async return() {
+          end()
+          return (await iterator.return?.()) ?? { done: true, value: undefined }
+        },
+      }
     },
   }
 }

@@ -6,8 +6,6 @@ import {
   hex32,
   hexFromBytes,
   jsonResponse,
-  NotFoundError,
-  type PieceStore,
   parseJson,
   type ReceiptTerms,
   type RequestVerifier,
@@ -16,6 +14,7 @@ import {
   type Signer,
   signReceipt,
   usedNonceOf,
+  VOUCHER_HEADER,
   type WireRequest,
   type WireResponse,
 } from '@memo/core'
@@ -24,14 +23,17 @@ import { createKeyedLock } from '../server/keyed-lock.ts'
 import type { Call, Route } from '../server/router.ts'
 import { assertArrived, type Custody } from './custody.ts'
 import { MAX_CONTROL_BODY_BYTES, MAX_PIECE_BYTES } from './limits.ts'
+import type { OrderDesk } from './orders.ts'
 import type { PieceReads } from './piece-reads.ts'
-import type { SpaceFacts, SpaceLedger } from './space.ts'
+import type { Room } from './room.ts'
+import type { SpaceLedger } from './space.ts'
 import type { Uploads, UploadTerms } from './uploads.ts'
 
 export type ProviderRoutesOptions = {
   readonly chain: Chain
   readonly signer: Signer
-  readonly pieces: PieceStore
+  readonly room: Room
+  readonly desk: OrderDesk
   readonly space: SpaceLedger
   readonly uploads: Uploads
   readonly custody: Custody
@@ -44,22 +46,23 @@ const COUNT = /^\d{1,15}$/
 
 /** What a provider answers (`spec/wire.md` 4). */
 export function createProviderRoutes(options: ProviderRoutesOptions): readonly Route[] {
-  const { chain, signer, space, uploads, custody, reads, verifier } = options
+  const { chain, signer, room, desk, space, uploads, custody, reads, verifier } = options
   /** One commit of an upload after another, so that a repeated one meets the result of the first. */
   const commits = createKeyedLock()
 
   const info = async (): Promise<WireResponse> => {
-    const facts = await findFacts(options)
-    const freeBytes = facts ? space.freeBytes(facts) : 0
+    const found = await room.find()
+    const freeBytes = found ? space.freeBytes(found.facts) : 0
     return jsonResponse(200, { address: signer.address, freeBytes, pieces: custody.pieceCount })
   }
   const upload = async ({ request, query }: Call): Promise<WireResponse> => {
     const account = verifier.verify(request, 'stream')
     const terms = readTerms(account, query)
     await assertActiveUser(chain, account)
-    const facts = await findFacts(options)
+    const facts = terms.orderId === 0 ? await room.findUnsold() : (await room.find())?.facts
     if (!facts) throw new NotServingError('provider', 'the chain does not count it as an active provider')
-    const digest = await uploads.receive(terms, request.body, facts, request.signal)
+    const reserve = await desk.admitUpload(terms)
+    const digest = await uploads.receive(terms, request.body, { facts, reserve }, request.signal)
     return jsonResponse(200, { root: hexFromBytes(digest.root), sizeBytes: digest.sizeBytes })
   }
   const commit = async ({ request, params }: Call): Promise<WireResponse> => {
@@ -76,7 +79,8 @@ export function createProviderRoutes(options: ProviderRoutesOptions): readonly R
     const arrived = uploads.find(account, id)
     if (!arrived) return await custody.getPromise(account, root, piece.sizeBytes)
     assertArrived(arrived, piece)
-    return await custody.accept(arrived, root)
+    const expiry = await desk.getReceiptExpiry(account, arrived.terms.orderId)
+    return await custody.accept(arrived, root, expiry)
   }
   const release = async ({ request, params }: Call): Promise<WireResponse> => {
     const { account } = await readSigned(verifier, request)
@@ -92,11 +96,15 @@ export function createProviderRoutes(options: ProviderRoutesOptions): readonly R
     {
       method: 'GET',
       path: /^\/pieces\/([0-9a-f]{64})$/,
-      answer: (call) => reads.get(root(call), call.request.headers.range),
+      answer: (call) => reads.get(root(call), call.request.headers.range, call.request.headers[VOUCHER_HEADER]),
     },
     { method: 'HEAD', path: /^\/pieces\/([0-9a-f]{64})$/, answer: (call) => reads.head(root(call)) },
     { method: 'DELETE', path: /^\/pieces\/([0-9a-f]{64})$/, answer: release },
-    { method: 'GET', path: /^\/pieces\/([0-9a-f]{64})\/units$/, answer: (call) => reads.units(root(call)) },
+    {
+      method: 'GET',
+      path: /^\/pieces\/([0-9a-f]{64})\/units$/,
+      answer: (call) => reads.units(root(call), call.request.headers[VOUCHER_HEADER]),
+    },
     {
       method: 'GET',
       path: /^\/pieces\/([0-9a-f]{64})\/proof$/,
@@ -106,13 +114,6 @@ export function createProviderRoutes(options: ProviderRoutesOptions): readonly R
 }
 
 type PieceId = { readonly root: Uint8Array; readonly sizeBytes: number }
-
-/** What bounds the space, or undefined when the chain does not count this account as an active provider. */
-async function findFacts({ chain, signer, pieces }: ProviderRoutesOptions): Promise<SpaceFacts | undefined> {
-  const [account, diskFreeBytes] = await Promise.all([chain.findAccount(signer.address), pieces.freeBytes()])
-  if (account?.role !== 'provider' || account.state !== 'active') return undefined
-  return { capacityBytes: account.capacityBytes, diskFreeBytes }
-}
 
 /** A control request: its whole body and who signed it. */
 async function readSigned(
@@ -129,12 +130,11 @@ function readTerms(account: Address, query: URLSearchParams): UploadTerms {
   const max = query.get('max') ?? ''
   if (!HASH.test(id)) throw new BadInputError('an upload id is 64 lower-case hex digits')
   if (!COUNT.test(order)) throw new BadInputError('an order is a whole number')
-  if (Number(order) !== 0) throw new NotFoundError(`this provider knows no order ${order}`, { fix: 'Use order 0.' })
   const maxBytes = COUNT.test(max) ? Number(max) : 0
   if (maxBytes < 1 || maxBytes > MAX_PIECE_BYTES) {
     throw new BadInputError(`a piece has 1 to ${MAX_PIECE_BYTES} bytes`, { details: { max } })
   }
-  return { account, id, orderId: 0, maxBytes }
+  return { account, id, orderId: Number(order), maxBytes }
 }
 
 function readPieceId(body: Uint8Array): PieceId {
@@ -144,7 +144,8 @@ function readPieceId(body: Uint8Array): PieceId {
   return { root: bytes, sizeBytes: sizeBytes as number }
 }
 
-async function assertActiveUser(chain: Chain, address: Address): Promise<void> {
+/** Errors: {@link ForbiddenError}. */
+export async function assertActiveUser(chain: Chain, address: Address): Promise<void> {
   const account = await chain.findAccount(address)
   if (account?.role === 'user' && account.state === 'active') return
   throw new ForbiddenError(`${address} is not an active user of this network`, {

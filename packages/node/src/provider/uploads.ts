@@ -13,6 +13,7 @@ import {
 } from '@memo/core'
 import type { EventSink } from '../events.ts'
 import { BusyError, NotServingError } from '../server/errors.ts'
+import type { Hold } from './byte-accounts.ts'
 import type { ProviderLimits } from './limits.ts'
 import { NoSpaceError, type Reservation, type SpaceFacts, type SpaceLedger } from './space.ts'
 
@@ -41,13 +42,20 @@ export type ReceivedUpload = {
   commit(): Promise<void>
 }
 
+/** What an upload may take of the disk, and of the order that it is under. */
+export type UploadRoom = {
+  readonly facts: SpaceFacts
+  /** Called when nothing else can come between. Errors: OrderRefusedError. */
+  readonly reserve: () => Hold
+}
+
 /** Pieces on their way in, with the space they reserved (`spec/provider.md` 2, 5). */
 export type Uploads = {
   /** Takes a body; resolves when it has arrived. Replaces what the account sent under this id before. */
   receive(
     terms: UploadTerms,
     body: ByteStream | Uint8Array | undefined,
-    facts: SpaceFacts,
+    room: UploadRoom,
     signal?: AbortSignal,
   ): Promise<PieceDigest>
   /** Undefined when there is none. Errors: {@link BusyError} while its body still arrives. */
@@ -59,6 +67,8 @@ export type Uploads = {
 type Upload = {
   readonly terms: UploadTerms
   readonly reservation: Reservation
+  /** Under its order. */
+  readonly hold: Hold
   /** Aborted to end it. */
   readonly ending: AbortController
   /** Aborted when it has ended. */
@@ -86,6 +96,7 @@ export function createUploads(options: UploadsOptions): Uploads {
 
   const forget = (upload: Upload) => {
     upload.reservation.release()
+    upload.hold.release()
     upload.ended.abort()
     if (open.get(keyOf(upload.terms)) === upload) open.delete(keyOf(upload.terms))
   }
@@ -103,16 +114,18 @@ export function createUploads(options: UploadsOptions): Uploads {
     if (upload.isArriving) await aborted(upload.ended.signal)
     else await drop(upload)
   }
-  const admit = (terms: UploadTerms, facts: SpaceFacts): Upload => {
+  const admit = (terms: UploadTerms, { facts, reserve }: UploadRoom): Upload => {
     if (isStopped) throw new NotServingError('provider', 'it is stopping')
     if (open.size >= limits.maxOpenUploads) throw new BusyError('provider', `${open.size} uploads are open`)
     const own = [...open.values()].filter((upload) => upload.terms.account === terms.account).length
     if (own >= limits.maxOpenUploadsPerAccount) {
       throw new BusyError('provider', `${own} uploads of this account are open`)
     }
+    const reservation = space.reserve(terms.maxBytes, facts)
     const upload: Upload = {
       terms,
-      reservation: space.reserve(terms.maxBytes, facts),
+      reservation,
+      hold: reserveOr(reserve, () => reservation.release()),
       ending: new AbortController(),
       ended: new AbortController(),
       receivedBytes: 0,
@@ -124,9 +137,9 @@ export function createUploads(options: UploadsOptions): Uploads {
   }
 
   return {
-    async receive(terms, body, facts, signal) {
+    async receive(terms, body, room, signal) {
       for (let old = open.get(keyOf(terms)); old; old = open.get(keyOf(terms))) await end(old, 'it was sent again')
-      const upload = admit(terms, facts)
+      const upload = admit(terms, room)
       const leave = () => upload.ending.abort(new UploadEndedError('its sender went away'))
       if (signal?.aborted) leave()
       signal?.addEventListener('abort', leave, { once: true })
@@ -144,6 +157,7 @@ export function createUploads(options: UploadsOptions): Uploads {
       }
       upload.isArriving = false
       upload.reservation.settle(upload.digest.sizeBytes)
+      upload.hold.settle(upload.digest.sizeBytes)
       expireLater(upload)
       return upload.digest
     },
@@ -189,6 +203,15 @@ export function createUploads(options: UploadsOptions): Uploads {
       }
     }
     void expire()
+  }
+}
+
+function reserveOr(reserve: () => Hold, undo: () => void): Hold {
+  try {
+    return reserve()
+  } catch (thrown) {
+    undo()
+    throw thrown
   }
 }
 

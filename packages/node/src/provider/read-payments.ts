@@ -1,0 +1,260 @@
+import {
+  type Address,
+  BadInputError,
+  type Chain,
+  type Clock,
+  findVoucher,
+  isVoucher,
+  MemoError,
+  type PaymentDue,
+  type ReadAllowanceInfo,
+  type ReadVoucher,
+  type SignedVoucher,
+} from '@memo/core'
+import { createKeyedLock } from '../server/keyed-lock.ts'
+import type { OrderReader } from '../server/order-reader.ts'
+import type { ProviderLimits } from './limits.ts'
+import { type PaymentProblem, PaymentRequiredError } from './money-errors.ts'
+import { createUnpaidReads } from './unpaid-reads.ts'
+import type { VoucherRow, VoucherRows } from './voucher-rows.ts'
+
+/** Bytes that are about to be sent. */
+export type Charge = {
+  /** Takes back what was charged and not sent. */
+  giveBack(bytes: number): void
+}
+
+/** Who pays for what is read (`spec/provider.md` 19 and 20). */
+export type ReadPayments = {
+  /** Charges a read to the payer of a voucher, or to what is read unpaid. Errors: {@link PaymentRequiredError}. */
+  charge(voucher: string | undefined, bytes: number): Promise<Charge>
+  /** Makes durable what vouchers came since the last time. */
+  flush(): Promise<void>
+  /** What the chain has paid for a voucher meanwhile; the row is dropped when its allowance was closed. */
+  refresh(row: VoucherRow): Promise<VoucherRow | undefined>
+}
+
+export type ReadPaymentsOptions = {
+  readonly chain: Chain
+  readonly clock: Clock
+  readonly self: Address
+  readonly reader: OrderReader
+  readonly rows: VoucherRows
+  readonly limits: Pick<ProviderLimits, 'readWindowBytes' | 'unpaidReadBytesPerHour' | 'allowanceCacheMs'>
+}
+
+/** What one payer reads under one order. */
+type ReadAccount = {
+  readonly key: string
+  signed: SignedVoucher
+  text: string
+  /** Under this allowance, and what was not paid of the one before. */
+  bytesServed: bigint
+  allowance: ReadAllowanceInfo
+  allowanceAtMs: number
+  heldSinceMs: number
+  isDirty: boolean
+}
+
+/** An account before its first voucher. */
+const NEW: Pick<ReadAccount, 'bytesServed' | 'heldSinceMs' | 'isDirty'> = {
+  bytesServed: 0n,
+  heldSinceMs: 0,
+  isDirty: false,
+}
+/** Payers that are remembered; of more, the one that read longest ago is forgotten, not its voucher. */
+const MAX_ACCOUNTS = 10_000
+
+export function createReadPayments(options: ReadPaymentsOptions): ReadPayments {
+  const { chain, clock, self, reader, rows, limits } = options
+  const unpaid = createUnpaidReads(clock, limits.unpaidReadBytesPerHour)
+  const accounts = new Map<string, ReadAccount>()
+  /** Newest vouchers by their text: one that is repeated is not checked again. */
+  const byText = new Map<string, ReadAccount>()
+  const lock = createKeyedLock()
+
+  const readAllowance = async ({ orderId, payer }: ReadVoucher) => ({
+    allowance: await chain.getReadAllowance(orderId, payer),
+    allowanceAtMs: clock.nowMs(),
+  })
+  const isFresh = ({ allowanceAtMs }: ReadAccount) => {
+    const ageMs = clock.nowMs() - allowanceAtMs
+    return ageMs >= 0 && ageMs < limits.allowanceCacheMs
+  }
+  const remember = (account: ReadAccount) => {
+    accounts.delete(account.key) // and added again: the one longest unused comes first
+    accounts.set(account.key, account)
+    for (const [key, oldest] of accounts) {
+      if (accounts.size <= MAX_ACCOUNTS) return
+      if (oldest.isDirty || oldest === account) continue
+      accounts.delete(key)
+      byText.delete(oldest.text)
+    }
+  }
+  const restore = async (key: string, { orderId, payer }: ReadVoucher): Promise<ReadAccount | undefined> => {
+    const row = await rows.find(Number(orderId), payer)
+    const signed = row && findVoucher(row.text)
+    if (!row || !signed) return undefined
+    const { text, heldSinceMs, bytesRead } = row
+    const read = await readAllowance(signed.voucher)
+    // What was served beyond the voucher is not remembered over a restart: the window bounds it.
+    return { key, signed, text, bytesServed: bytesRead, ...read, heldSinceMs, isDirty: false }
+  }
+  /** The account of a voucher that is not the newest one that is known. */
+  const accept = async (text: string, signed: SignedVoucher): Promise<ReadAccount> => {
+    const { voucher } = signed
+    const key = `${voucher.orderId}/${voucher.payer}`
+    const order = await reader.find(Number(voucher.orderId))
+    if (order?.provider !== self) throw refused('other-order', 'the voucher names no order with this provider')
+    const before = accounts.get(key) ?? (await restore(key, voucher))
+    const isKnown = before && before.allowance.seq === voucher.seq && before.allowance.bytesAllowed >= voucher.bytesRead
+    const { allowance, allowanceAtMs } = before && isKnown && isFresh(before) ? before : await readAllowance(voucher)
+    if (allowance.seq !== voucher.seq) {
+      throw refused('closed', `the voucher is of allowance ${voucher.seq}, and ${allowance.seq} is open`, {
+        seq: `${allowance.seq}`,
+      })
+    }
+    if (allowance.bytesAllowed === 0n || allowance.bytesAllowed < voucher.bytesRead) {
+      throw refused('allowance', `the payer has locked money for ${allowance.bytesAllowed} bytes only`, {
+        bytesAllowed: `${allowance.bytesAllowed}`,
+      })
+    }
+    const last = before?.signed.voucher
+    if (before && last?.seq === voucher.seq && last.bytesRead >= voucher.bytesRead) {
+      Object.assign(before, { allowance, allowanceAtMs })
+      return before // an older voucher says who reads; it takes back nothing
+    }
+    const isNext = last !== undefined && last.seq !== voucher.seq
+    const wasHeld = last !== undefined && !isNext && last.bytesRead > allowance.bytesPaid
+    const account: ReadAccount = before ?? { key, signed, text, ...NEW, allowance, allowanceAtMs }
+    byText.delete(account.text)
+    // What was read under an allowance that is closed, and never paid, counts against the next one.
+    if (isNext) account.bytesServed = max(0n, account.bytesServed - last.bytesRead)
+    if (!wasHeld) account.heldSinceMs = clock.nowMs()
+    // In place: reads that are under way count on the same account.
+    Object.assign(account, { signed, text, allowance, allowanceAtMs, isDirty: true })
+    byText.set(text, account)
+    remember(account)
+    return account
+  }
+  const find = async (text: string): Promise<ReadAccount> => {
+    const known = byText.get(text)
+    if (known) return known
+    const signed = findVoucher(text)
+    if (!signed) throw new BadInputError('the header memo-voucher holds no voucher')
+    const { orderId, payer } = signed.voucher
+    if (orderId > BigInt(Number.MAX_SAFE_INTEGER) || !isVoucher(chain.money, signed)) {
+      throw refused('voucher', `the voucher is not signed by ${payer} for this network`)
+    }
+    return await lock.run(`${orderId}/${payer}`, async () => byText.get(text) ?? (await accept(text, signed)))
+  }
+  const limitOf = ({ signed, allowance }: ReadAccount): bigint => {
+    const { bytesRead } = signed.voucher
+    // What is being closed is served as far as it is paid: later vouchers might come too late.
+    if (allowance.closingBlock !== 0n) return bytesRead
+    return min(bytesRead + BigInt(limits.readWindowBytes), allowance.bytesAllowed)
+  }
+  const chargePaid = async (text: string, bytes: number): Promise<Charge> => {
+    const account = await find(text)
+    const isOver = () => account.bytesServed + BigInt(bytes) > limitOf(account)
+    if (isOver() || !isFresh(account)) {
+      const read = await readAllowance(account.signed.voucher)
+      if (read.allowance.seq !== account.signed.voucher.seq) throw refused('closed', 'the allowance was closed')
+      Object.assign(account, read)
+    }
+    const { voucher } = account.signed
+    if (isOver()) {
+      const due = dueOf(account)
+      const isLocked = account.allowance.bytesAllowed <= account.bytesServed + BigInt(bytes)
+      const message = `${due.bytesServed} bytes were served and ${due.bytesPaid} are paid; ${bytes} more are asked for`
+      throw new PaymentRequiredError(isLocked ? 'allowance' : 'window', message, {
+        fix: isLocked ? 'Lock more for reading under this order, and sign a newer voucher.' : 'Sign a newer voucher.',
+        due,
+        details: { neededBytes: bytes, bytesAllowed: `${account.allowance.bytesAllowed}` },
+      })
+    }
+    account.bytesServed += BigInt(bytes)
+    return {
+      giveBack(unsent) {
+        // After the next allowance has begun, the sum is another one.
+        if (account.signed.voucher.seq === voucher.seq) account.bytesServed -= BigInt(unsent)
+      },
+    }
+  }
+  const chargeUnpaid = (bytes: number): Charge => {
+    if (unpaid.take(bytes)) return { giveBack: (unsent) => unpaid.giveBack(unsent) }
+    throw new PaymentRequiredError('unpaid', 'this provider has served as much unpaid as it does in an hour', {
+      fix: 'Read against a voucher, from another provider, or later.',
+      details: { neededBytes: bytes, leftBytes: unpaid.leftBytes },
+    })
+  }
+
+  const flush = async () => {
+    const dirty = [...accounts.values()].filter(({ isDirty }) => isDirty)
+    const texts = dirty.map(({ text }) => text)
+    await rows.put(dirty.map(rowOf))
+    // What came while it was written waits for the next time.
+    for (const [i, account] of dirty.entries()) if (account.text === texts[i]) account.isDirty = false
+  }
+
+  return {
+    async charge(voucher, bytes) {
+      if (voucher === undefined) return chargeUnpaid(bytes)
+      try {
+        return await chargePaid(voucher, bytes)
+      } catch (thrown) {
+        // Nobody’s reads end because this provider’s chain does not answer.
+        if (thrown instanceof MemoError && thrown.blame === 'chain') return chargeUnpaid(bytes)
+        throw thrown
+      }
+    },
+    flush,
+    async refresh(row) {
+      return await lock.run(`${row.orderId}/${row.payer}`, async () => {
+        const allowance = await chain.getReadAllowance(BigInt(row.orderId), row.payer)
+        const account = accounts.get(`${row.orderId}/${row.payer}`)
+        if (account) Object.assign(account, { allowance, allowanceAtMs: clock.nowMs(), isDirty: true })
+        await flush()
+        const newest = await rows.find(row.orderId, row.payer)
+        if (!newest) return undefined
+        if (allowance.seq > newest.seq) {
+          if (account) account.isDirty = false
+          await rows.remove(newest)
+          return undefined
+        }
+        const { bytesPaid, priceAttoPerByte } = allowance
+        const next = { ...newest, bytesPaid, priceAttoPerByte }
+        if (!account && bytesPaid !== newest.bytesPaid) await rows.put([next])
+        return next
+      })
+    },
+  }
+}
+
+function rowOf({ signed, text, allowance, heldSinceMs }: ReadAccount): VoucherRow {
+  const { orderId, payer, seq, bytesRead } = signed.voucher
+  const { bytesPaid, priceAttoPerByte } = allowance
+  return { orderId: Number(orderId), payer, text, seq, bytesRead, bytesPaid, priceAttoPerByte, heldSinceMs }
+}
+
+function dueOf({ signed, bytesServed }: ReadAccount): PaymentDue {
+  const { orderId, payer, bytesRead } = signed.voucher
+  return { orderId, payer, bytesServed, bytesPaid: bytesRead }
+}
+
+function refused(
+  reason: PaymentProblem,
+  message: string,
+  details: Readonly<Record<string, unknown>> = {},
+): PaymentRequiredError {
+  const fix = 'Sign a voucher for an order with this provider and an allowance that is open.'
+  return new PaymentRequiredError(reason, message, { fix, details })
+}
+
+function max(a: bigint, b: bigint): bigint {
+  return a > b ? a : b
+}
+
+function min(a: bigint, b: bigint): bigint {
+  return a < b ? a : b
+}

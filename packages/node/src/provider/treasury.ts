@@ -1,0 +1,219 @@
+import {
+  type Chain,
+  type Clock,
+  type Earnings,
+  type EpochInfo,
+  envelopeFromError,
+  findVoucher,
+  type OrderInfo,
+} from '@memo/core'
+import type { EventSink } from '../events.ts'
+import { createKeyedLock } from '../server/keyed-lock.ts'
+import type { OrderReader } from '../server/order-reader.ts'
+import type { Ledger } from './ledger.ts'
+import type { ProviderLimits } from './limits.ts'
+import type { ProviderMoney } from './money-port.ts'
+import type { ReadPayments } from './read-payments.ts'
+import type { VoucherRow, VoucherRows } from './voucher-rows.ts'
+
+/** Collects what a provider has earned, and says how much it is (`spec/provider.md` 21 and 22). */
+export type Treasury = {
+  /** Settles orders and redeems vouchers that are worth it, or with `isForced` all. One pass after another. */
+  collect(signal: AbortSignal, isForced?: boolean): Promise<void>
+  /** Presents every voucher that is worth anything. */
+  redeemAll(signal: AbortSignal): Promise<void>
+  getEarnings(): Promise<Earnings>
+}
+
+export type TreasuryOptions = {
+  readonly chain: Chain
+  readonly clock: Clock
+  readonly money: ProviderMoney
+  readonly ledger: Ledger
+  readonly reader: OrderReader
+  readonly vouchers: VoucherRows
+  readonly payments: ReadPayments
+  readonly log: EventSink
+  readonly limits: Pick<ProviderLimits, 'settleEveryEpochs' | 'redeemThresholdAtto' | 'redeemAgeMs'>
+}
+
+const PAGE = 500
+const ONE = 'one pass after another'
+/** Reading events once before an answer. */
+const READ_TIMEOUT_MS = 60_000
+
+export function createTreasury(options: TreasuryOptions): Treasury {
+  const { chain, clock, money, ledger, reader, vouchers, payments, log, limits } = options
+  const lock = createKeyedLock()
+  /** Orders as they were read last: they are asked for again when they may be worth settling. */
+  const known = new Map<bigint, OrderInfo>()
+  /** Payers who take back what they locked: what they owe is collected at once. */
+  const closing = new Set<string>()
+  let pinnedEpoch = -1n
+
+  const fail = (what: string, thrown: unknown, signal: AbortSignal) => {
+    signal.throwIfAborted()
+    log({
+      type: 'collecting-failed',
+      level: 'warn',
+      message: `${what}; it is tried again`,
+      ...envelopeFromError(thrown),
+    })
+  }
+  const readEvents = async (signal: AbortSignal): Promise<void> => {
+    const { mark } = await ledger.getTotals()
+    if (mark && !(await money.stands(mark))) {
+      await ledger.reset()
+      known.clear()
+    }
+    for (let isLast = false; !isLast; ) {
+      signal.throwIfAborted()
+      const stretch = await money.readEvents((await ledger.getTotals()).mark, signal)
+      await ledger.add(stretch)
+      for (const event of stretch.events) {
+        if (event.type === 'reads-closing') closing.add(`${event.orderId}/${event.payer}`)
+      }
+      isLast = stretch.isLast
+    }
+  }
+  const refreshOrder = async (orderId: bigint): Promise<OrderInfo | undefined> => {
+    const order = await reader.refresh(Number(orderId))
+    if (order) known.set(orderId, order)
+    return order
+  }
+  const isWorthIt = (order: OrderInfo, { closedBefore }: EpochInfo, isForced: boolean): boolean => {
+    const payable = earlierOf(closedBefore, order.end) - order.settledTo
+    const enough = isForced || order.end <= closedBefore ? 1n : BigInt(limits.settleEveryEpochs)
+    return payable >= enough
+  }
+  /** Pays out what is beyond dispute; forgets orders that are paid out to their end. */
+  const settleOrder = async (orderId: bigint, epochs: EpochInfo, isForced: boolean, signal: AbortSignal) => {
+    const last = known.get(orderId) ?? (await refreshOrder(orderId))
+    if (!last || !(isWorthIt(last, epochs, isForced) || last.end <= epochs.current)) return
+    let settledTo = -1n
+    for (let order = await refreshOrder(orderId); order; order = await refreshOrder(orderId)) {
+      if (order.settledTo >= order.end && order.end <= epochs.current) {
+        await ledger.close(orderId)
+        known.delete(orderId)
+        return
+      }
+      if (!isWorthIt(order, epochs, isForced) || order.settledTo <= settledTo) return
+      settledTo = order.settledTo
+      await money.settleOrder(orderId, signal)
+      pinnedEpoch = epochs.current
+    }
+  }
+  const listOpen = async function* (): AsyncGenerator<bigint> {
+    for (let after: bigint | undefined; ; ) {
+      const page = await ledger.listOpen(after, PAGE)
+      yield* page
+      after = page.at(-1)
+      if (page.length < PAGE) return
+    }
+  }
+  const settleAll = async (isForced: boolean, signal: AbortSignal): Promise<void> => {
+    const epochs = await chain.getEpochs()
+    let isWaiting = false
+    for await (const orderId of listOpen()) {
+      signal.throwIfAborted()
+      try {
+        await settleOrder(orderId, epochs, isForced, signal)
+      } catch (thrown) {
+        fail(`order ${orderId} could not be settled`, thrown, signal)
+      }
+      const order = known.get(orderId)
+      if (order) isWaiting ||= earlierOf(epochs.current, order.end) > order.settledTo
+    }
+    const isPinDue = isForced || epochs.current - pinnedEpoch >= BigInt(limits.settleEveryEpochs)
+    if (!isWaiting || !isPinDue || pinnedEpoch === epochs.current) return
+    await money.pinEpoch(signal)
+    pinnedEpoch = epochs.current
+  }
+  const isRedeemable = ({ bytesRead, bytesPaid }: VoucherRow) => bytesRead > bytesPaid
+  const isWorthRedeeming = (row: VoucherRow, isForced: boolean): boolean => {
+    if (!isRedeemable(row) || row.priceAttoPerByte === 0n) return false
+    if (isForced || closing.has(`${row.orderId}/${row.payer}`)) return true
+    return worthOf(row) >= limits.redeemThresholdAtto || clock.nowMs() - row.heldSinceMs >= limits.redeemAgeMs
+  }
+  const redeem = async (row: VoucherRow, isForced: boolean, signal: AbortSignal): Promise<void> => {
+    const newest = await payments.refresh(row)
+    const signed = newest && findVoucher(newest.text)
+    if (newest && signed && isWorthRedeeming(newest, isForced)) {
+      await money.redeemReads(signed, signal)
+      await payments.refresh(newest)
+    }
+    closing.delete(`${row.orderId}/${row.payer}`)
+  }
+  const listVouchers = async function* (): AsyncGenerator<VoucherRow> {
+    for (let after: VoucherRow | undefined; ; ) {
+      const page = await vouchers.list(after, PAGE)
+      yield* page
+      after = page.at(-1)
+      if (page.length < PAGE) return
+    }
+  }
+  const redeemWorth = async (isForced: boolean, signal: AbortSignal): Promise<void> => {
+    await payments.flush()
+    for await (const row of listVouchers()) {
+      signal.throwIfAborted()
+      if (!isWorthRedeeming(row, isForced)) continue
+      try {
+        await redeem(row, isForced, signal)
+      } catch (thrown) {
+        fail(`a voucher under order ${row.orderId} could not be redeemed`, thrown, signal)
+      }
+    }
+  }
+
+  return {
+    collect: (signal, isForced = false) =>
+      lock.run(ONE, async () => {
+        await readEvents(signal)
+        await redeemWorth(isForced, signal)
+        await settleAll(isForced, signal)
+        await readEvents(signal)
+      }),
+    redeemAll: (signal) => lock.run(ONE, () => redeemWorth(true, signal)),
+    getEarnings: () =>
+      lock.run(ONE, async () => {
+        await readEvents(AbortSignal.timeout(READ_TIMEOUT_MS))
+        await payments.flush()
+        const [epochs, escrowFreeAtto, totals] = await Promise.all([
+          chain.getEpochs(),
+          money.getFreeEscrowAtto(),
+          ledger.getTotals(),
+        ])
+        const storing = { settledAtto: totals.settledAtto, waitingAtto: 0n, orders: 0 }
+        for await (const orderId of listOpen()) {
+          const order = await refreshOrder(orderId)
+          if (!order) continue
+          storing.waitingAtto += incomeUntil(order, epochs.current)
+          storing.orders++
+        }
+        const reading = { redeemedAtto: totals.redeemedAtto, heldAtto: 0n, vouchers: 0 }
+        for await (const row of listVouchers()) {
+          if (!isRedeemable(row)) continue
+          reading.heldAtto += worthOf(row)
+          reading.vouchers++
+        }
+        return { storing, reading, escrowFreeAtto, block: totals.mark?.block ?? 0 }
+      }),
+  }
+}
+
+/** What the epochs of an order before `epoch` bring that are not paid out. */
+function incomeUntil({ segments, settledTo, end }: OrderInfo, epoch: bigint): bigint {
+  return segments.reduce((sum, { from, incomePerEpochAtto }, i) => {
+    const first = from > settledTo ? from : settledTo
+    const last = earlierOf(earlierOf(segments[i + 1]?.from ?? end, end), epoch)
+    return last > first ? sum + incomePerEpochAtto * (last - first) : sum
+  }, 0n)
+}
+
+function worthOf({ bytesRead, bytesPaid, priceAttoPerByte }: VoucherRow): bigint {
+  return (bytesRead - bytesPaid) * priceAttoPerByte
+}
+
+function earlierOf(a: bigint, b: bigint): bigint {
+  return a < b ? a : b
+}
