@@ -6,10 +6,10 @@ import {
   equalBytes,
   isSameCommitment,
   MAX_SET_CHANGES,
-  MemoError,
   type MoneyContracts,
   ordersVerifierOf,
   type ProviderClient,
+  RemoteError,
   type SetPiece,
   type SetTree,
   type Signer,
@@ -43,12 +43,20 @@ const MISMATCH = 'CommitmentMismatchError'
  */
 export async function commitSet(work: CommitWork): Promise<void> {
   if (work.set.pending() === 0 && !work.set.offer) return
+  const { set, store, orderId } = work
+  const isOld = set.offer !== undefined
   try {
     await agree(work)
   } catch (thrown) {
-    if (!(thrown instanceof MemoError) || thrown.name !== MISMATCH) throw thrown
-    await reconcileSet(work)
-    if (work.set.pending() > 0) await agree(work)
+    if (!(thrown instanceof RemoteError) || thrown.blame !== 'user') throw thrown
+    // Refused, so the provider has not signed it, and another may be signed under its number.
+    if (thrown.name === MISMATCH) await reconcileSet(work)
+    else {
+      await store.dropOffer(orderId)
+      set.setOffer(undefined)
+      if (!isOld) throw thrown
+    }
+    if (set.pending() > 0) await agree(work)
   }
 }
 

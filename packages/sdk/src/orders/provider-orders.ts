@@ -68,6 +68,8 @@ type Wish = 'room' | 'renewal'
 /** Turns in which a piece looks for room: others may take what was made for it. */
 const MAX_TURNS = 8
 const NONCE_BYTES = 8
+/** Providers sign nothing that may be submitted later than this (`spec/provider.md` 14). */
+const MAX_SUBMIT_SECONDS = 600
 /** How long a quote is believed; the chain refuses what is signed for another price than was meant. */
 const QUOTE_MS = 60_000
 
@@ -132,7 +134,7 @@ export function createProviderOrders(shared: OrderShared, provider: Address, sav
     const { record, plan, ended } = await planOf(wish, quote, epochs)
     try {
       if (!plan || (record && record.sizeBytes === plan.sizeBytes && record.end === plan.end)) return
-      const submitBy = BigInt(Math.max(block.timestamp, Math.floor(clock.nowMs() / 1_000)) + policy.submitWithinSeconds)
+      const submitBy = submitByOf(block.timestamp, Math.floor(clock.nowMs() / 1_000), policy)
       const priced = { sizeBytes: BigInt(plan.sizeBytes), priceAttoPerGiBSecond: quote.priceAttoPerGiBSecond }
       const common = { ...priced, end: plan.end, submitBy }
       const signed = record ? await amending(record, common) : await opening({ ...common, start: plan.start })
@@ -263,6 +265,12 @@ export function createProviderOrders(shared: OrderShared, provider: Address, sav
       pending = record
     },
   }
+}
+
+/** A chain's time may run ahead of the clock, by which providers reckon; they sign for ten minutes at the most. */
+function submitByOf(blockSeconds: number, nowSeconds: number, { submitWithinSeconds }: OrderPolicy): bigint {
+  const wanted = Math.max(blockSeconds, nowSeconds) + submitWithinSeconds
+  return BigInt(Math.min(wanted, nowSeconds + MAX_SUBMIT_SECONDS))
 }
 
 /** Whether it can still be amended: it is not over by the next epoch. */

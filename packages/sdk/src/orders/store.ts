@@ -116,7 +116,7 @@ export function createOrderStore(store: IndexStore): OrderStore {
   const piecesOf = async function* (orderId: bigint): AsyncGenerator<SetPiece> {
     const prefix = `${keyOf('piece', orderId)}/`
     for await (const { key, value } of listAll(prefix)) {
-      const root = findBytesFromHex(key.slice(prefix.length), 32)
+      const root = findBytesFromHex(`0x${key.slice(prefix.length)}`, 32)
       if (root) yield { root, sizeBytes: Number(new DataView(value.buffer, value.byteOffset).getBigUint64(0)) }
     }
   }

@@ -16,6 +16,7 @@ import {
   didRecordOf,
   type MemoryNetwork,
   type ScriptedChain,
+  type SeededRandomness,
   TEST_NETWORK,
   type VirtualTime,
 } from '@memo/core/testing'
@@ -40,6 +41,7 @@ export type World = {
   readonly owner: ReturnType<typeof testKey>
   readonly storage: Storage
   readonly transport: Transport
+  readonly random: SeededRandomness
   open(options?: Partial<StorageOptions>, key?: ReturnType<typeof testKey>): Storage
   kill(endpoint: string): void
   put(source: ByteSource, options?: Partial<PutOptions>): ReturnType<Storage['put']>
@@ -69,7 +71,7 @@ export function createWorld(
     const { signer } = testKey(`provider ${i}`)
     const endpoint = `http://provider-${i}`
     chain.setAccount({ address: signer.address, role: 'provider', endpoint })
-    const provider = createWireProvider({ network: TEST_NETWORK, signer, clock })
+    const provider = createWireProvider({ network: TEST_NETWORK, signer, clock, chain })
     network.listen(endpoint, provider.handler)
     return Object.assign(provider, { address: signer.address, endpoint })
   })
@@ -113,6 +115,7 @@ export function createWorld(
     owner,
     storage,
     transport,
+    random,
     open,
     kill: (endpoint) => network.setLink('*', endpoint, { state: 'refused' }),
     put: async (source, more) => await time.run(storage.put(source, { ...putOptions(did, owner), ...more })),
