@@ -60,6 +60,13 @@ export {
   runDeploy,
 } from './deploy/run.ts'
 export { didFromId, idFromDid } from './did-id.ts'
+export {
+  type IncomeEvent,
+  type IncomeMark,
+  type IncomeStretch,
+  isIncomeMarkStanding,
+  readProviderIncome,
+} from './events/provider-income.ts'
 export { RewindTooDeep, type WatchEventsOptions, type WatchedLog, watchEvents } from './events/watch-events.ts'
 export { createMemoChain, type MemoChain } from './memo-chain.ts'
 export { type CheckpointMessage, checkpointDigest } from './messages/checkpoint.ts'

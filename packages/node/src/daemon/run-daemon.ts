@@ -1,5 +1,12 @@
 import { join } from 'node:path'
-import { assertServes, connectNetwork, createCachedChain, type RpcProvider } from '@memo/chain'
+import {
+  accountFromSecretKey,
+  assertServes,
+  connectNetwork,
+  createCachedChain,
+  type MemoChain,
+  type RpcProvider,
+} from '@memo/chain'
 import {
   type Account,
   type Address,
@@ -29,6 +36,7 @@ import type { KeeperLimits } from '../keeper/limits.ts'
 import type { ProviderLimits } from '../provider/limits.ts'
 import { createProvider } from '../provider/provider.ts'
 import type { NodeRole } from '../server/errors.ts'
+import { createProviderMoney } from './provider-money.ts'
 
 export type NodeDaemonOptions = {
   /** Everything that the node keeps; used by one process at a time (`spec/data-directory.md` 1). */
@@ -61,6 +69,8 @@ const WILDCARD_HOSTS: readonly string[] = ['0.0.0.0', '::']
 type Edge = {
   readonly network: Network
   readonly chain: Chain
+  /** The same, uncached and with the node's account. */
+  readonly memo: MemoChain
   readonly clock: Clock
   readonly timers: Timers
   readonly random: Randomness
@@ -89,7 +99,8 @@ export async function runProviderDaemon(options: ProviderDaemonOptions): Promise
       log({ type: 'piece-unreadable', level: 'error', message })
     }
     const pieces = await openFilePieceStore(options.dataDir, { onFault })
-    return createProvider({ ...edge, transport, pieces, limits: options.limits })
+    const money = createProviderMoney(edge.memo, edge.signer.address)
+    return createProvider({ ...edge, transport, pieces, money, limits: options.limits })
   })
 }
 
@@ -139,13 +150,19 @@ async function connect(
   { rpcUrl, rpcProvider, registry, secretKey }: NodeDaemonOptions,
   log: EventSink,
 ): Promise<{ edge: Omit<Edge, 'index'>; account: Account }> {
-  const chain = await connectNetwork({ rpcUrl, registry, provider: rpcProvider })
+  const chain = await connectNetwork({
+    rpcUrl,
+    registry,
+    provider: rpcProvider,
+    account: accountFromSecretKey(secretKey),
+  })
   const signer = createKeySigner(secretKey)
   const account = await assertServes(chain, signer.address, role)
   const clock = createSystemClock()
   const edge = {
     network: chain.network,
     chain: createCachedChain(chain, clock, CHAIN_CACHE_MS),
+    memo: chain,
     clock,
     timers: createSystemTimers(),
     random: createSystemRandomness(),

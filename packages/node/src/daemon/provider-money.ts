@@ -1,0 +1,29 @@
+import {
+  getEscrow,
+  isIncomeMarkStanding,
+  type MemoChain,
+  pinEpoch,
+  readProviderIncome,
+  redeemReads,
+  settleOrder,
+} from '@memo/chain'
+import type { Address } from '@memo/core'
+import type { ProviderMoney } from '../provider/money-port.ts'
+
+/** What a provider does with money, on a real chain; `chain` has its account. */
+export function createProviderMoney({ client, addresses }: MemoChain, self: Address): ProviderMoney {
+  return {
+    stands: (mark) => isIncomeMarkStanding(client, mark),
+    readEvents: (after) => readProviderIncome(client, { addresses, provider: self, after }),
+    async settleOrder(orderId, signal) {
+      await settleOrder(client, { addresses, orderId, signal })
+    },
+    async pinEpoch(signal) {
+      await pinEpoch(client, { addresses, signal })
+    },
+    async redeemReads({ voucher, signature }, signal) {
+      await redeemReads(client, { addresses, voucher, signature, signal })
+    },
+    getFreeEscrowAtto: async () => (await getEscrow(client, { addresses, account: self })).freeAtto,
+  }
+}
