@@ -1,5 +1,5 @@
 /**
- * What each call costs at the worst state that its limits allow , measured anew by the Solidity tests.
+ * What each call costs at the worst state that its limits allow, measured anew by the Solidity tests.
  *
  *     npm run bench:gas
  */
@@ -17,12 +17,7 @@ const contracts = join(import.meta.dirname, '..', '..', 'packages', 'contracts')
 process.exitCode = main()
 
 function main(): number {
-  const args = [
-    '--conditions=source',
-    join(contracts, 'scripts', 'test.ts'),
-    '--match-path',
-    'test/solidity/*Gas.t.sol',
-  ]
+  const args = ['--conditions=source', join(contracts, 'scripts', 'test.ts'), '--gas']
   const { status, stdout } = spawnSync(process.execPath, args, {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],

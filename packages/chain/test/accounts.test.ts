@@ -6,6 +6,7 @@ import {
   ATTOMEMO_PER_MEMO,
   announceWithdrawal,
   ContractRefused,
+  cancelWithdrawal,
   connectNetwork,
   depositPledge,
   ensureFunds,
@@ -24,6 +25,7 @@ import {
   registerUser,
   setEndpoint,
   setLabels,
+  setPayee,
   startExit,
   transferMemo,
   updateOffer,
@@ -142,6 +144,27 @@ test('leaving waits for the lock and then frees the pledge', async () => {
   await network.devnet.mine(6)
   await withdrawPledge(chain.client, { addresses })
   assert.equal(await getMemoBalance(chain.client, self(chain)), 1_000n * ATTOMEMO_PER_MEMO)
+})
+
+test('a pledge is taken out by the payee whom its account named, and goes there', async () => {
+  const node = await network.join(0x1a)
+  const payee = await network.join(0x1b)
+  const { addresses } = node
+  const { address: account } = self(node)
+  const amountAtto = 5n * ATTOMEMO_PER_MEMO
+  await depositPledge(node.client, { addresses, amountAtto })
+  await setPayee(node.client, { addresses, account, payee: self(payee).address })
+  await assert.rejects(announceWithdrawal(node.client, { addresses, amountAtto }), refusedFor('NotPayee'))
+  await announceWithdrawal(payee.client, { addresses, account, amountAtto: 1n })
+  await cancelWithdrawal(payee.client, { addresses, account })
+  assert.equal((await getPledge(node.client, self(node))).announcedAtto, 0n)
+  await assert.rejects(cancelWithdrawal(payee.client, { addresses, account }), refusedFor('NothingAnnounced'))
+  await announceWithdrawal(payee.client, { addresses, account, amountAtto })
+  await network.devnet.increaseTime(3_600)
+  await network.devnet.mine(6)
+  await assert.rejects(withdrawPledge(node.client, { addresses }), refusedFor('NotPayee'))
+  await withdrawPledge(payee.client, { addresses, account })
+  assert.equal(await getMemoBalance(payee.client, self(payee)), 1_005n * ATTOMEMO_PER_MEMO)
 })
 
 test('anyone may pledge for anyone', async () => {

@@ -161,7 +161,8 @@ describe('an order on the chain', () => {
     const { settledTo, lockedAtto, segments } = await getOrder(client, { addresses, orderId: 1n })
     assert.deepEqual([settledTo, lockedAtto, segments.length], [before.end + 2n, 0n, 0])
     const account = before.provider
-    const { freeAtto } = await getEscrow(client, { addresses, account })
+    const { freeAtto, incomeAtto } = await getEscrow(client, { addresses, account })
+    assert.equal(incomeAtto, freeAtto, 'all of it was earned')
     assert.equal(freeAtto, PRICE * 60n * 5n)
     const payee = network.owner.addresses.registry
     await setPayee(provider.client, { addresses, account, payee })

@@ -153,9 +153,9 @@ contract Orders is AccessManaged, EIP712, EpochClock, ICommitments {
         Split memory split = _book.settle(_failed, orderId, settledTo);
         keeperPool[order.group] += split.keepers;
         emit OrderSettled(orderId, settledTo, split.income, split.refund, split.keepers, split.foundation);
-        _release(provider, split.income);
         _release(user, split.refund);
-        _release(FOUNDATION, split.foundation);
+        if (split.income != 0) ESCROW.pay(provider, split.income);
+        if (split.foundation != 0) ESCROW.pay(FOUNDATION, split.foundation);
     }
 
     /// @notice Shares what the keepers of a group have earned equally among those active now. Anyone may call it.
@@ -166,7 +166,7 @@ contract Orders is AccessManaged, EIP712, EpochClock, ICommitments {
         keeperPool[group] -= share * keepers.length;
         emit KeepersPaid(group, keepers.length, share);
         for (uint256 i = 0; i < keepers.length; ++i) {
-            ESCROW.release(keepers[i], share);
+            ESCROW.pay(keepers[i], share);
         }
     }
 

@@ -6,6 +6,7 @@ import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC2
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {ICommitments} from "./interfaces/ICommitments.sol";
+import {IPayees} from "./interfaces/IPayees.sol";
 import {IPledges} from "./interfaces/IPledges.sol";
 import {IRoles} from "./interfaces/IRoles.sol";
 import {Locks} from "./libraries/Locks.sol";
@@ -27,6 +28,9 @@ contract Pledges is IPledges {
     /// @notice Knows for how many bytes a provider answers, whatever it offers by now.
     ICommitments public immutable COMMITMENTS;
 
+    /// @notice Knows who receives what an account takes out: one payee for income and pledge.
+    IPayees public immutable PAYEES;
+
     /// @notice The only one who may slash; the zero address means nobody.
     address public immutable SLASHER;
 
@@ -36,23 +40,33 @@ contract Pledges is IPledges {
     event PledgeDeposited(address indexed account, address indexed payer, uint256 amount, uint256 pledged);
     event WithdrawalAnnounced(address indexed account, uint256 amount, uint256 untilTime, uint256 untilBlock);
     event WithdrawalCancelled(address indexed account);
-    event PledgeWithdrawn(address indexed account, uint256 amount, uint256 pledged);
+    event PledgeWithdrawn(address indexed account, address indexed payee, uint256 amount, uint256 pledged);
     event PledgeSlashed(address indexed account, address indexed beneficiary, uint256 amount, uint256 pledged);
 
     error PledgeNotFree(address account, uint256 amount, uint256 free);
     error NothingAnnounced(address account);
     error LockNotOver(uint256 untilTime, uint256 untilBlock);
     error NotSlasher(address caller);
+    error NotPayee(address caller, address payee);
 
     /// @param token the MEMO token
     /// @param roles the contract that knows who owes what
     /// @param commitments the contract that knows what providers have promised
+    /// @param payees the contract that knows to whom accounts pay out
     /// @param slasher may take pledges; zero for nobody
     /// @param terms_ what must be pledged, and how long a withdrawal waits
-    constructor(IERC20 token, IRoles roles, ICommitments commitments, address slasher, PledgeTerms memory terms_) {
+    constructor(
+        IERC20 token,
+        IRoles roles,
+        ICommitments commitments,
+        IPayees payees,
+        address slasher,
+        PledgeTerms memory terms_
+    ) {
         TOKEN = token;
         ROLES = roles;
         COMMITMENTS = commitments;
+        PAYEES = payees;
         SLASHER = slasher;
         _terms = terms_;
     }
@@ -72,39 +86,48 @@ contract Pledges is IPledges {
         _deposit(account, amount);
     }
 
-    /// @notice Announces to take back what the requirement leaves free. A new announcement replaces the last.
-    function announceWithdrawal(uint256 amount) external {
-        _requireFree(msg.sender, amount);
-        _book.announce(msg.sender, amount);
+    /// @dev The account itself, unless it named another payee: whoever steals the key of a node neither takes its pledge
+    /// nor begins the wait for it anew.
+    modifier onlyPayee(address account) {
+        address payee = PAYEES.payeeOf(account);
+        if (msg.sender != payee) revert NotPayee(msg.sender, payee);
+        _;
+    }
+
+    /// @notice Announces to take back what the requirement leaves free. A new announcement replaces the last. This, and
+    /// what follows, is the payee's alone.
+    function announceWithdrawal(address account, uint256 amount) external onlyPayee(account) {
+        _requireFree(account, amount);
+        _book.announce(account, amount);
         emit WithdrawalAnnounced(
-            msg.sender,
+            account,
             amount,
             block.timestamp + _terms.withdrawal.waitSeconds,
             block.number + _terms.withdrawal.waitBlocks
         );
     }
 
-    function cancelWithdrawal() external {
-        if (_book.pledgeOf[msg.sender].announced == 0) revert NothingAnnounced(msg.sender);
-        _book.forgetAnnouncement(msg.sender);
-        emit WithdrawalCancelled(msg.sender);
+    function cancelWithdrawal(address account) external onlyPayee(account) {
+        if (_book.pledgeOf[account].announced == 0) revert NothingAnnounced(account);
+        _book.forgetAnnouncement(account);
+        emit WithdrawalCancelled(account);
     }
 
-    /// @notice Pays out what was announced, once the lock is over and if it is still free.
-    function withdraw() external {
-        PledgeBook.Pledge memory pledge = _book.pledgeOf[msg.sender];
-        if (pledge.announced == 0) revert NothingAnnounced(msg.sender);
+    /// @notice Pays what was announced to the payee, once the lock is over and if it is still free.
+    function withdraw(address account) external onlyPayee(account) {
+        PledgeBook.Pledge memory pledge = _book.pledgeOf[account];
+        if (pledge.announced == 0) revert NothingAnnounced(account);
         Lock memory lock = _terms.withdrawal;
         if (!lock.isOver(pledge.announcedAt, pledge.announcedBlock)) {
             revert LockNotOver(
                 uint256(pledge.announcedAt) + lock.waitSeconds, uint256(pledge.announcedBlock) + lock.waitBlocks
             );
         }
-        _requireFree(msg.sender, pledge.announced);
-        _book.forgetAnnouncement(msg.sender);
-        _book.decrease(msg.sender, pledge.announced);
-        emit PledgeWithdrawn(msg.sender, pledge.announced, _book.pledgeOf[msg.sender].amount);
-        ROLES.refresh(msg.sender);
+        _requireFree(account, pledge.announced);
+        _book.forgetAnnouncement(account);
+        _book.decrease(account, pledge.announced);
+        emit PledgeWithdrawn(account, msg.sender, pledge.announced, _book.pledgeOf[account].amount);
+        ROLES.refresh(account);
         TOKEN.safeTransfer(msg.sender, pledge.announced);
     }
 

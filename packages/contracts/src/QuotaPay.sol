@@ -35,6 +35,7 @@ contract QuotaPay is EIP712 {
     event Granted(address indexed buyer, uint64 sizeByte, uint64 expire);
     event Cashed(address indexed buyer, address indexed seller, uint256 nonce, uint64 sizeByte, uint256 amount);
     event Ended(address indexed buyer, uint256 amount);
+    event PurchaseUsed(address indexed payer, uint256 nonce);
     event Withdrawn(address indexed account, uint256 amount);
 
     error NotMarket(address caller);
@@ -82,14 +83,16 @@ contract QuotaPay is EIP712 {
         uint256 expected = purchaseNonce[payer];
         if (purchase.nonce != expected) revert StalePurchase(payer, purchase.nonce, expected);
         purchaseNonce[payer] = expected + 1;
+        emit PurchaseUsed(payer, expected);
         bytes32 digest = _hashTypedDataV4(keccak256(abi.encode(PURCHASE, purchase)));
         if (!DidSignatures.isValid(payer, digest, signature)) revert NotSignedBy(payer);
         _buy(payer, purchase.buyer, purchase.sizeByte, amount, expire);
     }
 
     function grant(address buyer, uint64 sizeByte, uint64 expire) external onlyMarket {
-        _book.add(buyer, 0, sizeByte, 0, expire);
-        emit Granted(buyer, sizeByte, expire);
+        _endIfOver(buyer);
+        uint64 until = _book.add(buyer, PayBook.Addition(0, 0, sizeByte, expire, false));
+        emit Granted(buyer, sizeByte, until);
     }
 
     /// @notice Cashes a voucher: what the buyer has used in all under this nonce. Only the seller does, since an older
@@ -133,9 +136,15 @@ contract QuotaPay is EIP712 {
     }
 
     function _buy(address payer, address buyer, uint64 sizeByte, uint256 amount, uint64 expire) private {
-        _book.add(buyer, sizeByte, 0, amount, expire);
-        emit Bought(buyer, payer, sizeByte, amount, expire);
+        _endIfOver(buyer);
+        uint64 until = _book.add(buyer, PayBook.Addition(amount, sizeByte, 0, expire, payer == buyer));
+        emit Bought(buyer, payer, sizeByte, amount, until);
         TOKEN.safeTransferFrom(payer, address(this), amount);
+    }
+
+    /// @dev What has expired is not revived by what is added.
+    function _endIfOver(address buyer) private {
+        if (_book.isOver(buyer)) emit Ended(buyer, _book.end(buyer));
     }
 
     function _isVoucher(address buyer, address seller, uint256 nonce, uint64 sizeByte, bytes calldata signature)

@@ -78,7 +78,7 @@ contract Reads is EIP712 {
         allowance.bytesPaid = bytesRead;
         uint256 amount = uint256(bytesRead - paid) * allowance.priceAttoPerByte;
         emit ReadsPaid(orderId, payer, seq, bytesRead, amount);
-        ESCROW.release(ORDERS.getOrder(orderId).provider, amount);
+        ESCROW.pay(ORDERS.getOrder(orderId).provider, amount);
     }
 
     /// @notice Announces to take back what is not read; the provider can present vouchers until the lock is over.

@@ -111,7 +111,7 @@ contract Roles is AccessManaged, IRoles {
     function finishExit() external {
         Account storage account = _book.get(msg.sender);
         if (account.state != AccountState.Exiting) revert WrongState(msg.sender, account.state);
-        if (!_exitLock.isOver(account.exitAt, account.exitBlock)) {
+        if (!_isExitOver(account)) {
             revert LockNotOver(
                 uint256(account.exitAt) + _exitLock.waitSeconds, uint256(account.exitBlock) + _exitLock.waitBlocks
             );
@@ -119,21 +119,21 @@ contract Roles is AccessManaged, IRoles {
         _setState(account, AccountState.Exited);
     }
 
-    /// @notice Forces an account to leave. Its pledge stays its own.
+    /// @notice Forces an account to leave. Its pledge stays its own, and a lock that runs already is not begun anew:
+    /// whoever could begin it without end would hold the pledge for ever.
     function ban(address owner) external restricted {
         Account storage account = _book.get(owner);
-        if (account.state == AccountState.Exited || account.state == AccountState.Banned) {
-            revert WrongState(owner, account.state);
-        }
-        _leave(account, AccountState.Banned);
+        AccountState state = account.state;
+        if (state == AccountState.Exited || state == AccountState.Banned) revert WrongState(owner, state);
+        bool isRunning = account.exitBlock != 0 && !_isExitOver(account);
+        if (state == AccountState.Exiting || isRunning) _setState(account, AccountState.Banned);
+        else _leave(account, AccountState.Banned);
     }
 
-    /// @notice Lifts a ban; the state follows from the pledge again.
+    /// @notice Lifts a ban before its lock is over; the state follows from the pledge again. Later the pledge is free.
     function unban(address owner) external restricted {
         Account storage account = _book.get(owner);
-        if (account.state != AccountState.Banned) revert WrongState(owner, account.state);
-        account.exitAt = 0;
-        account.exitBlock = 0;
+        if (account.state != AccountState.Banned || _isExitOver(account)) revert WrongState(owner, account.state);
         _setState(account, AccountState.Registered);
         _refresh(account);
     }
@@ -148,8 +148,7 @@ contract Roles is AccessManaged, IRoles {
         if (_book.indexOf[owner] == 0) return (Role.None, 0, true);
         Account storage account = _book.get(owner);
         AccountState state = account.state;
-        released = state == AccountState.Exited
-            || (state == AccountState.Banned && _exitLock.isOver(account.exitAt, account.exitBlock));
+        released = state == AccountState.Exited || (state == AccountState.Banned && _isExitOver(account));
         return (account.role, account.offer.capacityBytes, released);
     }
 
@@ -227,6 +226,10 @@ contract Roles is AccessManaged, IRoles {
         emit OfferSet(
             account.owner, offer.capacityBytes, offer.storagePriceAttoPerGiBSecond, offer.retrievalPriceAttoPerByte
         );
+    }
+
+    function _isExitOver(Account storage account) private view returns (bool) {
+        return _exitLock.isOver(account.exitAt, account.exitBlock);
     }
 
     function _leave(Account storage account, AccountState state) private {

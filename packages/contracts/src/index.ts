@@ -82,4 +82,4 @@ export {
 } from './generated/timelock.ts'
 
 /** The version of the set of contracts in this package; the registry on chain carries the same number. */
-export const CONTRACTS_VERSION = 2
+export const CONTRACTS_VERSION = 3

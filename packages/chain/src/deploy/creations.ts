@@ -96,7 +96,7 @@ function createRoles(
       data: encodeDeployData({
         abi: pledgesAbi,
         bytecode: pledgesBytecode,
-        args: [at.memoToken, at.roles, at.orders, slasher, pledge],
+        args: [at.memoToken, at.roles, at.orders, at.escrow, slasher, pledge],
       }),
       deployedBytecode: pledgesDeployedBytecode,
       immutables: pledgesImmutables,

@@ -8,18 +8,24 @@ import { callView } from './call.ts'
 type Common = { readonly addresses: Addresses }
 
 /** What an account has in escrow, and who receives what it withdraws. `spec/orders.md` 1 and 3 */
-export type EscrowInfo = { readonly freeAtto: bigint; readonly payee: Address }
+export type EscrowInfo = {
+  readonly freeAtto: bigint
+  /** What of it was earned: it cannot be locked while another is the payee. */
+  readonly incomeAtto: bigint
+  readonly payee: Address
+}
 
 export async function getEscrow(
   client: ChainClient,
   { addresses, account }: Common & { readonly account: Address },
 ): Promise<EscrowInfo> {
   const contract = { address: addresses.escrow, abi: escrowAbi, args: [account] } as const
-  const [freeAtto, payee] = await Promise.all([
+  const [freeAtto, incomeAtto, payee] = await Promise.all([
     callView(client, { ...contract, functionName: 'balanceOf' }),
+    callView(client, { ...contract, functionName: 'incomeOf' }),
     callView(client, { ...contract, functionName: 'payeeOf' }),
   ])
-  return { freeAtto, payee: payee.toLowerCase() as Address }
+  return { freeAtto, incomeAtto, payee: payee.toLowerCase() as Address }
 }
 
 /** The order with this number. Errors: `ContractRefused` with reason `UnknownOrder`. */

@@ -18,18 +18,38 @@ library PayBook {
     error QuotaExceeded(address buyer, uint64 sizeByte, uint256 available);
     error NotExpired(address buyer, uint64 expire);
 
-    /// @notice Adds what was bought or granted; what has expired before becomes withdrawable first.
-    function add(Book storage self, address buyer, uint64 paidByte, uint64 freeByte, uint256 amount, uint64 expire)
-        internal
-    {
-        if (paidByte == 0 && freeByte == 0) revert AmountMissing();
+    /// @notice What others add to a buyer's quota renews it from this part of it on.
+    uint256 internal constant RENEWING_PART = 10;
+
+    /// @notice What somebody adds to a buyer's quota.
+    struct Addition {
+        uint256 amount;
+        uint64 paidByte;
+        uint64 freeByte;
+        uint64 expire;
+        bool isOwn;
+    }
+
+    /// @notice Adds what was bought or granted to what has not expired, and renews it all; but a trifle from others
+    /// expires with the rest, or anyone could hold a buyer's money back for ever.
+    /// @return expire when all of it expires
+    function add(Book storage self, address buyer, Addition memory more) internal returns (uint64 expire) {
+        uint256 added = uint256(more.paidByte) + more.freeByte;
+        if (added == 0) revert AmountMissing();
         PayInfo storage info = self.infoOf[buyer];
-        if (info.expire != 0 && info.expire < block.timestamp) end(self, buyer);
-        info.sizeByte += paidByte;
-        info.freeByte += freeByte;
-        info.balance += amount;
-        info.expire = expire;
-        self.total += amount;
+        uint256 present = uint256(info.sizeByte) + info.freeByte;
+        if (more.isOwn || info.expire == 0 || added * RENEWING_PART >= present) info.expire = more.expire;
+        info.sizeByte += more.paidByte;
+        info.freeByte += more.freeByte;
+        info.balance += more.amount;
+        self.total += more.amount;
+        return info.expire;
+    }
+
+    /// @notice Whether a buyer's quota has expired and waits for its end.
+    function isOver(Book storage self, address buyer) internal view returns (bool) {
+        uint64 expire = self.infoOf[buyer].expire;
+        return expire != 0 && expire < block.timestamp;
     }
 
     /// @notice Uses `sizeByte` up: what was granted first, then what was paid for at its average price, rounded down.
@@ -55,7 +75,7 @@ library PayBook {
     /// @notice Ends expired quota: its vouchers are void, what is left of the money is the buyer's.
     function end(Book storage self, address buyer) internal returns (uint256 amount) {
         PayInfo storage info = self.infoOf[buyer];
-        if (info.expire == 0 || info.expire >= block.timestamp) revert NotExpired(buyer, info.expire);
+        if (!isOver(self, buyer)) revert NotExpired(buyer, info.expire);
         amount = info.balance;
         self.withdrawableOf[buyer] += amount;
         self.infoOf[buyer] = PayInfo(info.nonce + 1, 0, 0, 0, 0);

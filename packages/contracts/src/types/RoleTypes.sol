@@ -34,7 +34,8 @@ struct Contact {
     string region;
 }
 
-/// @notice One registered account. `index` starts at 1; `exitAt` and `exitBlock` are 0 unless it leaves.
+/// @notice One registered account. `index` starts at 1; `exitAt` and `exitBlock` say when it last
+/// began to leave, 0 where it never did.
 struct Account {
     address owner;
     uint32 index;

@@ -61,6 +61,8 @@ contract EscrowTest is Network {
         escrow.lock(alice, 1);
         vm.expectRevert(abi.encodeWithSelector(Escrow.NotOperator.selector, address(this)));
         escrow.release(address(this), 1);
+        vm.expectRevert(abi.encodeWithSelector(Escrow.NotOperator.selector, address(this)));
+        escrow.pay(address(this), 1);
     }
 
     function test_neither_operator_gives_out_what_the_other_locked() public {
@@ -70,6 +72,9 @@ contract EscrowTest is Network {
         vm.expectRevert();
         vm.prank(address(reads));
         escrow.release(address(0xbad), 1);
+        vm.expectRevert();
+        vm.prank(address(reads));
+        escrow.pay(address(0xbad), 1);
         vm.prank(address(orders));
         escrow.release(address(0xb0b), 7);
         equal(escrow.balanceOf(address(0xb0b)), 7, "released by who locked");
@@ -97,6 +102,48 @@ contract EscrowTest is Network {
         vm.prank(cold);
         escrow.setPayee(alice, alice);
         equal(escrow.payeeOf(alice), alice, "given back");
+    }
+
+    function test_income_is_locked_last_and_withdrawn_first_and_needs_its_payee() public {
+        escrow.deposit(address(this), 100);
+        vm.prank(address(orders));
+        escrow.lock(address(this), 100);
+        escrow.deposit(alice, 10);
+        vm.prank(address(orders));
+        escrow.pay(alice, 20);
+        vm.prank(address(reads));
+        escrow.lock(alice, 12);
+        equal(escrow.incomeOf(alice), 18, "what was deposited is locked first");
+        vm.prank(alice);
+        escrow.setPayee(alice, address(0xc01d));
+        _expectLockRefused(1, 0);
+        escrow.deposit(alice, 5);
+        vm.prank(alice);
+        escrow.withdraw(alice, 7);
+        equal(escrow.incomeOf(alice), 11, "income is withdrawn first");
+        _expectLockRefused(6, 5);
+        vm.prank(address(reads));
+        escrow.lock(alice, 5);
+        vm.prank(address(orders));
+        escrow.release(alice, 3);
+        vm.prank(address(reads));
+        escrow.lock(alice, 3);
+        equal(escrow.balanceOf(alice), 11, "what comes back unspent is no income");
+        vm.prank(alice);
+        escrow.withdraw(alice, 11);
+        equal(escrow.incomeOf(alice), 0, "all of it");
+    }
+
+    function test_amounts_fit_their_place() public {
+        uint256 tooLarge = uint256(type(uint128).max) + 1;
+        vm.expectRevert(abi.encodeWithSelector(Escrow.AmountTooLarge.selector, tooLarge, type(uint128).max));
+        escrow.deposit(alice, tooLarge);
+    }
+
+    function _expectLockRefused(uint256 amount, uint256 most) private {
+        vm.expectRevert(abi.encodeWithSelector(Escrow.EscrowTooSmall.selector, alice, amount, most));
+        vm.prank(address(reads));
+        escrow.lock(alice, amount);
     }
 
     function test_a_token_that_calls_back_takes_no_more_than_its_due() public {

@@ -45,6 +45,33 @@ contract OrderAttacksTest is OrderNetwork {
         orders.open(order, a, a);
     }
 
+    function test_a_stolen_key_of_a_node_spends_none_of_its_income() public {
+        uint64 id = open(GIB, 101, 102);
+        vm.prank(provider);
+        escrow.setPayee(provider, address(0xc01d));
+        escrow.deposit(provider, 5);
+        closeEpochsBefore(103);
+        settleAll(id);
+        uint256 income = escrow.balanceOf(provider) - 5;
+        check(income > 5, "there is something to steal");
+        // The thief has an order of his own whose provider, himself, sells reads.
+        address thief = vm.addr(PROVIDER_KEY + 1);
+        joinProvider(thief);
+        uint64 start = orders.currentEpoch() + 1;
+        OrderTerms memory order =
+            OrderTerms(user, thief, nonces++, GIB, PRICE, start, start + 5, uint64(vm.getBlockTimestamp()));
+        uint64 bait = orders.open(order, signOrder(USER_KEY, order), signOrder(PROVIDER_KEY + 1, order));
+        vm.expectRevert();
+        vm.prank(provider);
+        reads.allow(bait, 2, type(uint128).max);
+        vm.prank(provider);
+        reads.allow(bait, 1, type(uint128).max);
+        equal(escrow.balanceOf(provider), income + 1, "what was deposited can be spent, what was earned cannot");
+        vm.prank(provider);
+        escrow.withdraw(provider, income);
+        equal(token.balanceOf(address(0xc01d)), income, "and goes to the payee alone");
+    }
+
     function test_a_signature_of_another_message_type_is_refused() public {
         uint64 id = open(GIB, 101, 111);
         AmendmentTerms memory change = amendment(id, 2 * GIB, 111);

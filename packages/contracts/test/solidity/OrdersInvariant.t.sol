@@ -12,6 +12,8 @@ import {OrderNetwork} from "./support/OrderNetwork.sol";
 contract OrdersInvariantTest is OrderNetwork {
     uint256 private constant MAX_ORDERS = 12;
 
+    address private constant COLD = address(0xc01d);
+
     address private otherUser;
     address private otherProvider;
     mapping(uint64 orderId => uint256 amount) private signedAway;
@@ -38,7 +40,7 @@ contract OrdersInvariantTest is OrderNetwork {
     }
 
     function targetSelectors() external view returns (FuzzSelector[] memory targets) {
-        bytes4[] memory selectors = new bytes4[](13);
+        bytes4[] memory selectors = new bytes4[](15);
         selectors[0] = this.doOpen.selector;
         selectors[1] = this.doAmend.selector;
         selectors[2] = this.doShrink.selector;
@@ -52,6 +54,8 @@ contract OrdersInvariantTest is OrderNetwork {
         selectors[10] = this.doDeposit.selector;
         selectors[11] = this.doPause.selector;
         selectors[12] = this.doWait.selector;
+        selectors[13] = this.doSetPayee.selector;
+        selectors[14] = this.doAllowByNode.selector;
         targets = new FuzzSelector[](1);
         targets[0] = FuzzSelector(address(this), selectors);
     }
@@ -115,6 +119,24 @@ contract OrdersInvariantTest is OrderNetwork {
         reads.allow(id, size, 4);
     }
 
+    /// @dev A node buys reads under any order with what it has.
+    function doAllowByNode(uint256 which, uint256 who, uint64 size) external {
+        (uint64 id,) = _pick(which);
+        address node = who % 2 == 0 ? provider : otherProvider;
+        uint256 income = escrow.incomeOf(node);
+        vm.prank(node);
+        reads.allow(id, size, 4);
+        if (escrow.payeeOf(node) != node && escrow.incomeOf(node) != income) {
+            broken = "income was spent without its payee";
+        }
+    }
+
+    function doSetPayee(uint256 who, bool cold) external {
+        address account = _accounts()[who % 6];
+        vm.prank(escrow.payeeOf(account));
+        escrow.setPayee(account, cold ? COLD : account);
+    }
+
     function doRedeem(uint256 which, uint256 who, uint32 size) external {
         (uint64 id,) = _pick(which);
         uint256 key = USER_KEY + who % 2;
@@ -164,6 +186,7 @@ contract OrdersInvariantTest is OrderNetwork {
         address[6] memory accounts = _accounts();
         for (uint256 i = 0; i < accounts.length; ++i) {
             free += escrow.balanceOf(accounts[i]);
+            check(escrow.incomeOf(accounts[i]) <= escrow.balanceOf(accounts[i]), "income is part of what is free");
         }
         equal(escrow.totalFree(), free, "the total is the sum over accounts");
         uint256 locked = escrow.lockedBy(address(orders)) + escrow.lockedBy(address(reads));
@@ -203,7 +226,7 @@ contract OrdersInvariantTest is OrderNetwork {
     function _what_reads_lock_is_what_their_allowances_leave() private view {
         uint256 locked;
         for (uint64 id = 1; id <= orders.orderCount(); ++id) {
-            locked += _left(id, user) + _left(id, otherUser);
+            locked += _left(id, user) + _left(id, otherUser) + _left(id, provider) + _left(id, otherProvider);
         }
         equal(escrow.lockedBy(address(reads)), locked, "the sum of what is left");
     }

@@ -47,41 +47,41 @@ contract PledgesTest is Network {
         pledges.deposit(alice, BASE + RATE_PER_GIB + 5);
         vm.expectRevert(abi.encodeWithSelector(Pledges.PledgeNotFree.selector, alice, 6, 5));
         vm.prank(alice);
-        pledges.announceWithdrawal(6);
+        pledges.announceWithdrawal(alice, 6);
         vm.prank(alice);
-        pledges.announceWithdrawal(5);
+        pledges.announceWithdrawal(alice, 5);
     }
 
     function test_a_withdrawal_waits_for_seconds_and_blocks() public {
         pledges.deposit(alice, 5);
         vm.prank(alice);
-        pledges.announceWithdrawal(5);
+        pledges.announceWithdrawal(alice, 5);
         uint256 untilTime = block.timestamp + LOCK_SECONDS;
         uint256 untilBlock = block.number + LOCK_BLOCKS;
         passTime(LOCK_SECONDS, LOCK_BLOCKS - 1);
         vm.expectRevert(abi.encodeWithSelector(Pledges.LockNotOver.selector, untilTime, untilBlock));
         vm.prank(alice);
-        pledges.withdraw();
+        pledges.withdraw(alice);
         passTime(0, 1);
         vm.prank(alice);
-        pledges.withdraw();
+        pledges.withdraw(alice);
         equal(token.balanceOf(alice), 5, "paid out");
         vm.expectRevert(abi.encodeWithSelector(Pledges.NothingAnnounced.selector, alice));
         vm.prank(alice);
-        pledges.withdraw();
+        pledges.withdraw(alice);
     }
 
     function test_an_old_announcement_does_not_free_what_was_required_since() public {
         pledges.deposit(alice, BASE + RATE_PER_GIB);
         vm.prank(alice);
-        pledges.announceWithdrawal(BASE);
+        pledges.announceWithdrawal(alice, BASE);
         registerProvider(alice, 1);
         passTime(LOCK_SECONDS, LOCK_BLOCKS);
         vm.expectRevert(abi.encodeWithSelector(Pledges.PledgeNotFree.selector, alice, BASE, 0));
         vm.prank(alice);
-        pledges.withdraw();
+        pledges.withdraw(alice);
         vm.prank(alice);
-        pledges.cancelWithdrawal();
+        pledges.cancelWithdrawal(alice);
         equal(pledges.getPledge(alice).announced, 0, "cancelled");
     }
 
@@ -89,22 +89,22 @@ contract PledgesTest is Network {
         registerProvider(alice, 3);
         pledges.deposit(alice, BASE + 3 * RATE_PER_GIB + 1);
         vm.prank(alice);
-        pledges.announceWithdrawal(1);
+        pledges.announceWithdrawal(alice, 1);
         passTime(LOCK_SECONDS, LOCK_BLOCKS);
         vm.prank(alice);
         roles.setOffer(offer(0));
         vm.prank(alice);
-        pledges.withdraw();
+        pledges.withdraw(alice);
         equal(token.balanceOf(alice), 1, "the old announcement gives what it announced, no more");
         vm.prank(alice);
-        pledges.announceWithdrawal(3 * RATE_PER_GIB);
+        pledges.announceWithdrawal(alice, 3 * RATE_PER_GIB);
         vm.expectRevert(
             abi.encodeWithSelector(
                 Pledges.LockNotOver.selector, block.timestamp + LOCK_SECONDS, block.number + LOCK_BLOCKS
             )
         );
         vm.prank(alice);
-        pledges.withdraw();
+        pledges.withdraw(alice);
     }
 
     function test_only_the_slasher_slashes_and_never_more_than_there_is() public {
@@ -118,10 +118,34 @@ contract PledgesTest is Network {
         equal(pledges.slash(alice, 9, address(0xbe)), 0, "nothing left");
     }
 
+    function test_a_pledge_goes_to_the_payee_and_nobody_else_begins_or_ends_its_wait() public {
+        address cold = address(0xc01d);
+        pledges.deposit(alice, 5);
+        vm.prank(alice);
+        escrow.setPayee(alice, cold);
+        bytes memory refused = abi.encodeWithSelector(Pledges.NotPayee.selector, alice, cold);
+        vm.expectRevert(refused);
+        vm.prank(alice);
+        pledges.announceWithdrawal(alice, 5);
+        vm.prank(cold);
+        pledges.announceWithdrawal(alice, 5);
+        passTime(LOCK_SECONDS, LOCK_BLOCKS);
+        vm.expectRevert(refused);
+        vm.prank(alice);
+        pledges.cancelWithdrawal(alice);
+        vm.expectRevert(refused);
+        vm.prank(alice);
+        pledges.withdraw(alice);
+        vm.prank(cold);
+        pledges.withdraw(alice);
+        equal(token.balanceOf(cold), 5, "where the account said");
+        equal(token.balanceOf(alice), 0, "and nowhere else");
+    }
+
     function test_what_was_not_announced_is_not_cancelled() public {
         vm.expectRevert(abi.encodeWithSelector(Pledges.NothingAnnounced.selector, alice));
         vm.prank(alice);
-        pledges.cancelWithdrawal();
+        pledges.cancelWithdrawal(alice);
     }
 
     function test_amounts_are_bounded() public {
@@ -135,7 +159,7 @@ contract PledgesTest is Network {
         pledges.deposit(alice, 1);
         vm.expectRevert(PledgeBook.AmountMissing.selector);
         vm.prank(alice);
-        pledges.announceWithdrawal(0);
+        pledges.announceWithdrawal(alice, 0);
     }
 
     function _permit(uint256 amount, uint256 deadline) private view returns (uint8, bytes32, bytes32) {

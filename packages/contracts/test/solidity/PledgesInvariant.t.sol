@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {Escrow} from "../../src/Escrow.sol";
 import {MemoToken} from "../../src/MemoToken.sol";
 import {Pledges} from "../../src/Pledges.sol";
 import {Roles} from "../../src/Roles.sol";
@@ -16,10 +17,14 @@ contract Actor is Test {
     MemoToken private immutable TOKEN;
     Roles private immutable ROLES;
     Pledges private immutable PLEDGES;
+    Escrow private immutable ESCROW;
     address private immutable SLASHER;
 
-    constructor(MemoToken token, Roles roles, Pledges pledges, address slasher) {
-        (TOKEN, ROLES, PLEDGES, SLASHER) = (token, roles, pledges, slasher);
+    /// @notice What went where it should not, if anything did.
+    string public broken;
+
+    constructor(MemoToken token, Roles roles, Pledges pledges, Escrow escrow, address slasher) {
+        (TOKEN, ROLES, PLEDGES, ESCROW, SLASHER) = (token, roles, pledges, escrow, slasher);
         token.approve(address(pledges), type(uint256).max);
     }
 
@@ -49,13 +54,30 @@ contract Actor is Test {
         uint256 pledged = PLEDGES.pledgeOf(owner);
         // Mostly what is free, sometimes one too much.
         uint256 most = pledged + 1 - Math.min(pledged, PLEDGES.requirementOf(owner));
-        vm.prank(owner);
-        PLEDGES.announceWithdrawal(1 + amount % most);
+        vm.prank(ESCROW.payeeOf(owner));
+        PLEDGES.announceWithdrawal(owner, 1 + amount % most);
     }
 
-    function withdraw(uint256 who) external {
-        vm.prank(accountAt(who));
-        PLEDGES.withdraw();
+    function withdraw(uint256 who, bool byAccount) external {
+        address owner = accountAt(who);
+        address payee = ESCROW.payeeOf(owner);
+        (uint256 before, uint256 pledged) = (TOKEN.balanceOf(payee), PLEDGES.pledgeOf(owner));
+        vm.prank(byAccount ? owner : payee);
+        PLEDGES.withdraw(owner);
+        if (byAccount && payee != owner) broken = "whoever is not the payee withdrew";
+        if (TOKEN.balanceOf(payee) - before != pledged - PLEDGES.pledgeOf(owner)) broken = "paid to somebody else";
+        if (PLEDGES.pledgeOf(owner) < PLEDGES.requirementOf(owner)) broken = "took what is required";
+    }
+
+    function setPayee(uint256 who, uint256 other) external {
+        address owner = accountAt(who);
+        vm.prank(ESCROW.payeeOf(owner));
+        ESCROW.setPayee(owner, other % 2 == 0 ? owner : address(0xc01d));
+    }
+
+    function ban(uint256 who, bool lift) external {
+        if (lift) ROLES.unban(accountAt(who));
+        else ROLES.ban(accountAt(who));
     }
 
     function slash(uint256 who, uint256 amount) external {
@@ -79,7 +101,8 @@ contract PledgesInvariantTest is Network {
 
     function setUp() public override {
         super.setUp();
-        actor = new Actor(token, roles, pledges, SLASHER);
+        actor = new Actor(token, roles, pledges, escrow, SLASHER);
+        governance.grantRole(0, address(actor), 0);
         token.transfer(address(actor), SUPPLY / 2);
     }
 
@@ -95,6 +118,7 @@ contract PledgesInvariantTest is Network {
         }
         equal(pledges.totalPledged(), sum, "the total is the sum over accounts");
         equal(token.balanceOf(address(pledges)), sum, "and what the contract holds");
+        equal(actor.broken(), "", "and goes to its payees alone");
     }
 
     function invariant_active_is_exactly_who_has_pledged_enough() public view {

@@ -147,10 +147,33 @@ contract RolesTest is Network {
         vm.prank(ALICE);
         roles.setOffer(offer(0));
         equal(pledges.pledgeOf(ALICE), BASE + RATE_PER_GIB, "the pledge stays its own");
-        passTime(LOCK_SECONDS, LOCK_BLOCKS);
-        equal(pledges.requirementOf(ALICE), 0, "and is free after the lock");
+        passTime(LOCK_SECONDS - 1, LOCK_BLOCKS);
         roles.unban(ALICE);
         check(account(ALICE).state == AccountState.Active, "back, since the pledge still covers");
+        passTime(1, 0);
+        roles.ban(ALICE);
+        equal(pledges.requirementOf(ALICE), BASE + RATE_PER_GIB, "a ban after that has a lock of its own");
+        passTime(LOCK_SECONDS, LOCK_BLOCKS);
+        equal(pledges.requirementOf(ALICE), 0, "and the pledge is free after the lock");
+    }
+
+    function test_governance_holds_no_pledge_by_banning_and_lifting_in_turns() public {
+        registerProvider(ALICE, 1);
+        pledges.deposit(ALICE, BASE + RATE_PER_GIB);
+        vm.prank(ALICE);
+        roles.startExit();
+        for (uint256 i = 0; i < 5; ++i) {
+            passTime(LOCK_SECONDS / 6, 1);
+            roles.ban(ALICE);
+            roles.unban(ALICE);
+        }
+        roles.ban(ALICE);
+        passTime(LOCK_SECONDS, 0);
+        equal(pledges.requirementOf(ALICE), 0, "the lock of the first exit is over");
+        vm.expectRevert(abi.encodeWithSelector(Roles.WrongState.selector, ALICE, AccountState.Banned));
+        roles.unban(ALICE);
+        vm.prank(ALICE);
+        pledges.announceWithdrawal(ALICE, BASE + RATE_PER_GIB);
     }
 
     function test_a_page_is_bounded_and_complete() public {

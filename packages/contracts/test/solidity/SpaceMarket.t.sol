@@ -14,6 +14,7 @@ import {MarketTerms, PayInfo, Purchase, Quota} from "../../src/types/MarketTypes
 import {Lock} from "../../src/types/RoleTypes.sol";
 import {HostileToken} from "./support/Hostile.sol";
 import {MarketNetwork} from "./support/MarketNetwork.sol";
+import {Vm} from "./support/Test.sol";
 import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 
 contract SpaceMarketTest is MarketNetwork {
@@ -188,6 +189,35 @@ contract SpaceMarketTest is MarketNetwork {
         equal(info.sizeByte, 1, "only what is new");
         equal(info.freeByte, 0, "nothing free");
         equal(spacePay.withdrawableOf(buyer), 1000 * SPACE_PRICE, "the old money is the buyer's");
+    }
+
+    function test_a_byte_that_a_stranger_buys_holds_nobodys_money_back() public {
+        token.transfer(buyer, 1000 * SPACE_PRICE);
+        vm.prank(buyer);
+        token.approve(address(spacePay), type(uint256).max);
+        vm.prank(buyer);
+        market.buySpace(900, 1, buyer);
+        uint64 expire = market.spacePayInfo(buyer).expire;
+        vm.warp(expire - 1);
+        market.buySpace(1, 1, buyer);
+        market.grant(Quota.Space, buyer, 1, "for a trial");
+        equal(market.spacePayInfo(buyer).expire, expire, "a trifle expires with the rest");
+        market.buySpace(91, 1, buyer);
+        equal(market.spacePayInfo(buyer).expire, block.timestamp + 1095 days, "a tenth of what is there renews it");
+        vm.warp(block.timestamp + 1000 days);
+        vm.prank(buyer);
+        market.buySpace(1, 1, buyer);
+        equal(market.spacePayInfo(buyer).expire, block.timestamp + 1095 days, "and so does the buyer, with anything");
+    }
+
+    function test_every_end_of_quota_is_an_event() public {
+        market.buySpace(1000, 1, buyer);
+        vm.warp(block.timestamp + 1095 days + 1);
+        vm.recordLogs();
+        market.buySpace(1, 1, buyer);
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        equal(logs[0].topics[0], QuotaPay.Ended.selector, "what was there has ended");
+        equal(abi.decode(logs[0].data, (uint256)), 1000 * SPACE_PRICE, "with its money");
     }
 
     function test_anyone_may_buy_for_a_did() public {

@@ -11,6 +11,7 @@ import {Reads} from "../../../src/Reads.sol";
 import {Roles} from "../../../src/Roles.sol";
 import {IAccounts} from "../../../src/interfaces/IAccounts.sol";
 import {ICommitments} from "../../../src/interfaces/ICommitments.sol";
+import {IPayees} from "../../../src/interfaces/IPayees.sol";
 import {IOrders} from "../../../src/interfaces/IOrders.sol";
 import {IPledges} from "../../../src/interfaces/IPledges.sol";
 import {IRoles} from "../../../src/interfaces/IRoles.sol";
@@ -57,6 +58,7 @@ abstract contract Network is Test {
             IERC20(address(token)),
             IRoles(address(roles)),
             ICommitments(ordersAddress),
+            IPayees(escrowAddress),
             SLASHER,
             PledgeTerms(BASE, RATE_PER_GIB, KEEPER, lock)
         );
