@@ -1,3 +1,7 @@
+export type { CheckpointChain, CheckpointCost, CheckpointSlot } from './checkpoint/chain.ts'
+export type { CheckpointFault } from './checkpoint/read.ts'
+export { OwnerKeyUnknownError } from './checkpoint/readers.ts'
+export type { CheckpointOptions, CheckpointResult } from './checkpoint/write.ts'
 export type { ChunkOpener, ReaderKeys, StoragePorts, StripeEncoder, StripeOutput } from './context.ts'
 export {
   BrokenLogError,
@@ -39,6 +43,6 @@ export type { PutOptions, PutResult, StageEvent } from './put/options.ts'
 export { TooSlowError } from './put/piece-sender.ts'
 export { CID_PROFILE_KEY, DEFAULT_POLICY } from './put/put.ts'
 export type { ReadOptions } from './read/read.ts'
-export type { RestoredObject } from './read/restore.ts'
+export type { RestoredObject, RestoreOptions, RestoreReport } from './read/restore.ts'
 export type { PieceStatus } from './read/status.ts'
 export { createStorage, type Storage, type StorageOptions } from './storage.ts'

@@ -1,5 +1,6 @@
 import {
   type Address,
+  BadInputError,
   type ByteSource,
   type ByteStream,
   type Chain,
@@ -8,10 +9,14 @@ import {
   type Manifest,
   openChunks,
 } from '@memo/core'
+import type { CheckpointChain } from './checkpoint/chain.ts'
+import { assertNotReserved } from './checkpoint/mark.ts'
+import { type CheckpointOptions, type CheckpointResult, writeCheckpoint } from './checkpoint/write.ts'
 import type { ChunkOpener, ReaderKeys, StorageContext, StoragePorts, StripeEncoder } from './context.ts'
 import { type NodeFault, StorageClosedError } from './errors.ts'
 import type { StorageMemory } from './flow/memory.ts'
 import { createRecycler } from './flow/recycler.ts'
+import { createTurns } from './flow/turns.ts'
 import { createLures } from './index/lures.ts'
 import { findObject, type ListOptions, listObjects, type StoredObject } from './index/objects.ts'
 import { createOwnLogs } from './index/own-log.ts'
@@ -27,7 +32,7 @@ import { createPieceUse } from './put/piece-use.ts'
 import { runPut } from './put/put.ts'
 import { createPartLocator } from './read/locate.ts'
 import { type ReadOptions, readObject } from './read/read.ts'
-import { type RestoredObject, restoreObjects } from './read/restore.ts'
+import { type RestoredObject, type RestoreOptions, restoreObjects } from './read/restore.ts'
 import { type PieceStatus, statusOf } from './read/status.ts'
 
 /** Memory of stripes that is kept for the next ones, where no budget says how much there is: four stripes of 4+2. */
@@ -53,6 +58,8 @@ export type StorageOptions = {
   readonly store?: IndexStore | undefined
   /** Pays for what is stored and read (`createOrders`); opened and closed by the caller. Unpaid where absent. */
   readonly orders?: OrderBook | undefined
+  /** What the chain remembers of logs: for writing checkpoints, and for restoring from them. */
+  readonly checkpoints?: CheckpointChain | undefined
   /** Told of every node that failed, also where somebody else stood in for it. */
   readonly onFault?: ((fault: NodeFault) => void) | undefined
 }
@@ -85,8 +92,15 @@ export type Storage = {
     object: { readonly writer: Address; readonly seq: number },
     options?: CallOptions,
   ): Promise<Removal>
-  /** All objects of a DID that `reader` can open, each with its bytes: from chain, keepers and providers alone. */
-  restore(did: string, options: { readonly reader: ReaderKeys } & CallOptions): AsyncIterable<RestoredObject>
+  /** All objects of a DID that `reader` can open, each with its bytes: from chain, keepers and providers, or without keepers. */
+  restore(did: string, options: RestoreOptions): AsyncIterable<RestoredObject>
+  /** Hands over what waits for keepers in this account's log of a DID. Rejects while too few of them take it. */
+  settle(did: string, options?: CallOptions): Promise<void>
+  /**
+   * Brings the chain's memory of this account's log of a DID up to date (`spec/checkpoint.md` 7); undefined when it is.
+   * Needs `checkpoints`.
+   */
+  writeCheckpoint(did: string, options?: CheckpointOptions): Promise<CheckpointResult | undefined>
   /** Ends what still goes on in the background; calls under way reject. */
   close(): Promise<void>
 }
@@ -132,15 +146,27 @@ export function createStorage(options: StorageOptions): Storage {
   }
   const logs = createOwnLogs(context)
   const locator = createPartLocator(context)
+  const writing = createTurns()
   return {
-    put: async (source, put) => await runPut(context, logs, source, put),
+    async put(source, put) {
+      assertNotReserved(put.metadata)
+      return await runPut(context, logs, source, put)
+    },
     list: (did, list) => listObjects(context, did, list),
     findObject: async (did, cid, reader, call) => await findObject(context, did, cid, { reader, ...call }),
     findPublicObject: async (cid, call) => await findPublicObject(context, cid, call?.signal),
     read: (manifest, read) => readObject(context, locator, manifest, read),
     status: async (manifest, call) => await statusOf(context, locator, manifest, call ?? {}),
     remove: async (did, object, call) => await removeObject(context, logs, did, object, call?.signal),
-    restore: (did, restore) => restoreObjects(context, locator, did, restore),
+    restore: (did, restore) => restoreObjects(context, locator, options.checkpoints, did, restore),
+    async settle(did, call) {
+      await logs.settle(did, call?.signal ? AbortSignal.any([closing.signal, call.signal]) : closing.signal)
+    },
+    async writeCheckpoint(did, checkpoint) {
+      const { checkpoints } = options
+      if (!checkpoints) throw new BadInputError('a checkpoint is asked for where nothing writes it to the chain')
+      return await writing(did, async () => await writeCheckpoint(context, logs, checkpoints, did, checkpoint ?? {}))
+    },
     async close() {
       closing.abort(new StorageClosedError())
       await Promise.allSettled(background)

@@ -9,6 +9,7 @@ import {
   openManifest,
   type SignedEntry,
 } from '@memo/core'
+import { isCheckpoint } from '../checkpoint/mark.ts'
 import type { ReaderKeys, StorageContext } from '../context.ts'
 import { listKeeperHeads, readLog } from './read-log.ts'
 
@@ -52,7 +53,15 @@ export async function* listObjects(
   options: ListOptions = {},
 ): AsyncGenerator<StoredObject> {
   const { reader = context.reader, signal } = options
-  const logs = await readLogs(context, did, options)
+  yield* objectsIn(await readLogs(context, did, options), reader, signal)
+}
+
+/** Live objects of all these logs, oldest first, without checkpoints. */
+export function* objectsIn(
+  logs: readonly (readonly SignedEntry[])[],
+  reader: ReaderKeys | undefined,
+  signal: AbortSignal | undefined,
+): Generator<StoredObject> {
   const deleted = deletedIn(logs)
   const puts = logs
     .flat()
@@ -60,7 +69,8 @@ export async function* listObjects(
     .sort((a, b) => a.entry.time - b.entry.time || a.entry.seq - b.entry.seq)
   for (const signed of puts) {
     signal?.throwIfAborted()
-    yield objectOf(signed, reader)
+    const object = objectOf(signed, reader)
+    if (!isCheckpoint(object.manifest)) yield object
   }
 }
 
@@ -143,7 +153,7 @@ export function keyOf(writer: Address, seq: number): string {
 }
 
 /** Whether the DID let this log's writer write: by a key that may authenticate for it today. */
-async function standingOf(
+export async function standingOf(
   { chain }: Pick<StorageContext, 'chain'>,
   did: string,
   log: readonly SignedEntry[],

@@ -46,7 +46,7 @@ export async function removeObject(
 }
 
 /** The pieces of a part with a receipt. */
-async function listHeld(
+export async function listHeld(
   context: StorageContext,
   did: string,
   partId: Uint8Array,
