@@ -23,10 +23,12 @@ export {
   type GatewayDownload,
   type GatewayDownloadOptions,
   type GatewayObject,
+  type GatewayQuota,
   type GatewayUploadOptions,
 } from './gateway/client.ts'
 export { restrictedDigest } from './gateway/digests.ts'
 export { BadGatewayAnswerError, GatewayError } from './gateway/errors.ts'
+export { type GatewayQuotaKind, VoucherLimitError, type VoucherPolicy } from './gateway/vouchers.ts'
 export type { ListOptions, StoredObject } from './index/objects.ts'
 export type { Removal } from './index/remove.ts'
 export { DEFAULT_LIMITS, type StorageLimits } from './limits.ts'

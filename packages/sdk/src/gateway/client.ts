@@ -12,9 +12,10 @@ import {
 } from '@memo/core'
 import { CidMismatchError } from '../errors.ts'
 import { abortableStream } from '../flow/abortable.ts'
-import { BadGatewayAnswerError, readJson } from './errors.ts'
+import { BadGatewayAnswerError, readBigJson, readJson } from './errors.ts'
 import { multipartForm } from './multipart.ts'
-import { createGatewaySession, type SessionOptions, type SignedFields } from './session.ts'
+import { createGatewaySession, headersOf, type SessionOptions, type SignedFields } from './session.ts'
+import type { GatewayQuotaKind } from './vouchers.ts'
 
 /** An object as a gateway lists it. */
 export type GatewayObject = {
@@ -52,6 +53,24 @@ export type GatewayDownload = {
   readonly body: ByteStream
 }
 
+/** What a DID's owner has of space or traffic, as the gateway says (`spec/gateway.md` 16). */
+export type GatewayQuota = {
+  readonly nonce: bigint
+  readonly balanceAtto: bigint
+  /** Bought and not cashed. */
+  readonly sizeByte: bigint
+  /** Granted and not cashed. */
+  readonly freeByte: bigint
+  /** Seconds since 1970. */
+  readonly expire: bigint
+  /** Used under the nonce. */
+  readonly usedBytes: bigint
+  /** What the best voucher is over. */
+  readonly signedBytes: bigint
+  readonly trialBytes: bigint
+  readonly trialUsedBytes: bigint
+}
+
 type CallOptions = { readonly signal?: AbortSignal | undefined }
 
 /** What an application asks of a gateway (`spec/gateway.md`). Restricted calls take turns. */
@@ -72,6 +91,7 @@ export type GatewayClient = {
   remove(id: number, options?: CallOptions): Promise<void>
   /** What the gateway says of itself and its network. */
   info(options?: CallOptions): Promise<Readonly<Record<string, unknown>>>
+  quota(kind: GatewayQuotaKind, options?: CallOptions): Promise<GatewayQuota>
   /** Pieces of an object by provider. */
   status(cid: string, options?: CallOptions): Promise<unknown>
 }
@@ -106,13 +126,17 @@ export function createGatewayClient(options: GatewayClientOptions): GatewayClien
       if (isStream && !payload) throw new BadInputError('a stream is uploaded with the hash of its bytes as payload')
       const live = signal ?? new AbortController().signal
       const open = () => abortableStream(typeof source === 'function' ? source() : (source as ByteSource), live)
-      const expected = payload ? undefined : await cidOf(open(), cidProfile)
+      const { cid: expected, sizeBytes } = payload
+        ? { cid: undefined, sizeBytes: undefined }
+        : await describe(open(), cidProfile)
       const digest = payload ?? digestFromCid(expected ?? '')
       const build = (fields: SignedFields) => {
         const boundary = `memo-${hex32(random.bytes(BOUNDARY_BYTES))}`
         const texts = { ...fields, name, public: `${isPublic}`, ...(expected ? { payloadHash: 'cid' } : {}) }
         const form = multipartForm(boundary, texts, { name, contentType, bytes: open() })
-        const headers = { 'content-type': form.contentType }
+        // Announced, so that what is too large is refused before it is sent.
+        const length = sizeBytes === undefined ? {} : { 'x-memo-length': `${sizeBytes}` }
+        const headers = { 'content-type': form.contentType, ...length }
         return { method: 'POST', url: `${endpoint}/mefs/`, headers, body: form.body, signal }
       }
       const response = await session.call(build, {
@@ -148,25 +172,25 @@ export function createGatewayClient(options: GatewayClientOptions): GatewayClien
       await readJson(await restricted(`/mefs/delete?id=${id}`, signal), MAX_JSON_BYTES)
     },
     info: async ({ signal } = {}) => await readJson(await session.send(get('/info', signal)), MAX_JSON_BYTES),
+    async quota(kind, { signal } = {}) {
+      return quotaFromJson(await readBigJson(await restricted(`/mefs/${kind}`, signal), MAX_JSON_BYTES))
+    },
     status: async (cid, { signal } = {}) =>
       await readJson(await restricted(`/mefs/status/${canonicalCid(cid)}`, signal), MAX_JSON_BYTES),
   }
 }
 
-/** The fields where they also stand in browsers, whose GET has no body (`spec/login.md` 6). */
-function headersOf(fields: SignedFields): Record<string, string> {
-  return {
-    'x-memo-did': fields.did,
-    'x-memo-token': fields.token,
-    'x-memo-request-id': fields.requestID,
-    'x-memo-signature': fields.signature,
-  }
-}
-
-async function cidOf(stream: ByteStream, profile: CidProfileName): Promise<string> {
+async function describe(
+  stream: ByteStream,
+  profile: CidProfileName,
+): Promise<{ readonly cid: string; readonly sizeBytes: number }> {
   const builder = createCidBuilder(profile)
-  for await (const bytes of stream) builder.update(bytes)
-  return builder.finish()
+  let sizeBytes = 0
+  for await (const bytes of stream) {
+    sizeBytes += bytes.length
+    builder.update(bytes)
+  }
+  return { cid: builder.finish(), sizeBytes }
 }
 
 /** A body that is as long as it was said to be and, where a CID is given, has that CID. */
@@ -197,4 +221,23 @@ function objectFromJson(plain: unknown): GatewayObject {
     throw new BadGatewayAnswerError('a list with a malformed object')
   }
   return { id: ID, name: Name, sizeBytes: Size, cid, isPublic: Public === true, modifiedAt: String(ModTime ?? '') }
+}
+
+function quotaFromJson(plain: Readonly<Record<string, unknown>>): GatewayQuota {
+  const number = (name: string): bigint => {
+    const value = plain[name]
+    if (typeof value !== 'bigint') throw new BadGatewayAnswerError(`a quota without ${name}`)
+    return value
+  }
+  return {
+    nonce: number('Nonce'),
+    balanceAtto: number('Balance'),
+    sizeByte: number('SizeByte'),
+    freeByte: number('FreeByte'),
+    expire: number('Expire'),
+    usedBytes: number('Used'),
+    signedBytes: number('Signed'),
+    trialBytes: number('TrialByte'),
+    trialUsedBytes: number('TrialUsed'),
+  }
 }

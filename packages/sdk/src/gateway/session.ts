@@ -14,7 +14,15 @@ import {
 } from '@memo/core'
 import { createTurns } from '../flow/turns.ts'
 import { restrictedDigest } from './digests.ts'
-import { BadGatewayAnswerError, errorOfGateway, GatewayError, readJson } from './errors.ts'
+import {
+  BadGatewayAnswerError,
+  errorOfGateway,
+  GatewayError,
+  readBigJson,
+  readJson,
+  type WantedVoucher,
+} from './errors.ts'
+import { type SignedVoucher, signVoucher, type VoucherPolicy, voucherRequestFrom } from './vouchers.ts'
 
 /** The fields of a restricted call, as texts (`spec/login.md` 3). */
 export type SignedFields = {
@@ -23,6 +31,9 @@ export type SignedFields = {
   readonly requestID: string
   readonly signature: string
   readonly payload?: string
+  /** A voucher, where the gateway asked for one (`spec/gateway.md` 13). */
+  readonly size?: string
+  readonly sign?: string
 }
 
 export type SessionOptions = {
@@ -34,6 +45,8 @@ export type SessionOptions = {
   readonly signer: Signer
   readonly clock: Clock
   readonly random: Randomness
+  /** Lets the session sign vouchers by itself; without it, what a gateway asks for is an error. */
+  readonly vouchers?: VoucherPolicy | undefined
 }
 
 /** A DID's login at one gateway (`spec/login.md`). */
@@ -43,7 +56,8 @@ export type GatewaySession = {
   send(request: WireRequest): Promise<WireResponse>
   /**
    * Signs a restricted call and sends it; one call at a time, since their numbers must arrive in order. Logs in first
-   * where there is no login, and once more when the gateway has forgotten it. Errors: {@link GatewayError}.
+   * where there is no login, and once more when the gateway has forgotten it; signs a voucher where the gateway asks for
+   * one and `vouchers` allow it. Errors: {@link GatewayError}, VoucherLimitError.
    */
   call(
     build: (fields: SignedFields) => WireRequest,
@@ -53,10 +67,12 @@ export type GatewaySession = {
 
 const TOKEN_BYTES = 32
 const MAX_ANSWER_BYTES = 65_536
+/** Other sessions of the same buyer may use up what a voucher was signed for before this one comes to it. */
+const MAX_VOUCHERS = 3
 const JSON_HEADERS = { 'content-type': 'application/json' }
 
 export function createGatewaySession(options: SessionOptions): GatewaySession {
-  const { endpoint, transport, did, signer, clock, random } = options
+  const { endpoint, transport, did, signer, clock, random, vouchers } = options
   const turn = createTurns()
   let token: Uint8Array | undefined
   let lastTimestamp = 0
@@ -103,28 +119,76 @@ export function createGatewaySession(options: SessionOptions): GatewaySession {
     const fields = { did, token: hexFromBytes(session.token), requestID: `${session.id}`, signature }
     return payload ? { ...fields, payload: hexFromBytes(payload) } : fields
   }
-  const attempt = async (build: (fields: SignedFields) => WireRequest, payload?: Uint8Array, signal?: AbortSignal) => {
-    const request = build(await signed(payload, signal))
+  const attempt = async ({ build, payload, voucher, signal }: Attempt) => {
+    const request = build({ ...(await signed(payload, signal)), ...voucher })
     const id = nextId
     nextId = undefined // unless it is answered, nobody knows whether the number was used up
     const response = await send(request)
     nextId = id === undefined ? undefined : id + 1
     return response
   }
+  /** Once more where the gateway has forgotten the login. */
+  const persist = async (call: Attempt, canRepeat: boolean): Promise<WireResponse> => {
+    try {
+      return await attempt(call)
+    } catch (thrown) {
+      const isForgotten = thrown instanceof GatewayError && thrown.status === 401
+      if (!isForgotten || !canRepeat) throw thrown
+      return await attempt(call)
+    }
+  }
+  const ask = async (path: string, signal: AbortSignal | undefined) => {
+    const build = (fields: SignedFields) => ({
+      method: 'GET',
+      url: `${endpoint}${path}`,
+      headers: headersOf(fields),
+      signal,
+    })
+    return await readBigJson(await persist({ build, signal }, true), MAX_ANSWER_BYTES)
+  }
+  const voucherFor = async (policy: VoucherPolicy, { kind, size }: WantedVoucher, signal: AbortSignal | undefined) => {
+    const request = voucherRequestFrom(kind, await ask(`/mefs/${kind}hash?size=${size}`, signal))
+    const { SizeByte, FreeByte } = await ask(`/mefs/${kind}`, signal)
+    if (typeof SizeByte !== 'bigint' || typeof FreeByte !== 'bigint') throw new BadGatewayAnswerError('no quota')
+    return await signVoucher(policy, policy.signer ?? signer, request, { size, quota: SizeByte + FreeByte })
+  }
   return {
     send,
     login: async (signal) => await turn('', async () => await login(signal)),
     async call(build, { payload, canRepeat = true, signal } = {}) {
       return await turn('', async () => {
-        try {
-          return await attempt(build, payload, signal)
-        } catch (thrown) {
-          const isForgotten = thrown instanceof GatewayError && thrown.status === 401
-          if (!isForgotten || !canRepeat) throw thrown
-          return await attempt(build, payload, signal)
+        let voucher: SignedVoucher | undefined
+        for (let asked = 0; ; asked++) {
+          try {
+            return await persist({ build, payload, voucher, signal }, canRepeat)
+          } catch (thrown) {
+            const wanted = thrown instanceof GatewayError ? thrown.wanted : undefined
+            if (!wanted || !vouchers || !canRepeat || asked === MAX_VOUCHERS) throw thrown
+            voucher = await voucherFor(vouchers, wanted, signal)
+          }
         }
       })
     },
+  }
+}
+
+type Attempt = {
+  readonly build: (fields: SignedFields) => WireRequest
+  readonly payload?: Uint8Array | undefined
+  readonly voucher?: SignedVoucher | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** The fields where they also stand in browsers, whose GET has no body (`spec/login.md` 6). */
+export function headersOf(fields: SignedFields): Record<string, string> {
+  return {
+    'x-memo-did': fields.did,
+    'x-memo-token': fields.token,
+    'x-memo-request-id': fields.requestID,
+    'x-memo-signature': fields.signature,
+    ...(fields.payload === undefined ? {} : { 'x-memo-payload': fields.payload }),
+    ...(fields.size === undefined ? {} : { 'x-memo-size': fields.size }),
+    ...(fields.sign === undefined ? {} : { 'x-memo-sign': fields.sign }),
   }
 }
 
