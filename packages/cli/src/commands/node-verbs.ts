@@ -1,7 +1,9 @@
 import type { Command } from 'commander'
+import type { EarningsOptions } from '../money/earnings.ts'
 import type { NodeKind } from '../nodes/node-config.ts'
 import type { AddVerb, Verb } from '../program.ts'
 import { type CommonOptions, dataDirOf, type NetworkOptions, sizeInBytes, wholeNumber } from '../settings.ts'
+import { userOptions, withExample } from './options.ts'
 
 export type NodeOptions = CommonOptions &
   NetworkOptions & {
@@ -32,6 +34,7 @@ export function addCommands(program: Command, addVerb: AddVerb): void {
       .description(`serve as a ${kind} until stopped`)
       .option('--init', 'set it up first where that is not done')
     addVerb<NodeOptions>(nodeOptions(run, kind), async () => runVerb(kind))
+    if (kind === 'provider') addEarnings(parent, addVerb)
   }
   const chain = program.command('chain').description('the embedded chain of local networks')
   const run = chain
@@ -40,6 +43,16 @@ export function addCommands(program: Command, addVerb: AddVerb): void {
     .option('--host <host>', 'where it listens', '127.0.0.1')
     .option('--port <n>', 'where it listens; 0 takes a free port', wholeNumber('--port', 0, 65_535), 8_545)
   addVerb<CommonOptions & { host: string; port: number }>(run, async () => chainVerb)
+}
+
+function addEarnings(provider: Command, addVerb: AddVerb): void {
+  const command = provider
+    .command('earnings')
+    .description('show what storing and reading have brought, each apart')
+    .option('--settle', 'collect first what is due')
+  addVerb<EarningsOptions>(userOptions(withExample(command, 'memo provider earnings --settle')), async () => {
+    return (await import('../money/earnings.ts')).earnings
+  })
 }
 
 function nodeOptions(command: Command, kind: NodeKind): Command {

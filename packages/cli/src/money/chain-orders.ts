@@ -1,6 +1,6 @@
-import { getOrder, getReadAllowance, type MemoChain, type OrderInfo, type ReadAllowanceInfo } from '@memo/chain'
-import { ordersAbi, readsAbi } from '@memo/contracts'
-import type { Address } from '@memo/core'
+import { getReadAllowance, listOpenedOrders, type MemoChain } from '@memo/chain'
+import { readsAbi } from '@memo/contracts'
+import type { Address, OrderInfo, ReadAllowanceInfo } from '@memo/core'
 import { readEvents } from './events.ts'
 
 /** An order with its number, as the chain has it. */
@@ -9,19 +9,14 @@ export type NumberedOrder = OrderInfo & { readonly orderId: bigint }
 /** An allowance of a payer under an order. */
 export type NumberedAllowance = ReadAllowanceInfo & { readonly orderId: bigint; readonly payer: Address }
 
-/** The orders of a user or of a provider, oldest first; those of long ago too. */
-export async function listOrders(
-  chain: MemoChain,
-  who: { readonly user: Address } | { readonly provider: Address },
-): Promise<NumberedOrder[]> {
+/** The orders of a user, oldest first; those that are over too. */
+export async function listOrders(chain: MemoChain, user: Address): Promise<NumberedOrder[]> {
   const { client, addresses } = chain
-  const contract = { address: addresses.orders, abi: ordersAbi, eventName: 'OrderOpened', args: who } as const
-  const events = await readEvents(chain, async (fromBlock, toBlock) => {
-    return await client.rpc.getContractEvents({ ...contract, fromBlock, toBlock, strict: true })
-  })
-  return await Promise.all(
-    events.map(async ({ args: { orderId } }) => ({ orderId, ...(await getOrder(client, { addresses, orderId })) })),
+  const opened = await listOpenedOrders(client, { addresses, user })
+  const orders = await Promise.all(
+    opened.map(async ({ orderId }) => ({ orderId, order: await chain.findOrder(orderId) })),
   )
+  return orders.flatMap(({ orderId, order }) => (order ? [{ orderId, ...order }] : []))
 }
 
 /** What a payer has locked for reads, under whatever orders. */

@@ -63,7 +63,7 @@ async function readHoldings(chain: MemoChain, account: KnownAccount): Promise<Ho
     getPledge(client, { addresses, address }),
     getQuotaWithdrawable(client, { addresses, kind: 'space', account: address }),
     getQuotaWithdrawable(client, { addresses, kind: 'traffic', account: address }),
-    listOrders(chain, { user: address }),
+    listOrders(chain, address),
     listAllowances(chain, address),
   ])
   return {

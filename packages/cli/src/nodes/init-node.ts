@@ -7,6 +7,7 @@ import {
   devnetParams,
   ensureFunds,
   ensurePledge,
+  getBlock,
   getMemoBalance,
   getPledge,
   getRequirementFor,
@@ -62,6 +63,8 @@ const POLLING_INTERVAL_MS = 100
  */
 export async function initNode(options: InitOptions): Promise<InitResult> {
   const { kind, dataDir, rpcUrl, registry, signal, onStep = () => undefined } = options
+  // Whoever is asked for a password shall not learn afterwards that the chain is down.
+  await getBlock(createChainClient({ rpcUrl }))
   const isLocal = await isLocalNetwork(rpcUrl)
   const keys = await openKeys(dataDir, { ...options, isLocal })
   const secretKey = await loadOrCreateKey(keys)

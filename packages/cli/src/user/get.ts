@@ -8,6 +8,9 @@ import type { Context, Verb } from '../program.ts'
 import { dataDirOf, findProfile, networkOf } from '../settings.ts'
 import { type UserOptions, withAnonymous, withSession } from './open-storage.ts'
 
+/** So much of what goes to stdout waits until it is known to be right, or is more than that. */
+const HELD_BYTES = 4 * 1_048_576
+
 export type GetOptions = UserOptions & { readonly output?: string }
 
 /** `memo get CID [-o FILE]`: your own object with this CID, or a public one. Every byte is checked. */
@@ -17,14 +20,20 @@ export const get: Verb<GetOptions> = async (context, options, [cid = '']) => {
   if (target === '-' && process.stdout.isTTY) {
     throw new UsageError('the bytes of a file would go to the terminal', 'Give -o FILE, or -o - | program.')
   }
-  const isRepeatable = target !== '-'
+  let written = 0
+  const isRepeatable = () => target !== '-' || written === 0
+  const toStdout = async (bytes: ByteStream) => {
+    return await writeToStdout(bytes, (length) => {
+      written += length
+    })
+  }
   await withObject(context, { ...options, isRepeatable }, cid, async (storage, { manifest, did }) => {
     const startedMs = performance.now()
     const bytes = storage.read(manifest, { owner: did, signal: context.runtime.signal })
     const onBytes = (length: number) => {
       context.output.live(`fetched ${formatBytes(length)} of ${formatBytes(manifest.sizeBytes)}`)
     }
-    const sizeBytes = target === '-' ? await writeToStdout(bytes) : await writeToFile(bytes, target, onBytes)
+    const sizeBytes = target === '-' ? await toStdout(bytes) : await writeToFile(bytes, target, onBytes)
     const ms = performance.now() - startedMs
     const { output } = context
     if (target === '-') return
@@ -47,7 +56,7 @@ function isReadable(object: StoredObject | undefined): object is ReadableObject 
  */
 export async function withObject(
   context: Context,
-  options: UserOptions & { readonly isRepeatable?: boolean },
+  options: UserOptions & { readonly isRepeatable?: () => boolean },
   cid: string,
   use: (storage: Storage, object: ReadableObject) => Promise<void>,
 ): Promise<void> {
@@ -59,7 +68,7 @@ export async function withObject(
     try {
       await use(storage, object)
     } catch (thrown) {
-      if (!options.isRepeatable || !(thrown instanceof CidMismatchError)) throw thrown
+      if (!options.isRepeatable?.() || !(thrown instanceof CidMismatchError)) throw thrown
       await usePublic(storage)
     }
   }
@@ -78,12 +87,26 @@ export function notFound(cid: string): NotFoundError {
   })
 }
 
-async function writeToStdout(bytes: ByteStream): Promise<number> {
+/** The first bytes are held back: a small file goes out checked, and a false one is found before anything went out. */
+async function writeToStdout(bytes: ByteStream, onBytes: (length: number) => void): Promise<number> {
   let length = 0
-  for await (const part of bytes) {
-    length += part.length
+  let held: Uint8Array[] | undefined = []
+  const write = async (part: Uint8Array) => {
+    onBytes(part.length)
     if (!process.stdout.write(part)) await once(process.stdout, 'drain')
   }
+  const release = async () => {
+    const parts = held ?? []
+    held = undefined
+    for (const part of parts) await write(part)
+  }
+  for await (const part of bytes) {
+    length += part.length
+    if (held) held.push(part.slice())
+    else await write(part)
+    if (held && length > HELD_BYTES) await release()
+  }
+  await release()
   return length
 }
 

@@ -5,6 +5,7 @@ import {
   connectNetwork,
   createChainClient,
   ensureFunds,
+  getBlock,
   getMemoBalance,
   type MemoChain,
   registerUser,
@@ -44,6 +45,8 @@ export type IdentityOptions = PasswordOptions & {
  */
 export async function createIdentity(options: IdentityOptions): Promise<Identity> {
   const { dataDir, rpcUrl, registry, signal } = options
+  // Whoever is asked for a password shall not learn afterwards that the chain is down.
+  await getBlock(createChainClient({ rpcUrl }))
   const isLocal = await isLocalNetwork(rpcUrl)
   const keys = await openKeys(dataDir, { ...options, isLocal })
   if (!(await keys.list()).includes(USER_KEY)) await keys.save(USER_KEY, new Uint8Array(randomBytes(32)))
