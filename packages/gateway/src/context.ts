@@ -1,6 +1,6 @@
 import type { Address, Chain, RequestVerifier } from '@memo/core'
 import type { MemoDid } from '@memo/did'
-import type { Storage } from '@memo/sdk'
+import type { Orders, Storage } from '@memo/sdk'
 import type { Sessions } from './auth/sessions.ts'
 import type { GatewayEventSink } from './events.ts'
 import type { Cashier } from './quota/cashier.ts'
@@ -14,6 +14,8 @@ export type GatewayContext = {
   readonly sessions: Sessions
   readonly objects: ObjectTable
   readonly storage: Storage
+  /** Pays for what is stored and read; absent where nothing is paid. */
+  readonly orders: Orders | undefined
   readonly chain: Chain
   readonly readiness: Readiness
   readonly quota: Quota

@@ -12,7 +12,14 @@ import {
   type UnitHasher,
 } from '@memo/core'
 import type { MemoDid } from '@memo/did'
-import { type ChunkOpener, createStorage, type StorageLimits, type StorageMemory, type StripeEncoder } from '@memo/sdk'
+import {
+  type ChunkOpener,
+  createStorage,
+  type OrderPolicy,
+  type StorageLimits,
+  type StorageMemory,
+  type StripeEncoder,
+} from '@memo/sdk'
 import type { FastifyInstance } from 'fastify'
 import { createSessions } from './auth/sessions.ts'
 import { createBackground } from './background.ts'
@@ -22,6 +29,7 @@ import type { GatewayEventSink } from './events.ts'
 import { type CashPolicy, createCashier, DEFAULT_CASH_POLICY } from './quota/cashier.ts'
 import { createMarket } from './quota/market.ts'
 import { createQuota, type QuotaLimits } from './quota/quota.ts'
+import { openOrders } from './open-orders.ts'
 import { createReadiness } from './readiness.ts'
 import { restoreTable } from './restore.ts'
 import { createServer } from './server.ts'
@@ -68,6 +76,8 @@ export type GatewayOptions = {
   /** What all uploads and all downloads may hold in memory; they wait for it. */
   readonly memory?: StorageMemory | undefined
   readonly limits?: Partial<StorageLimits> | undefined
+  /** How generously its account pays providers; `false`: not at all, where providers take that. */
+  readonly orders?: Partial<OrderPolicy> | false | undefined
   /** Extra facts for `GET /info`. */
   readonly about?: Readonly<Record<string, unknown>> | undefined
   readonly onEvent?: GatewayEventSink | undefined
@@ -91,10 +101,13 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const ports = { network: chain.network, transport, clock, timers, random, signer, hashUnits }
   const reader = { publicKey: signer.publicKey, secretKey }
   const objects = await openObjectTable(store, secretKey, random)
+  const paying = { ports, chain, contracts: options.contracts, store, log }
+  const orders = options.orders === false ? undefined : openOrders({ ...paying, policy: options.orders })
   const storage = createStorage({
     ports,
     chain,
     reader,
+    orders,
     encode: options.encode,
     openChunks: options.openChunks,
     memory: options.memory,
@@ -141,6 +154,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     sessions: createSessions({ chain, clock, store }),
     objects,
     storage,
+    orders,
     chain,
     readiness: createReadiness(ports, chain, policy, findOwnFault),
     quota,
@@ -168,6 +182,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       isComplete = await objects.isComplete()
       unsettled = new Set(isComplete ? await objects.listUnsettled() : [])
       cashing ??= cashier.run(stopping.signal)
+      orders?.start()
       restoring ??= restore().catch((error: unknown) => {
         log({ type: 'restore-failed', level: 'error', message: `the table of objects is incomplete: ${error}` })
       })
@@ -175,6 +190,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     async stop() {
       stopping.abort()
       await storage.close()
+      await orders?.close()
       await restoring
       await cashing
       await server.close()

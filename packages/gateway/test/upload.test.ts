@@ -36,7 +36,8 @@ describe('an upload', () => {
     assert.deepEqual(listed.Object, listed.Objects)
     const [object, ...others] = listed.Objects as Record<string, unknown>[]
     assert.deepEqual(others, [])
-    const { ID, ModTime, ...rest } = object ?? {}
+    const { ID, ModTime, Expire, ...rest } = object ?? {}
+    assert.ok(Number(Expire) > Date.now() / 1_000 + 86_400, 'paid for more than a day')
     assert.ok(Number.isInteger(ID))
     assert.match(String(ModTime), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
     assert.ok(Math.abs(Date.parse(String(ModTime)) - Date.now()) < 60_000)

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { describe, test } from 'node:test'
-import { DEFAULT_ORDER_POLICY, EscrowTooSmallError, type Manifest } from '@memo/sdk'
+import type { Manifest } from '@memo/core'
+import { DEFAULT_ORDER_POLICY, EscrowTooSmallError } from '@memo/sdk'
 import { createPayer, type Payer, READ_PRICE_ATTO } from './support/payer.ts'
 import { collect, createWorld, putOptions, type World } from './support/world.ts'
 
@@ -173,7 +174,7 @@ describe('sets', () => {
     const { orders } = { orders: lost.orders }
     Object.assign(lost.money, { listOwnOrders: async () => [...payer.money.orders.keys()] })
     Object.assign(lost.money, { findOrder: async (id: bigint) => payer.money.orders.get(id) })
-    await world.run(orders.start())
+    orders.start()
     assert.equal(await world.run(orders.commitSets()), true, JSON.stringify(lost.faults))
     const after = await world.run(orders.status())
     const held = (status: typeof after) => status.orders.map(({ orderId, heldBytes }) => [orderId, heldBytes])
@@ -206,7 +207,7 @@ describe('sets', () => {
     const [orderId, signed] = [...side.commitments.entries()][0]!
     side.commitments.set(orderId, { ...signed, providerSignature: signed.userSignature })
     const { orders } = payer.again()
-    await world.run(orders.start())
+    orders.start()
     assert.equal(await world.run(orders.commitSets()), false)
     const told = payer.faults.find(({ address }) => address === world.providers[0]!.address)
     assert.equal(told?.name, 'BadAnswerError')
@@ -266,7 +267,7 @@ describe('reads that are paid', () => {
     const world = createWorld({ providers: 6 })
     const payer = createPayer(world)
     await put(world, payer)
-    await world.run(payer.orders.start())
+    payer.orders.start()
     const account = payer.orders.reads(1_000)
     const { orders } = await world.run(payer.orders.status())
     for (const { provider, orderId } of orders) account.find(provider, orderId)?.received(900)

@@ -13,7 +13,23 @@ export function healthRoutes(app: FastifyInstance, context: GatewayContext): voi
     if (missing.length === 0) return { status: 'ok', ...(warnings.length > 0 ? { warnings } : {}) }
     return await reply.code(503).header('retry-after', RETRY_AFTER_SECONDS).send({ status: 'unavailable', missing })
   })
-  app.get('/info', async () => ({ account: context.account, policy: context.policy, ...context.about }))
+  app.get('/info', async () => {
+    const paid = await describeOrders(context)
+    return { account: context.account, policy: context.policy, ...context.about, ...(paid ? { orders: paid } : {}) }
+  })
+}
+
+/** What the gateway holds of providers, and what it could still pay; amounts in attomemo. */
+async function describeOrders({ orders }: GatewayContext): Promise<Readonly<Record<string, unknown>> | undefined> {
+  if (!orders) return undefined
+  try {
+    const { orders: all, freeEscrowAtto } = await orders.status()
+    const heldBytes = all.reduce((sum, order) => sum + order.heldBytes, 0)
+    return { count: all.length, heldBytes, freeEscrowAtto: `${freeEscrowAtto}` }
+  } catch (thrown) {
+    if (!(thrown instanceof MemoError)) throw thrown
+    return { error: thrown.message }
+  }
 }
 
 /** What does not keep it from serving, and its operator should know. */

@@ -13,7 +13,8 @@ export function objectRoutes(app: FastifyInstance, context: GatewayContext): voi
     const caller = await authenticate(context, request)
     context.assertRestored(caller.did)
     const objects: unknown[] = []
-    for await (const object of context.objects.list(caller.did)) objects.push(listed(object))
+    for await (const object of context.objects.list(caller.did))
+      objects.push(listed(object, await expiryOf(context, object)))
     return { Address: await masterAddressOf(context, caller.did), Storage: 'mefs', Object: objects, Objects: objects }
   })
 
@@ -53,7 +54,12 @@ async function masterAddressOf(context: GatewayContext, did: string): Promise<st
   return (await context.chain.findDid(did))?.masterAddress ?? ''
 }
 
-function listed({ id, manifest }: StoredObject): unknown {
+/** When the first order ends that pays for its pieces, in unix seconds; 0 where nobody pays, or nothing is known. */
+async function expiryOf({ orders }: GatewayContext, { orderIds }: StoredObject): Promise<number> {
+  return (await orders?.findExpiry(orderIds)) ?? 0
+}
+
+function listed({ id, manifest }: StoredObject, expiry: number): unknown {
   const { name, sizeBytes, cid, createdAt, isPublic, contentKey } = manifest
   return {
     ID: id,
@@ -62,6 +68,7 @@ function listed({ id, manifest }: StoredObject): unknown {
     Cid: cid,
     Mid: cid,
     ModTime: new Date(createdAt * 1000).toISOString(),
+    Expire: expiry,
     Public: isPublic,
     UserDefined: { encryption: contentKey ? 'aes-256-gcm' : 'none', etag: 'cid' },
   }

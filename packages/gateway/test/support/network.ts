@@ -4,6 +4,7 @@ import {
   connectNetwork,
   createCachedChain,
   createChainClient,
+  depositEscrow,
   devnetParams,
   ensurePledge,
   type MemoChain,
@@ -29,6 +30,7 @@ import {
 } from '@memo/platform'
 
 const GENESIS_WEI = 10n ** 22n
+const ESCROW_ATTO = 100n * ATTOMEMO_PER_MEMO
 const PLEDGE_ATTO = 1_000n * ATTOMEMO_PER_MEMO
 const CHAIN_CACHE_MS = 2_000
 const CAPACITY_BYTES = 2 ** 33
@@ -109,6 +111,8 @@ export async function startNetwork(): Promise<TestNetwork> {
   }
   const gateway = await connect(GATEWAY_KEY)
   await registerUser(gateway.client, { addresses: gateway.addresses })
+  const escrow = { addresses: chain.addresses, amountAtto: ESCROW_ATTO, beneficiary: seller }
+  await depositEscrow(chain.client, escrow)
   const providers: TestNode[] = []
   for (const key of providerKeys) providers.push(await join('provider', key))
   const keepers: TestNode[] = []

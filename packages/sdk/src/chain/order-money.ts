@@ -11,6 +11,9 @@ import {
 import { assert, findAddress } from '@memo/core'
 import type { OrderMoney } from '../orders/money.ts'
 
+/** How far back orders are looked for whose book was lost: some months, which are some hundred questions. */
+const LOOK_BACK_BLOCKS = 1_000_000
+
 /** The money of the account with which `chain` was connected; nothing of it is cached. */
 export function createOrderMoney(chain: MemoChain): OrderMoney {
   const { client, addresses } = chain
@@ -31,10 +34,9 @@ export function createOrderMoney(chain: MemoChain): OrderMoney {
       return opened.find((order) => order.nonce === nonce)?.orderId
     },
     async listOwnOrders() {
-      const [opened, { current }] = await Promise.all([
-        listOpenedOrders(client, { addresses, user: account }),
-        chain.getEpochs(),
-      ])
+      const [{ number }, { current }] = await Promise.all([chain.getBlock(), chain.getEpochs()])
+      const fromBlock = BigInt(Math.max(0, number - LOOK_BACK_BLOCKS))
+      const opened = await listOpenedOrders(client, { addresses, user: account, fromBlock })
       const running: bigint[] = []
       for (const { orderId } of opened) {
         const order = await chain.findOrder(orderId)

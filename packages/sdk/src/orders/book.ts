@@ -63,21 +63,26 @@ export type OrdersStatus = {
 
 /** The orders of one account: it opens, grows and renews them, commits sets and pays for reads. */
 export type Orders = OrderBook & {
-  /** Reads the store, takes up what was under way, and looks after the orders from now on. */
-  start(): Promise<void>
+  /** Takes up what was under way, and looks after the orders from now on. */
+  start(): void
   /** Commits all sets that have changed; false where some could not be. */
   commitSets(): Promise<boolean>
   /** Renews what is due, and warns of what cannot be. */
   renewDue(): Promise<void>
   status(): Promise<OrdersStatus>
-  /** When the first of these orders ends, in unix seconds; undefined where one of them is not in the book. */
-  findExpiry(orderIds: readonly number[]): Promise<number | undefined>
+  /**
+   * When the first of these orders ends, in unix seconds. Where one of them is not in the book, or nothing is said, that of all
+   * orders that hold something; undefined where there is none.
+   */
+  findExpiry(orderIds?: readonly number[]): Promise<number | undefined>
   /** Commits what has changed, as far as providers answer, and stops. */
   close(): Promise<void>
 }
 
 /** How long what the chain said of epochs is believed; they last much longer. */
 const EPOCHS_MS = 5_000
+/** An order is forgotten so long after its end: providers keep what was under it for a while. */
+const FORGET_SECONDS = 30 * 86_400
 /** Name of the refusal of a provider that thinks otherwise of an order. */
 const ORDER_REFUSED = 'OrderRefusedError'
 
@@ -144,10 +149,11 @@ export function createOrders(options: OrdersOptions): Orders {
   }
 
   const load = async () => {
-    const state = await store.open()
+    const state = await store.getState()
     for (const record of await store.listOrders()) records.set(record.orderId, record)
     for (const { orderId, ...saved } of await store.listReads()) savedReads.set(orderId, saved)
     if (state === 'new') await adoptOwn()
+    await store.open()
     const newest = [...records.values()].sort((a, b) => Number(a.orderId - b.orderId))
     for (const record of newest) byProvider.set(record.provider, createProviderOrders(shared, record.provider, record))
     for (const change of await store.listChanges()) ordersOf(change.provider).resume(change)
@@ -172,6 +178,16 @@ export function createOrders(options: OrdersOptions): Orders {
     })
     await started
   }
+  const findRecord = (orderId: bigint) => {
+    const known = records.get(orderId)
+    const newest = known && byProvider.get(known.provider)?.order
+    return newest?.orderId === orderId ? newest : known
+  }
+  const listHolding = async () => {
+    const all = listRecords()
+    const held = await Promise.all(all.map(async ({ orderId }) => (await openSet(orderId)).heldBytes()))
+    return all.filter((_, i) => (held[i] ?? 0) > 0)
+  }
   /** All orders that are known, the newest state of each. */
   const listRecords = () => {
     for (const { order } of byProvider.values()) if (order) records.set(order.orderId, order)
@@ -186,8 +202,16 @@ export function createOrders(options: OrdersOptions): Orders {
     onFault,
     follow,
   })
+  /** Orders that ended long ago: what was held under them is gone. */
+  const forgetOver = async ({ current, epochSeconds }: EpochInfo) => {
+    for (const { orderId, end } of listRecords()) {
+      if ((current - end) * epochSeconds < BigInt(FORGET_SECONDS)) continue
+      await store.dropOrder(orderId)
+      for (const known of [records, sets, reads, savedReads]) known.delete(orderId)
+    }
+  }
   const listProviders = () => [...byProvider.values()]
-  const renewals = createRenewals({ ...shared, timers, listProviders, readEpochs })
+  const renewals = createRenewals({ ...shared, timers, ready, listProviders, readEpochs, forgetOver })
 
   /** Commits what can be committed within a few seconds; whether nothing is left. */
   const finish = async (): Promise<boolean> => {
@@ -230,10 +254,7 @@ export function createOrders(options: OrdersOptions): Orders {
   }
 
   return {
-    async start() {
-      await ready()
-      follow(renewals.run())
-    },
+    start: () => follow(renewals.run()),
     ensure: leaseOf,
     async assertSolvent(signal) {
       await ready(signal)
@@ -261,10 +282,7 @@ export function createOrders(options: OrdersOptions): Orders {
       await ready()
       return await committer.commitAll()
     },
-    async renewDue() {
-      await ready()
-      await renewals.renewDue()
-    },
+    renewDue: renewals.renewDue,
     async status() {
       await ready()
       const info = await readEpochs()
@@ -293,11 +311,12 @@ export function createOrders(options: OrdersOptions): Orders {
     },
     async findExpiry(orderIds) {
       await ready()
-      const known = new Map(listRecords().map((record) => [Number(record.orderId), record]))
-      const ends = orderIds.map((id) => known.get(id)?.end)
-      if (ends.length === 0 || ends.some((end) => end === undefined)) return undefined
+      const named = orderIds?.map((id) => findRecord(BigInt(id)))
+      const isKnown = named !== undefined && named.length > 0 && !named.includes(undefined)
+      const paying = isKnown ? named.filter((record) => record !== undefined) : await listHolding()
+      if (paying.length === 0) return undefined
       const info = await getEpochs()
-      const left = Math.min(...ends.map((end) => secondsLeft(end as bigint, info)))
+      const left = Math.min(...paying.map(({ end }) => secondsLeft(end, info)))
       return Math.floor(clock.nowMs() / 1_000) + left
     },
     async close() {

@@ -10,7 +10,7 @@ export type ChangeOutcome = { readonly order: OrderRecord | undefined }
 const DONE_BEFORE: readonly string[] = ['NonceUsed', 'StaleAmendment']
 
 /**
- * Brings a change that a provider has signed onto the chain, once (`spec/sdk.md` 15). It stands in the store before it is
+ * Brings a change that a provider has signed onto the chain, once (`spec/sdk.md` 16). It stands in the store before it is
  * submitted, and leaves it when it is known what became of it. Nonce and number see to it that the contract takes it only
  * once; `submitBy` that it cannot come later. Errors: those of the chain; then the change still stands in the store, unless
  * the contract refused it.

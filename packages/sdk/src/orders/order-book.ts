@@ -10,7 +10,7 @@ export type OrderLease = {
   release(refusal?: unknown): void
 }
 
-/** What a storage asks of whoever pays for it (`spec/sdk.md` 14 to 19). Without one it stores under order 0 and reads unpaid. */
+/** What a storage asks of whoever pays for it (`spec/sdk.md` 15 to 19). Without one it stores under order 0 and reads unpaid. */
 export type OrderBook = {
   /**
    * Room for a piece with a provider; opens or grows an order where there is too little, and waits for that. Errors:

@@ -49,7 +49,7 @@ export function epochCostAtto(sizeBytes: number, priceAttoPerGiBSecond: bigint, 
   return (product + unit - 1n) / unit
 }
 
-/** How big and how long a first order is (`spec/sdk.md` 14). */
+/** How big and how long a first order is (`spec/sdk.md` 15). */
 export function planOpen(view: PlanView, policy: OrderPolicy): OrderPlan | OrderShortfall {
   const start = view.epochs.current + 1n
   const least = roundedUp(view.needBytes)

@@ -11,6 +11,9 @@ export type RenewalsOptions = {
   readonly clock: Clock
   readonly timers: Timers
   readonly money: OrderMoney
+  /** Resolves once the book has read its store. */
+  ready(): Promise<void>
+  forgetOver(epochs: EpochInfo): Promise<void>
   readonly policy: OrderPolicy
   listProviders(): readonly ProviderOrders[]
   openSet(orderId: bigint): Promise<OrderSet>
@@ -64,8 +67,10 @@ export function createRenewals(options: RenewalsOptions): Renewals {
     warnOfEnd(orders, epochs)
   }
   const renewDue = async () => {
+    await options.ready()
     const epochs = await options.readEpochs()
     for (const orders of options.listProviders()) await lookAfter(orders, epochs)
+    await options.forgetOver(epochs)
   }
   return {
     renewDue,

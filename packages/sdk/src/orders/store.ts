@@ -79,8 +79,10 @@ export type OrderStore = {
   putReads(orderId: bigint, reads: ReadsRecord): Promise<void>
   /** Numbers that no order of this account has had. */
   takeNonce(random: () => bigint): Promise<bigint>
-  /** Whether the book was closed in order when it was last used; from now on it is not, until {@link OrderStore.close}. */
-  open(): Promise<'new' | 'closed' | 'interrupted'>
+  /** Whether the book was closed in order when it was last used. */
+  getState(): Promise<'new' | 'closed' | 'interrupted'>
+  /** From now on it is not closed in order, until {@link OrderStore.close}. */
+  open(): Promise<void>
   close(): Promise<void>
 }
 
@@ -185,11 +187,8 @@ export function createOrderStore(store: IndexStore): OrderStore {
       nonce = turn.catch(() => undefined) // whoever asked has the error
       return await turn
     },
-    async open() {
-      const state = await find<'closed' | 'interrupted'>(`${ROOM}state`)
-      await apply({ key: `${ROOM}state`, value: encode('interrupted') })
-      return state ?? 'new'
-    },
+    getState: async () => (await find<'closed' | 'interrupted'>(`${ROOM}state`)) ?? 'new',
+    open: async () => await apply({ key: `${ROOM}state`, value: encode('interrupted') }),
     close: async () => await apply({ key: `${ROOM}state`, value: encode('closed') }),
   }
 }

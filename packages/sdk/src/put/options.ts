@@ -43,6 +43,8 @@ export type PutResult = {
   readonly entryHash: Uint8Array
   readonly manifest: Manifest
   readonly partIds: readonly Uint8Array[]
+  /** Orders that its pieces lie under; empty where nobody pays, absent when the object was there before. */
+  readonly orderIds?: readonly number[] | undefined
   /** Every provider that holds a piece, once. */
   readonly providers: readonly Address[]
   /** Acknowledgements of the entry; none when the object was there before. */

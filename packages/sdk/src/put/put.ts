@@ -274,7 +274,9 @@ function existingResult(did: string, { signed, manifest }: Existing): PutResult 
   const { writer, seq, action } = signed.entry
   const { cid, sizeBytes } = manifest
   const partIds = action.kind === 'put' ? action.partIds : []
-  const base = { cid, sizeBytes, did, writer, seq, entryHash: signed.hash, manifest, partIds }
+  const orders = parts.flatMap((part) => part.placement.pieces.map((piece) => piece.orderId))
+  const orderIds = [...new Set(orders)].filter((orderId) => orderId > 0)
+  const base = { cid, sizeBytes, did, writer, seq, entryHash: signed.hash, manifest, partIds, orderIds }
   return { ...base, providers: [], acks: [], deduplicated: true }
 }
 
