@@ -14,6 +14,7 @@ import {
 } from '@memo/core'
 import { InjectedFaultError, TEST_NETWORK } from '@memo/core/testing'
 import { createLogWriter, createPart, createPerson, loginOf, NOBODY, nowOf, putOf } from './support/entries.ts'
+import { scriptOrder } from './support/orders.ts'
 import { startedKeeper } from './support/started-keeper.ts'
 import { errorName } from './support/world.ts'
 
@@ -284,6 +285,27 @@ describe('a keeper refuses', () => {
       pieces: good.placement.pieces.map((p, i) => (i === 3 ? { ...p, provider: NOBODY } : p)),
     }
     await send({ placement, receipts: dropped })
+    assert.equal((await client.listHeads(alice.did)).length, 1)
+  })
+
+  test('receipts under an order that is with another provider, over, or not on the chain', async () => {
+    const { world, client, holders, alice, log } = await startedKeeper()
+    const [holder, other] = holders as [Signer, Signer]
+    const own = [holder, holder, holder, holder]
+    const old = nowOf(world) + 2 * 86_400
+    const send = async (orderId: number, expiry = old) => {
+      const placed = await createPart(world, alice.did, own, { orderId, expiry })
+      await client.submit({ signed: await log.draft(putOf([placed])), parts: [placed] })
+    }
+    const user = world.user('payer')
+    scriptOrder(world, 7n, { user: user.address, provider: other.address })
+    scriptOrder(world, 8n, { user: user.address, provider: holder.address, end: 3n })
+    await assert.rejects(send(6), refused('ReceiptRefusedError'), 'no such order')
+    await assert.rejects(send(7), refused('ReceiptRefusedError'), 'of another provider')
+    await client.submit(await log.next([await createPart(world, alice.did, own, { orderId: 8, expiry: old })]))
+    world.chain.setEpochs({ current: 3n })
+    await assert.rejects(send(8), refused('ReceiptRefusedError'), 'over')
+    await assert.rejects(send(0), refused('ReceiptRefusedError'), 'without an order, age counts')
     assert.equal((await client.listHeads(alice.did)).length, 1)
   })
 

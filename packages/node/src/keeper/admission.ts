@@ -27,6 +27,7 @@ import {
   type Timers,
 } from '@memo/core'
 import { ForbiddenError } from '../server/errors.ts'
+import type { OrderReader } from '../server/order-reader.ts'
 import { type KeeperLimits, RECEIPT_MARGIN_SECONDS, RECEIPT_USE_SECONDS } from './limits.ts'
 import type { KeeperStore } from './store.ts'
 import type { WriteBudgets } from './write-budget.ts'
@@ -60,6 +61,7 @@ export type BundleOrigin = 'submitted' | 'replicated'
 export type AdmissionOptions = {
   readonly network: Network
   readonly chain: Chain
+  readonly orders: OrderReader
   readonly clock: Clock
   readonly timers: Timers
   readonly store: KeeperStore
@@ -209,13 +211,13 @@ function isBetter(next: PlacedPart, known: PlacedPart): boolean {
   return hexFromBytes(encodePlacedPart(next)) > hexFromBytes(encodePlacedPart(known))
 }
 
-/** Checks the receipts of the parts of one entry, asking the chain once for each provider. */
+/** Checks the receipts of the parts of one entry, asking the chain once for each provider, and for each order. */
 function createReceiptCheck(
   options: AdmissionOptions,
   entry: LogEntry,
   origin: BundleOrigin,
 ): (part: PlacedPart) => Promise<void> {
-  const { network, chain, clock, timers } = options
+  const { network, chain, orders, clock, timers } = options
   const accounts = new Map<Address, Account | undefined>()
   const from = origin === 'submitted' ? Math.floor(clock.nowMs() / 1000) : entry.time
   let checked = 0
@@ -225,12 +227,22 @@ function createReceiptCheck(
     const account = accounts.get(address)
     return account?.role === 'provider' && (origin === 'replicated' || account.state === 'active')
   }
+  /** An order carries a receipt while it runs; of what another keeper took, that it was with this provider. */
+  const findOrderFault = async ({ orderId, provider }: Receipt): Promise<string | undefined> => {
+    if (orderId === 0) return undefined
+    const epoch = origin === 'submitted' ? (await chain.getEpochs()).current : 0n
+    const order = await orders.find(orderId, ({ end }) => end > epoch)
+    if (order?.provider !== provider) return `names order ${orderId}, which is not with its provider`
+    return order.end > epoch ? undefined : `is under order ${orderId}, which is over`
+  }
   const findFault = async (receipt: Receipt): Promise<string | undefined> => {
     if (receipt.expiry <= from + RECEIPT_MARGIN_SECONDS) return 'runs out within the hour'
     const committedAt = receipt.expiry - RECEIPT_LIFE_SECONDS
     const isOld = receipt.orderId === 0 && committedAt < from - RECEIPT_USE_SECONDS
     if (isOld && origin === 'submitted') return 'is older than two days, and its piece may be gone'
     if (!(await isGoodProvider(receipt.provider))) return 'names no active provider'
+    const orderFault = await findOrderFault(receipt)
+    if (orderFault) return orderFault
     if (++checked % CHECKS_PER_TURN === 0) await timers.sleep(0)
     return isReceipt(network, receipt) ? undefined : 'is not signed by the provider that the placement names'
   }

@@ -3,6 +3,7 @@ import { errorResponse } from '@memo/core'
 import { type EventSink, silent } from '../events.ts'
 import { type Background, createBackground } from '../server/background.ts'
 import { NotServingError } from '../server/errors.ts'
+import { createOrderReader } from '../server/order-reader.ts'
 import { createRouter, type Router } from '../server/router.ts'
 import { createIntake } from './intake.ts'
 import { KEEPER_LIMITS, type KeeperLimits } from './limits.ts'
@@ -68,7 +69,9 @@ async function open(
   const { network, chain, clock, timers, random, signer, index } = options
   const ports = { ...options, signer: undefined }
   const store = await openKeeperStore({ network, index })
-  const intake = createIntake({ network, chain, clock, timers, store, budgets: createWriteBudgets(clock), limits })
+  const orders = createOrderReader({ chain, clock, ttlMs: limits.orderCacheMs })
+  const budgets = createWriteBudgets(clock)
+  const intake = createIntake({ network, chain, orders, clock, timers, store, budgets, limits })
   const prober = createProber({ ports, chain, probeTimeoutMs: limits.probeTimeoutMs, log })
   const nowMs = () => clock.nowMs()
   const routes = createKeeperRoutes({ chain, timers, random, signer, store, intake, prober, limits, nowMs })

@@ -10,6 +10,8 @@ export type KeeperLimits = {
   readonly userBudget: WriteBudget
   /** What any other key of a DID may bring: it costs nothing to have one. */
   readonly strangerBudget: WriteBudget
+  /** How long an order that was read from the chain is believed, as long as it runs. */
+  readonly orderCacheMs: number
   /** Between two rounds of probes. */
   readonly probeIntervalMs: number
   /** Between the first rounds, while a provider is silent: a network is started in any order. */
@@ -33,6 +35,7 @@ export const KEEPER_LIMITS: KeeperLimits = {
   maxArrivingBytes: 256 * 1_048_576,
   userBudget: { entriesPerHour: 20_000, bytesPerHour: 64 * 1_048_576 },
   strangerBudget: { entriesPerHour: 500, bytesPerHour: 1_048_576 },
+  orderCacheMs: 30 * SECOND_MS,
   probeIntervalMs: 10 * SECOND_MS,
   eagerProbeMs: SECOND_MS,
   eagerForMs: 60 * SECOND_MS,

@@ -193,7 +193,7 @@ export function createOrderDesk(options: OrderDeskOptions): OrderDesk {
     },
     async signAmendment(account, terms) {
       const orderId = Number(terms.orderId)
-      const order = assertOwn(orderId, await reader.find(orderId, ({ seq }) => seq === terms.seq), account)
+      const order = assertOwn(orderId, await reader.refresh(orderId), account)
       const { current } = await chain.getEpochs()
       if (order.seq !== terms.seq || order.end <= current) {
         const isOver = order.end <= current

@@ -52,17 +52,24 @@ export async function createPart(
   world: World,
   owner: string,
   holders: readonly (Signer | undefined)[],
-  options: { readonly roots?: readonly Uint8Array[]; readonly expiry?: number; readonly network?: Network } = {},
+  options: {
+    readonly roots?: readonly Uint8Array[]
+    readonly expiry?: number
+    readonly network?: Network
+    /** Of every piece. */
+    readonly orderId?: number
+  } = {},
 ): Promise<PlacedPart> {
   const head = { dataShards: 2, parityShards: 2, sizeBytes: 10_000 }
   const { pieceBytes } = partGeometry(head.sizeBytes, head.dataShards, head.parityShards)
+  const { orderId = 0 } = options
   const expiry = options.expiry ?? nowOf(world) + RECEIPT_LIFE_SECONDS
   const roots = options.roots ?? holders.map(() => world.random.bytes(32))
-  const pieces = holders.map((holder, i) => ({ root: roots[i]!, provider: holder?.address ?? NOBODY, orderId: 0 }))
+  const pieces = holders.map((holder, i) => ({ root: roots[i]!, provider: holder?.address ?? NOBODY, orderId }))
   const placement: Placement = { ...head, partId: partIdOf(head, roots), pieces, owner, expiry }
   const receipts = await Promise.all(
     holders.map((holder, i) => {
-      const terms = { orderId: 0, root: roots[i]!, sizeBytes: pieceBytes, expiry }
+      const terms = { orderId, root: roots[i]!, sizeBytes: pieceBytes, expiry }
       return holder && signReceipt(options.network ?? TEST_NETWORK, terms, holder)
     }),
   )

@@ -25,6 +25,7 @@ import {
   type MemoryNetwork,
   type ScriptedChain,
   type SeededRandomness,
+  TEST_MONEY,
   TEST_NETWORK,
   type VirtualTime,
 } from '@memo/core/testing'
@@ -36,6 +37,7 @@ import {
   type NodeEvent,
   type Provider,
   type ProviderLimits,
+  type ProviderMoney,
 } from '../../src/index.ts'
 
 /** A network in one process under virtual time. */
@@ -60,6 +62,7 @@ export type ProviderNodeOptions = {
   readonly operator?: string
   /** How long the disk takes to sync; what a crash cuts short is lost. */
   readonly syncMs?: number
+  readonly money?: ProviderMoney
 }
 export type KeeperNodeOptions = { readonly limits?: Partial<KeeperLimits>; readonly syncMs?: number }
 
@@ -96,6 +99,7 @@ export function createWorld(seed = 'node-tests'): World {
     timers: time.timers,
     random,
     signer,
+    money: TEST_MONEY,
   })
   const world = { network: TEST_NETWORK, chain, clock: time.clock, timers: time.timers, random }
 
@@ -167,6 +171,7 @@ export function createWorld(seed = 'node-tests'): World {
           pieces: disk.openPieceStore(),
           index: disk.openIndexStore(),
           limits: options.limits,
+          money: options.money,
         })
       const node = createNode('provider', name, start, options)
       const { endpoint, signer } = node
@@ -231,9 +236,9 @@ export type Stored = {
 }
 
 /** Uploads and commits a piece. */
-export async function store(client: ProviderClient, world: World, piece: Uint8Array): Promise<Stored> {
+export async function store(client: ProviderClient, world: World, piece: Uint8Array, orderId = 0): Promise<Stored> {
   const id = world.random.bytes(32)
-  const { root, sizeBytes } = await client.upload(id, inChunks(piece), { maxBytes: piece.length, orderId: 0 })
+  const { root, sizeBytes } = await client.upload(id, inChunks(piece), { maxBytes: piece.length, orderId })
   return { id, root, sizeBytes, receipt: await client.commit(id, { root, sizeBytes }) }
 }
 
