@@ -8,6 +8,7 @@ import type { StorageLimits } from './limits.ts'
 import type { Directory } from './nodes/directory.ts'
 import type { Suspects } from './nodes/suspects.ts'
 import type { OrderBook } from './orders/order-book.ts'
+import type { Packer } from './put/packer.ts'
 import type { PieceUse } from './put/piece-use.ts'
 
 /** A stripe as an encoder returns it; one that took the memory of the plaintext elsewhere gives it back. */
@@ -43,6 +44,8 @@ export type StorageContext = {
   readonly directory: Directory
   readonly suspects: Suspects
   readonly pieceUse: PieceUse
+  /** Where small objects find a part that they share. */
+  readonly packer: Packer
   readonly lures: Lures
   /** Who pays; nobody where absent: pieces are then stored under order 0. */
   readonly orders: OrderBook | undefined

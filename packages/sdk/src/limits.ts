@@ -16,6 +16,8 @@ export type StorageLimits = {
   readonly lagCheckMs: number
   /** Stored bytes of a part at the most, in whole stripes and one at the least. */
   readonly partBytes: number
+  /** Objects up to this size share parts with others that are put at the same time. */
+  readonly packedBytes: number
   /** A part that has been open for so long is ended at the next stripe: uploads do not stay open for ever. */
   readonly partOpenMs: number
   /** A part is ended when the source gives no further stripe for so long. */
@@ -49,6 +51,7 @@ export const DEFAULT_LIMITS: StorageLimits = {
   stallMs: 60_000,
   lagCheckMs: 250,
   partBytes: MAX_PART_BYTES,
+  packedBytes: 262_144,
   partOpenMs: 30_000,
   partIdleMs: 15_000,
   pieceAttempts: 4,

@@ -28,6 +28,7 @@ import { createDirectory } from './nodes/directory.ts'
 import { createSuspects } from './nodes/suspects.ts'
 import type { OrderBook } from './orders/order-book.ts'
 import type { PutOptions, PutResult } from './put/options.ts'
+import { createPacker } from './put/packer.ts'
 import { createPieceUse } from './put/piece-use.ts'
 import { runPut } from './put/put.ts'
 import { createPartLocator } from './read/locate.ts'
@@ -132,6 +133,7 @@ export function createStorage(options: StorageOptions): Storage {
     directory: createDirectory(options.ports, options.chain),
     suspects: createSuspects(options.ports.clock, limits.suspectMs),
     pieceUse: createPieceUse(),
+    packer: createPacker(),
     lures: createLures(),
     orders: options.orders,
     signedHeads: createSignedHeads(options.ports.network, options.store),

@@ -1,4 +1,12 @@
-import { type Address, hex32, MemoError, NotFoundError, type SignedEntry } from '@memo/core'
+import {
+  type Address,
+  hex32,
+  MemoError,
+  NotFoundError,
+  type PlacedPart,
+  type SignedEntry,
+  sealedBytesOf,
+} from '@memo/core'
 import type { StorageContext } from '../context.ts'
 import { type DeletedPiece, discardPieces, type HeldPiece, keptPiece } from '../put/discard.ts'
 import { findPart } from './find-part.ts'
@@ -33,14 +41,23 @@ export async function removeObject(
   const target = live.find(({ entry }) => entry.writer === writer && entry.seq === seq)
   if (!target) throw new NotFoundError(`${did} has no object ${seq} in the log of ${writer}`)
   const done = await logs.append(did, () => ({ action: { kind: 'delete', writer, seq }, parts: [] }), signal)
-  const { partIds, isPublic } = objectOf(target, undefined)
+  const { partIds, isPublic, sizeBytes } = objectOf(target, undefined)
   const others = live.filter((signed) => signed !== target).flatMap((signed) => objectOf(signed, undefined).partIds)
   const shared = new Set(others.map(hex32))
   const pieces: DeletedPiece[] = []
-  for (const [key, partId] of new Map(partIds.map((id) => [hex32(id), id]))) {
-    const held = await listHeld(context, did, partId, signal)
-    // What is sealed belongs to this DID alone: a stranger who names it must not keep its owner from deleting it.
-    pieces.push(...(shared.has(key) ? held.map(keptPiece) : await discardPieces(context, logs, held, isPublic)))
+  const parts: PlacedPart[] = []
+  for (const partId of new Map(partIds.map((id) => [hex32(id), id])).values()) {
+    const part = await findPart(context, partId, did, signal)
+    if (part) parts.push(part)
+  }
+  // What is sealed and fills its parts belongs to this DID alone: a stranger who names it must not keep its owner from
+  // deleting it. Parts that hold more than the object are shared with others, also of other DIDs.
+  const partBytes = parts.reduce((sum, { placement }) => sum + placement.sizeBytes, 0)
+  const mayBeShared = isPublic || partBytes > sealedBytesOf(sizeBytes)
+  for (const part of parts) {
+    const held = await heldOf(context, part)
+    const isNeeded = shared.has(hex32(part.placement.partId))
+    pieces.push(...(isNeeded ? held.map(keptPiece) : await discardPieces(context, logs, held, mayBeShared)))
   }
   return { seq: 'signed' in done ? done.signed.entry.seq : 0, pieces }
 }
@@ -53,7 +70,11 @@ export async function listHeld(
   signal: AbortSignal,
 ): Promise<HeldPiece[]> {
   const part = await findPart(context, partId, did, signal)
-  const placed = (part?.placement.pieces ?? []).filter((_, index) => part?.receipts[index])
+  return part ? await heldOf(context, part) : []
+}
+
+async function heldOf(context: StorageContext, { placement, receipts }: PlacedPart): Promise<HeldPiece[]> {
+  const placed = placement.pieces.filter((_, index) => receipts[index])
   const held = await Promise.all(
     placed.map(async ({ provider, root }) => {
       try {

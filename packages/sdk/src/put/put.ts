@@ -21,18 +21,19 @@ import {
   parseErasurePolicy,
   type SignedEntry,
   sealManifest,
+  stripePlainBytesOf,
 } from '@memo/core'
 import type { ReaderKeys, StorageContext } from '../context.ts'
 import { EntryRefusedError } from '../errors.ts'
 import { abortableStream } from '../flow/abortable.ts'
-import { createSlots } from '../flow/slots.ts'
 import { deletedIn, keyOf, readLogs } from '../index/objects.ts'
 import type { Appended, NextEntry, OwnLogs } from '../index/own-log.ts'
 import type { StoredPart } from './complete-part.ts'
-import { discardPieces } from './discard.ts'
+import { readHead } from './head.ts'
 import type { PutOptions, PutResult } from './options.ts'
-import { stripeMemoryBytesOf, stripesFromStream } from './stripes.ts'
-import { createPartsUpload, type PartsUpload } from './upload-parts.ts'
+import { sendPacked } from './send-packed.ts'
+import { sendWhole } from './send-whole.ts'
+import type { Sending, StoredStretch } from './sending.ts'
 
 export const DEFAULT_POLICY = 'rs:4+2'
 /** Metadata that says how the CID was built, where it is not the default way. */
@@ -87,24 +88,6 @@ async function store(
   const { options, policy, contentKey } = draft
   const report = options.onStage ?? (() => undefined)
   let sizeBytes = 0
-  let encodedBytes = 0
-  const upload = createPartsUpload(context, {
-    ...policy,
-    owner: options.did,
-    isMemoryWanted: () => slots.isWanted(),
-    onEncoded: (bytes) => {
-      encodedBytes += bytes
-      report({ stage: 'encoded', sizeBytes: encodedBytes })
-    },
-    onStored: (pieces, wanted) => report({ stage: 'stored', pieces, wanted, readableFrom: policy.dataShards }),
-    scope,
-  })
-  const slots = createSlots({
-    size: context.limits.stripesInMemory,
-    onWanted: upload.reclaim,
-    memory: context.memory && { budget: context.memory.put, bytes: stripeMemoryBytesOf(policy) },
-    ended: scope.signal,
-  })
   const received = async function* () {
     for await (const bytes of abortableStream(source, scope.signal)) {
       sizeBytes += bytes.length
@@ -112,35 +95,38 @@ async function store(
       yield bytes
     }
   }
-  const { encode, limits } = context
-  const stripes = stripesFromStream(received(), {
-    ...draft,
-    ...policy,
-    contentKey,
-    encode,
-    encoding: Math.max(1, Math.min(limits.stripesEncoding, limits.stripesInMemory - 1)),
-    slots,
-    recycler: context.recycler,
-    signal: scope.signal,
-  })
+  const stream = received()
+  const sendOptions = { did: options.did, policy, contentKey, report, scope }
   const fate = { isHandedOver: false }
+  let sending: Sending | undefined
   let result: PutResult
   try {
-    const parts = await upload.run(stripes)
+    const head = await readHead(stream, packableBytesOf(context, policy))
+    if (head.isAll) draft.cid.update(head.bytes)
+    sending = head.isAll
+      ? sendPacked(context, logs, head.bytes, sendOptions)
+      : sendWhole(context, logs, head.stream, { ...sendOptions, cid: draft.cid })
+    const stretches = await sending.run()
     const cid = draft.cid.finish()
     await options.beforeCommit?.({ cid, sizeBytes })
     scope.signal.throwIfAborted()
-    const manifest = manifestOf(context, draft, parts, cid, sizeBytes)
-    result = await commit(context, logs, draft, differentParts(parts), manifest, scope.signal, fate)
+    const manifest = manifestOf(context, draft, stretches, cid, sizeBytes)
+    result = await commit(context, logs, draft, differentParts(stretches), manifest, scope.signal, fate)
   } catch (thrown) {
-    await upload.stop(thrown)
-    await stripes.return(undefined).catch(() => undefined) // it was aborted; the first error is the one to tell
-    await settlePieces(context, logs, upload, draft, !fate.isHandedOver || isRefused(thrown))
+    await sending?.stop(thrown)
+    scope.abort(thrown)
+    await stream.return(undefined).catch(() => undefined) // it was aborted; the first error is the one to tell
+    await sending?.settle(!fate.isHandedOver || isRefused(thrown))
     throw thrown
   }
-  await settlePieces(context, logs, upload, draft, result.deduplicated)
+  await sending.settle(result.deduplicated)
   report({ stage: 'durable', cid: result.cid, acks: result.acks.length })
   return result
+}
+
+/** How large an object may be that shares a part: nothing but one stripe. */
+function packableBytesOf({ limits }: StorageContext, { dataShards }: ErasurePolicy): number {
+  return Math.min(limits.packedBytes, stripePlainBytesOf(dataShards, true))
 }
 
 /** Whether an entry that was handed over is in no log, and will never be. */
@@ -185,7 +171,7 @@ function describe({ options, contentKey }: Pick<Draft, 'options' | 'contentKey'>
 function manifestOf(
   { ports }: StorageContext,
   draft: Draft,
-  parts: readonly StoredPart[],
+  stretches: readonly StoredStretch[],
   cid: string,
   sizeBytes: number,
 ): Manifest {
@@ -194,13 +180,13 @@ function manifestOf(
     cid,
     sizeBytes,
     createdAt: Math.floor(ports.clock.nowMs() / 1000),
-    parts: parts.map(({ placement }) => ({ partId: placement.partId, offset: 0, length: placement.sizeBytes })),
+    parts: stretches.map(({ part, offset, length }) => ({ partId: part.placement.partId, offset, length })),
   }
 }
 
 /** Each part once: stretches of the same bytes in clear are the same part, and an entry names it once. */
-function differentParts(parts: readonly StoredPart[]): StoredPart[] {
-  return [...new Map(parts.map((part) => [hex32(part.placement.partId), part])).values()]
+function differentParts(stretches: readonly StoredStretch[]): StoredPart[] {
+  return [...new Map(stretches.map(({ part }) => [hex32(part.placement.partId), part])).values()]
 }
 
 /** Hands the index entry over, unless this account has the same object for this DID already. */
@@ -274,9 +260,7 @@ function existingResult(did: string, { signed, manifest }: Existing): PutResult 
   const { writer, seq, action } = signed.entry
   const { cid, sizeBytes } = manifest
   const partIds = action.kind === 'put' ? action.partIds : []
-  const orders = parts.flatMap((part) => part.placement.pieces.map((piece) => piece.orderId))
-  const orderIds = [...new Set(orders)].filter((orderId) => orderId > 0)
-  const base = { cid, sizeBytes, did, writer, seq, entryHash: signed.hash, manifest, partIds, orderIds }
+  const base = { cid, sizeBytes, did, writer, seq, entryHash: signed.hash, manifest, partIds }
   return { ...base, providers: [], acks: [], deduplicated: true }
 }
 
@@ -291,21 +275,8 @@ function newResult(
   const held = parts.flatMap((part) => part.placement.pieces.map((piece) => piece.provider))
   const providers: Address[] = [...new Set(held)].filter((provider) => provider !== NOBODY)
   const partIds = parts.map((part) => part.placement.partId)
-  const base = { cid, sizeBytes, did, writer, seq, entryHash: signed.hash, manifest, partIds }
+  const orders = parts.flatMap((part) => part.placement.pieces.map((piece) => piece.orderId))
+  const orderIds = [...new Set(orders)].filter((orderId) => orderId > 0)
+  const base = { cid, sizeBytes, did, writer, seq, entryHash: signed.hash, manifest, partIds, orderIds }
   return { ...base, providers, acks, deduplicated: false }
-}
-
-/** Counts on the pieces no more that this put stored: keepers know of them now, or they are given up. */
-async function settlePieces(
-  context: StorageContext,
-  logs: OwnLogs,
-  upload: PartsUpload,
-  { contentKey }: Draft,
-  isGivenUp: boolean,
-): Promise<void> {
-  for (const { stored } of upload.begun) {
-    const pieces = [...stored.values()].map(({ provider, receipt }) => ({ provider, root: receipt.root }))
-    for (const { provider, root } of pieces) context.pieceUse.release(provider.address, root)
-    if (isGivenUp) await discardPieces(context, logs, pieces, contentKey === undefined)
-  }
 }
