@@ -1,4 +1,4 @@
-import type { MemoChain } from '@memo/chain'
+import { createCheckpointChain, type MemoChain } from '@memo/chain'
 import {
   type Chain,
   type Clock,
@@ -12,24 +12,18 @@ import {
   type UnitHasher,
 } from '@memo/core'
 import type { MemoDid } from '@memo/did'
-import {
-  type ChunkOpener,
-  createStorage,
-  type OrderPolicy,
-  type StorageLimits,
-  type StorageMemory,
-  type StripeEncoder,
-} from '@memo/sdk'
+import { type ChunkOpener, createStorage, type StorageLimits, type StorageMemory, type StripeEncoder } from '@memo/sdk'
 import type { FastifyInstance } from 'fastify'
 import { createSessions } from './auth/sessions.ts'
 import { createBackground } from './background.ts'
+import { openChangedLogs } from './checkpoint/changed-logs.ts'
+import { type CheckpointPolicy, createCheckpointer, DEFAULT_CHECKPOINT_POLICY } from './checkpoint/checkpointer.ts'
 import type { GatewayContext } from './context.ts'
 import { ApiError } from './errors.ts'
 import type { GatewayEventSink } from './events.ts'
 import { type CashPolicy, createCashier, DEFAULT_CASH_POLICY } from './quota/cashier.ts'
 import { createMarket } from './quota/market.ts'
 import { createQuota, type QuotaLimits } from './quota/quota.ts'
-import { openOrders } from './open-orders.ts'
 import { createReadiness } from './readiness.ts'
 import { restoreTable } from './restore.ts'
 import { createServer } from './server.ts'
@@ -58,6 +52,8 @@ export type GatewayOptions = {
   /** The same network with the gateway's account as its sender: where quota is bought and vouchers are cashed. */
   readonly contracts: MemoChain
   readonly quota?: GatewayQuotaOptions | undefined
+  /** When the chain is told what the gateway's logs hold. */
+  readonly checkpoints?: Partial<CheckpointPolicy> | undefined
   readonly transport: Transport
   readonly clock: Clock
   readonly timers: Timers
@@ -76,8 +72,6 @@ export type GatewayOptions = {
   /** What all uploads and all downloads may hold in memory; they wait for it. */
   readonly memory?: StorageMemory | undefined
   readonly limits?: Partial<StorageLimits> | undefined
-  /** How generously its account pays providers; `false`: not at all, where providers take that. */
-  readonly orders?: Partial<OrderPolicy> | false | undefined
   /** Extra facts for `GET /info`. */
   readonly about?: Readonly<Record<string, unknown>> | undefined
   readonly onEvent?: GatewayEventSink | undefined
@@ -100,18 +94,18 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const { hashUnits } = options
   const ports = { network: chain.network, transport, clock, timers, random, signer, hashUnits }
   const reader = { publicKey: signer.publicKey, secretKey }
-  const objects = await openObjectTable(store, secretKey, random)
-  const paying = { ports, chain, contracts: options.contracts, store, log }
-  const orders = options.orders === false ? undefined : openOrders({ ...paying, policy: options.orders })
+  const changed = await openChangedLogs(store, clock)
+  const objects = await openObjectTable(store, secretKey, random, changed.note)
   const storage = createStorage({
     ports,
     chain,
     reader,
-    orders,
     encode: options.encode,
     openChunks: options.openChunks,
     memory: options.memory,
     limits: options.limits,
+    store,
+    checkpoints: createCheckpointChain(options.contracts),
     onFault: (fault) => log({ type: 'node-fault', level: 'warn', ...fault }),
   })
   const stopping = new AbortController()
@@ -126,6 +120,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   let unsettled: ReadonlySet<MemoDid> = new Set()
   let restoring: Promise<void> | undefined
   let cashing: Promise<void> | undefined
+  let checkpointing: Promise<void> | undefined
 
   const restore = async () => {
     for (;;) {
@@ -154,7 +149,6 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     sessions: createSessions({ chain, clock, store }),
     objects,
     storage,
-    orders,
     chain,
     readiness: createReadiness(ports, chain, policy, findOwnFault),
     quota,
@@ -173,6 +167,16 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       if (!isComplete || unsettled.has(did)) throw new ApiError(503, READING)
     },
   }
+  const checkpointer = createCheckpointer({
+    storage,
+    changed,
+    clock,
+    timers,
+    policy,
+    limits: { ...DEFAULT_CHECKPOINT_POLICY, ...defined(options.checkpoints) },
+    findKey: async (did) => (await context.sessions.find(did))?.publicKey,
+    log,
+  })
   const server = createServer(context)
   await server.ready()
   return {
@@ -182,7 +186,9 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       isComplete = await objects.isComplete()
       unsettled = new Set(isComplete ? await objects.listUnsettled() : [])
       cashing ??= cashier.run(stopping.signal)
-      orders?.start()
+      checkpointing ??= checkpointer.run(stopping.signal).catch((error: unknown) => {
+        log({ type: 'checkpoints-ended', level: 'error', message: `no more checkpoints are written: ${error}` })
+      })
       restoring ??= restore().catch((error: unknown) => {
         log({ type: 'restore-failed', level: 'error', message: `the table of objects is incomplete: ${error}` })
       })
@@ -190,9 +196,9 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     async stop() {
       stopping.abort()
       await storage.close()
-      await orders?.close()
       await restoring
       await cashing
+      await checkpointing
       await server.close()
       await background.end()
     },

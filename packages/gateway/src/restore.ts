@@ -8,7 +8,7 @@ import {
   MemoError,
 } from '@memo/core'
 import { findMemoDid, type MemoDid } from '@memo/did'
-import { KeepersUnreachableError, type Storage } from '@memo/sdk'
+import { EntryRefusedError, KeepersUnreachableError, type Storage } from '@memo/sdk'
 import type { LoggedObject, ObjectTable } from './store/objects.ts'
 
 /** What a restore reads from, and what it fills. */
@@ -30,9 +30,22 @@ export async function restoreTable(sources: RestoreSources, signal: AbortSignal)
   const { objects } = sources
   const isWhole = !(await objects.isComplete())
   const dids = isWhole ? await listWrittenDids(sources, signal) : await objects.listUnsettled()
-  for (const did of dids) await restoreDid(sources, did, signal)
+  for (const did of dids) {
+    if (!isWhole) await handOver(sources, did, signal)
+    await restoreDid(sources, did, signal)
+  }
   if (isWhole) await objects.setComplete()
   return dids.length
+}
+
+/** Hands an entry over that was signed when the gateway ended: what it puts is then in the log, or never will be. */
+async function handOver({ storage }: RestoreSources, did: MemoDid, signal: AbortSignal): Promise<void> {
+  try {
+    await storage.settle(did, { signal })
+  } catch (thrown) {
+    if (!(thrown instanceof EntryRefusedError)) throw thrown
+    // Given up for good: the log goes on without it.
+  }
 }
 
 async function restoreDid({ storage, objects, account }: RestoreSources, did: MemoDid, signal: AbortSignal) {

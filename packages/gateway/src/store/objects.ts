@@ -24,12 +24,10 @@ export type StoredObject = {
   /** Number of its entry in the gateway's log for the DID. */
   readonly seq: number
   readonly manifest: Manifest
-  /** Orders that its pieces were put under; absent where that is not known here. */
-  readonly orderIds?: readonly number[] | undefined
 }
 
 /** An object as the gateway's log has it. */
-export type LoggedObject = Pick<StoredObject, 'seq' | 'manifest' | 'orderIds'>
+export type LoggedObject = Pick<StoredObject, 'seq' | 'manifest'>
 
 /**
  * What the gateway knows of its objects, sealed under a key of its own, so that a stolen disk shows neither names nor
@@ -78,6 +76,8 @@ export async function openObjectTable(
   store: IndexStore,
   secretKey: Uint8Array,
   random: Randomness,
+  /** Gives what is to be stored together with a change of a DID's log. */
+  onChange: (did: MemoDid) => readonly IndexChange[] = () => [],
 ): Promise<ObjectTable> {
   const key = keccak256(concatBytes(utf8('memo-gateway-table-v1'), secretKey))
   const stored = await store.get(NEXT)
@@ -102,11 +102,7 @@ export async function openObjectTable(
   }
   const findOf = async (did: MemoDid, id: number) => {
     const record = await store.get(`${objectPrefix(did)}${padded(id)}`)
-    return record && (await withOrders(decode(did, id, record)))
-  }
-  const withOrders = async (object: StoredObject): Promise<StoredObject> => {
-    const orders = await store.get(`orders/${padded(object.id)}`)
-    return orders ? { ...object, orderIds: JSON.parse(textFromUtf8(orders)) as number[] } : object
+    return record && decode(did, id, record)
   }
   const ownerOf = async (id: number): Promise<MemoDid | undefined> => {
     const owner = await store.get(`owner/${padded(id)}`)
@@ -125,7 +121,6 @@ export async function openObjectTable(
     { key: `mark/${padded(object.id)}` },
     ...keysOf(object).map((marker) => ({ key: marker })),
   ]
-    { key: `orders/${padded(object.id)}` },
 
   const table: ObjectTable = {
     async reserve(did) {
@@ -139,25 +134,25 @@ export async function openObjectTable(
     async mark({ did, id }) {
       await store.apply([{ key: `mark/${padded(id)}`, value: utf8(did) }])
     },
-    async add(did, { seq, manifest, orderIds }, reserved) {
+    async add(did, { seq, manifest }, reserved) {
       const original = findId(manifest.metadata[ID_KEY]) ?? reserved
       const owner = await ownerOf(original)
       const known = owner === did ? await findOf(did, original) : undefined
       const id = owner === undefined || known?.seq === seq ? original : reserved
       next = Math.max(next, id + 1)
-      const object = { did, id, seq, manifest, orderIds: orderIds ?? known?.orderIds }
+      const object = { did, id, seq, manifest }
       const box = sealBox(key, random.bytes(NONCE_BYTES), encodeManifest(manifest), BOX_CONTEXT)
       await store.apply([
         { key: NEXT, value: utf8(String(next)) },
         { key: `mark/${padded(reserved)}` },
         { key: `${objectPrefix(did)}${padded(id)}`, value: concatBytes(uint64be(seq), box) },
         ...keysOf(object).map((marker) => ({ key: marker, value: utf8(did) })),
+        ...onChange(did),
       ])
       return object
-        ...(orderIds ? [{ key: `orders/${padded(id)}`, value: utf8(JSON.stringify(orderIds)) }] : []),
     },
     async remove(object) {
-      await store.apply(removalOf(object))
+      await store.apply([...removalOf(object), ...onChange(object.did)])
     },
     async findById(id) {
       const did = await ownerOf(id)
@@ -176,7 +171,7 @@ export async function openObjectTable(
       let after: string | undefined
       for (;;) {
         const page = await store.list({ prefix, limit: PAGE, ...(after === undefined ? {} : { after }) })
-        for (const record of page) yield await withOrders(decode(did, idOf(record.key), record.value))
+        for (const record of page) yield decode(did, idOf(record.key), record.value)
         if (page.length < PAGE) return
         after = page.at(-1)?.key
       }

@@ -5,6 +5,7 @@ import {
   createGateway,
   type Gateway,
   type GatewayEvent,
+  type GatewayOptions,
   type GatewayQuotaOptions,
   type Listener,
   listenAt,
@@ -36,6 +37,7 @@ export async function startGateway(
     readonly clock?: Clock
     readonly timers?: Timers
     readonly quota?: GatewayQuotaOptions
+    readonly checkpoints?: GatewayOptions['checkpoints']
     /** Of another account than the usual one. */
     readonly other?: { readonly secretKey: Uint8Array; readonly contracts: MemoChain }
   } = {},
@@ -46,6 +48,7 @@ export async function startGateway(
     chain: createCachedChain(network.chain, clock, CHAIN_CACHE_MS),
     contracts: options.other?.contracts ?? network.gatewayChain,
     quota: options.quota,
+    checkpoints: options.checkpoints,
     transport: network.http.transport,
     clock,
     timers,
