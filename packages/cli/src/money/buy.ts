@@ -4,7 +4,7 @@ import { formatBytes } from '../output.ts'
 import type { Verb } from '../program.ts'
 import { parseSize } from '../settings.ts'
 import { findTarget, openPayer, type Target } from './account.ts'
-import { expiryOf, getMarketFacts, priceOf } from './market-facts.ts'
+import { expiryAfter, getMarketFacts, priceOf } from './market-facts.ts'
 import { type PayingOptions, pay } from './pay.ts'
 import { exactMemo, formatDay, formatMemo, formatPerGiB } from './units.ts'
 
@@ -18,11 +18,15 @@ export const buy: Verb<BuyOptions> = async (context, options, [kindText = '', ..
   const { chain, address: from } = payer
   const { client, addresses } = chain
   const target: Target = options.for ? await findTarget(chain, options.for) : { address: from, did: payer.did }
-  const facts = await getMarketFacts(chain)
+  const [facts, before] = await Promise.all([
+    getMarketFacts(chain),
+    getQuota(client, { addresses, kind, buyer: target.address }),
+  ])
+  const expire = expiryAfter(facts, before, { sizeByte, isOwn: target.address === from })
   const price = priceOf(facts, kind)
   const costAtto = price * BigInt(sizeByte)
   const what = `buy ${formatBytes(sizeByte)} of ${kind}`
-  const until = formatDay(expiryOf(facts), facts.block.timestamp)
+  const until = formatDay(expire, facts.block.timestamp)
   const who = target.did ?? target.address
   const outcome = await pay(
     context,
@@ -40,7 +44,7 @@ export const buy: Verb<BuyOptions> = async (context, options, [kindText = '', ..
         ['until', until],
       ],
       question: `Pay ${formatMemo(costAtto)}?`,
-      json: { kind, sizeByte, priceAttoPerByte: price, from, buyer: target.address, expire: expiryOf(facts) },
+      json: { kind, sizeByte, priceAttoPerByte: price, from, buyer: target.address, expire },
     },
     async (sending) => {
       const { signal } = context.runtime

@@ -1,4 +1,4 @@
-import { getEscrow, type IncomeMark, type MemoChain, readProviderIncome, settleOrder } from '@memo/chain'
+import { getEscrow, type IncomeMark, type MemoChain, pinEpoch, readProviderIncome, settleOrder } from '@memo/chain'
 import type { Address, Earnings, OrderInfo } from '@memo/core'
 
 /** What a provider has earned as far as the chain alone can tell: vouchers that it holds are its own affair. */
@@ -22,11 +22,15 @@ export async function readChainEarnings(chain: MemoChain, provider: Address): Pr
   }
 }
 
-/** Pays out all epochs of a provider's orders that are beyond dispute; `chain` has whatever account pays the gas. */
+/**
+ * Pays out all epochs of a provider's orders that are beyond dispute, and pins the epoch, so that the windows of the others
+ * close; `chain` has whatever account pays the gas.
+ */
 export async function settleAll(chain: MemoChain, provider: Address, signal: AbortSignal): Promise<void> {
   const { client, addresses } = chain
   const { ids } = await readIncome(chain, provider)
-  for (const { orderId } of await listUnsettled(chain, ids)) {
+  const orders = await listUnsettled(chain, ids)
+  for (const { orderId } of orders) {
     for (let settledTo = -1n; ; ) {
       const [order, { closedBefore }] = await Promise.all([chain.findOrder(orderId), chain.getEpochs()])
       if (!order || order.settledTo >= earlier(closedBefore, order.end) || order.settledTo === settledTo) break
@@ -34,6 +38,7 @@ export async function settleAll(chain: MemoChain, provider: Address, signal: Abo
       await settleOrder(client, { addresses, orderId, signal })
     }
   }
+  if (orders.length > 0) await pinEpoch(client, { addresses, signal })
 }
 
 /** Events name orders of all providers; which are ours, their openings say. */

@@ -9,7 +9,7 @@ import { findKept, findTarget, openChain, openPayer, type Payer, payerOf } from 
 import { askLine, canAsk } from './ask.ts'
 import { kindOf, sizeOf } from './buy.ts'
 import { assertGranter, mayGrant } from './granters.ts'
-import { expiryOf, getMarketFacts } from './market-facts.ts'
+import { expiryAfter, getMarketFacts } from './market-facts.ts'
 import { type PayingOptions, pay } from './pay.ts'
 import { formatDay } from './units.ts'
 
@@ -32,9 +32,10 @@ export const free: Verb<FreeOptions> = async (context, options) => {
   const target = await findTarget(chain, to)
   const payer = await openGranter(options)
   await assertGranter(chain, payer.address)
-  const facts = await getMarketFacts(chain)
   const { addresses } = chain
   const buyer = target.address
+  const [facts, before] = await Promise.all([getMarketFacts(chain), getQuota(chain.client, { addresses, kind, buyer })])
+  const until = expiryAfter(facts, before, { sizeByte, isOwn: false })
   const outcome = await pay(
     context,
     options,
@@ -47,7 +48,7 @@ export const free: Verb<FreeOptions> = async (context, options) => {
         ['you grant', `${formatBytes(sizeByte)} of ${kind}, for nothing`],
         ['as', payer.address],
         ['to', target.did ?? buyer],
-        ['until', formatDay(expiryOf(facts), facts.block.timestamp)],
+        ['until', formatDay(until, facts.block.timestamp)],
         ['reason', reason],
       ],
       question: 'Grant it?',

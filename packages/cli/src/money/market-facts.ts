@@ -1,4 +1,4 @@
-import { getQuotaPrice, type MemoChain, type QuotaKind } from '@memo/chain'
+import { getQuotaPrice, type MemoChain, type QuotaInfo, type QuotaKind } from '@memo/chain'
 import { spaceMarketAbi } from '@memo/contracts'
 import { asking } from './rpc.ts'
 
@@ -11,6 +11,8 @@ export type MarketFacts = {
 }
 
 const DAY_SECONDS = 86_400
+/** What others add renews all that is there from this part of it on (`spec/space-market.md` 5). */
+const RENEWING_PART = 10n
 
 export async function getMarketFacts(chain: MemoChain): Promise<MarketFacts> {
   const { client, addresses } = chain
@@ -33,4 +35,15 @@ export function priceOf(facts: MarketFacts, kind: QuotaKind): bigint {
 /** When what is bought or granted now expires: seconds since 1970. */
 export function expiryOf({ validityDays, block }: MarketFacts): number {
   return block.timestamp + validityDays * DAY_SECONDS
+}
+
+/** When a buyer's quota expires once so much is added to it, by the buyer (`isOwn`) or by others. */
+export function expiryAfter(
+  facts: MarketFacts,
+  { sizeByte, freeByte, expire }: QuotaInfo,
+  added: { readonly sizeByte: number; readonly isOwn: boolean },
+): number {
+  const isOver = expire === 0n || Number(expire) < facts.block.timestamp
+  const renews = added.isOwn || isOver || BigInt(added.sizeByte) * RENEWING_PART >= sizeByte + freeByte
+  return renews ? expiryOf(facts) : Number(expire)
 }

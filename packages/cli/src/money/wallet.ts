@@ -14,6 +14,10 @@ type Holdings = KnownAccount & {
   readonly gasWei: bigint
   readonly memoAtto: bigint
   readonly escrowFreeAtto: bigint
+  /** What of it was earned. */
+  readonly incomeAtto: bigint
+  /** Who receives what it withdraws. */
+  readonly payee: string
   readonly lockedInOrdersAtto: bigint
   readonly lockedForReadsAtto: bigint
   readonly pledgedAtto: bigint
@@ -71,6 +75,8 @@ async function readHoldings(chain: MemoChain, account: KnownAccount): Promise<Ho
     gasWei: BigInt(gas as string),
     memoAtto,
     escrowFreeAtto: escrow.freeAtto,
+    incomeAtto: escrow.incomeAtto,
+    payee: escrow.payee,
     lockedInOrdersAtto: orders.reduce((sum, { lockedAtto }) => sum + lockedAtto, 0n),
     lockedForReadsAtto: allowances.reduce((sum, allowance) => sum + lockedInReads(allowance), 0n),
     pledgedAtto: pledge.pledgedAtto,
@@ -82,13 +88,15 @@ async function readHoldings(chain: MemoChain, account: KnownAccount): Promise<Ho
 
 function describe(holdings: Holdings): string {
   const { withdrawableSpaceAtto, withdrawableTrafficAtto } = holdings
+  const earned = holdings.incomeAtto > 0n ? `, of which earned ${formatMemo(holdings.incomeAtto)}` : ''
   const pledge = holdings.pledgedAtto + holdings.requiredPledgeAtto
   const rows = [
     ['MEMO', short(holdings.memoAtto)],
     ['gas', formatCoin(holdings.gasWei)],
-    ['in escrow', `${formatMemo(holdings.escrowFreeAtto)} free`],
+    ['in escrow', `${formatMemo(holdings.escrowFreeAtto)} free${earned}`],
     ['', `${formatMemo(holdings.lockedInOrdersAtto)} in orders`],
     ['', `${formatMemo(holdings.lockedForReadsAtto)} for reads`],
+    ...(holdings.payee === holdings.address ? [] : [['payee', holdings.payee]]),
     ...(pledge > 0n
       ? [['pledge', `${formatMemo(holdings.pledgedAtto)} of ${formatMemo(holdings.requiredPledgeAtto)} needed`]]
       : []),
