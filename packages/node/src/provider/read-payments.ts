@@ -98,7 +98,10 @@ export function createReadPayments(options: ReadPaymentsOptions): ReadPayments {
     const { text, heldSinceMs, bytesRead } = row
     const read = await readAllowance(signed.voucher)
     // What was served beyond the voucher is not remembered over a restart: the window bounds it.
-    return { key, signed, text, bytesServed: bytesRead, ...read, heldSinceMs, isDirty: false }
+    const account = { key, signed, text, bytesServed: bytesRead, ...read, heldSinceMs, isDirty: false }
+    byText.set(text, account)
+    remember(account)
+    return account
   }
   /** The account of a voucher that is not the newest one that is known. */
   const accept = async (text: string, signed: SignedVoucher): Promise<ReadAccount> => {
