@@ -10,7 +10,7 @@ import {
   lockDataDirectory,
   openSqliteIndexStore,
 } from '@memo/platform'
-import type { ChunkOpener, StorageMemory, StripeEncoder } from '@memo/sdk'
+import type { ChunkOpener, OrderPolicy, StorageMemory, StripeEncoder } from '@memo/sdk'
 import type { CheckpointPolicy } from './checkpoint/checkpointer.ts'
 import type { GatewayEventSink } from './events.ts'
 import { createGateway, type GatewayQuotaOptions } from './gateway.ts'
@@ -39,8 +39,14 @@ export type GatewayDaemonOptions = {
   /** Redundancy of new objects, such as `rs:4+2`. */
   readonly policy: string
   readonly quota?: GatewayQuotaOptions | undefined
+  /** Whoever else wrote with the key does so no more. */
+  readonly takeOver?: boolean | undefined
   /** When the chain is told what the gateway's logs hold. */
   readonly checkpoints?: Partial<CheckpointPolicy> | undefined
+  /** How generously its account pays providers; `false`: not at all. */
+  readonly orders?: Partial<OrderPolicy> | false | undefined
+  /** How often a transaction is asked after; the chain client's own default where nothing is said. */
+  readonly pollingIntervalMs?: number | undefined
   /** Extra facts for `GET /info`. */
   readonly about?: Readonly<Record<string, unknown>> | undefined
   /** Where stripes are sealed, coded and hashed; in this thread where nothing is said. */
@@ -74,6 +80,7 @@ export async function runGatewayDaemon(options: GatewayDaemonOptions): Promise<v
       registry,
       provider: rpcProvider,
       account: accountFromSecretKey(secretKey),
+      pollingIntervalMs: options.pollingIntervalMs,
     })
     const { address } = createKeySigner(secretKey)
     await assertServes(network, address, 'user')

@@ -12,7 +12,14 @@ import {
   type UnitHasher,
 } from '@memo/core'
 import type { MemoDid } from '@memo/did'
-import { type ChunkOpener, createStorage, type StorageLimits, type StorageMemory, type StripeEncoder } from '@memo/sdk'
+import {
+  type ChunkOpener,
+  createStorage,
+  type OrderPolicy,
+  type StorageLimits,
+  type StorageMemory,
+  type StripeEncoder,
+} from '@memo/sdk'
 import type { FastifyInstance } from 'fastify'
 import { createSessions } from './auth/sessions.ts'
 import { createBackground } from './background.ts'
@@ -21,6 +28,9 @@ import { type CheckpointPolicy, createCheckpointer, DEFAULT_CHECKPOINT_POLICY } 
 import type { GatewayContext } from './context.ts'
 import { ApiError } from './errors.ts'
 import type { GatewayEventSink } from './events.ts'
+import { openInstance } from './instance/instance.ts'
+import { createLogWatch } from './instance/log-watch.ts'
+import { openOrders } from './open-orders.ts'
 import { type CashPolicy, createCashier, DEFAULT_CASH_POLICY } from './quota/cashier.ts'
 import { createMarket } from './quota/market.ts'
 import { createQuota, type QuotaLimits } from './quota/quota.ts'
@@ -36,6 +46,8 @@ const DEFAULT_TRIAL: QuotaLimits = { trialSpaceBytes: 104_857_600, trialTrafficB
 const MAX_UPLOADS = 16
 const MAX_WAITING_UPLOADS = 256
 const RESTORE_RETRY_MS = 3_000
+/** How often it looks whether another one writes with its key. */
+const WATCH_MS = 300_000
 const READING = 'the gateway is still reading its records from the keepers'
 
 /** Who may store and read how much, and who decides. */
@@ -52,6 +64,10 @@ export type GatewayOptions = {
   /** The same network with the gateway's account as its sender: where quota is bought and vouchers are cashed. */
   readonly contracts: MemoChain
   readonly quota?: GatewayQuotaOptions | undefined
+  /** Whoever else wrote with the key does so no more: this one reads what there is, and goes on alone. */
+  readonly takeOver?: boolean | undefined
+  /** How often it looks whether another one writes with its key. Default 5 minutes. */
+  readonly watchMs?: number | undefined
   /** When the chain is told what the gateway's logs hold. */
   readonly checkpoints?: Partial<CheckpointPolicy> | undefined
   readonly transport: Transport
@@ -72,6 +88,8 @@ export type GatewayOptions = {
   /** What all uploads and all downloads may hold in memory; they wait for it. */
   readonly memory?: StorageMemory | undefined
   readonly limits?: Partial<StorageLimits> | undefined
+  /** How generously its account pays providers; `false`: not at all, where providers take that. */
+  readonly orders?: Partial<OrderPolicy> | false | undefined
   /** Extra facts for `GET /info`. */
   readonly about?: Readonly<Record<string, unknown>> | undefined
   readonly onEvent?: GatewayEventSink | undefined
@@ -96,10 +114,13 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const reader = { publicKey: signer.publicKey, secretKey }
   const changed = await openChangedLogs(store, clock)
   const objects = await openObjectTable(store, secretKey, random, changed.note)
-  const storage = createStorage({
+  const paying = { ports, chain, contracts: options.contracts, store, log }
+  const orders = options.orders === false ? undefined : openOrders({ ...paying, policy: options.orders })
+  const engine = createStorage({
     ports,
     chain,
     reader,
+    orders,
     encode: options.encode,
     openChunks: options.openChunks,
     memory: options.memory,
@@ -114,12 +135,21 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const limits = { ...DEFAULT_TRIAL, ...defined(options.quota) }
   const quota = await createQuota({ store, market, random, nowMs, limits })
   const policyOfCash = { ...DEFAULT_CASH_POLICY, ...defined(options.quota) }
-  const cashier = createCashier({ ...quota, timers, nowMs, policy: policyOfCash, log })
+  const mayCash = () => instance.conflict === undefined
+  const cashier = createCashier({ ...quota, timers, nowMs, policy: policyOfCash, mayCash, log })
   const background = createBackground(log)
+  const instance = await openInstance(store, { random, clock }, options.takeOver === true)
+  // What another one wrote meanwhile is read from the keepers.
+  if (options.takeOver) await objects.setIncomplete()
+  const watched = { storage: engine, store, ports, chain, account: signer.address, instance, log }
+  const watchMs = options.watchMs ?? WATCH_MS
+  const watch = createLogWatch({ ...watched, watchMs, background: background.begin })
+  const { storage } = watch
   let isComplete = false
   let unsettled: ReadonlySet<MemoDid> = new Set()
   let restoring: Promise<void> | undefined
   let cashing: Promise<void> | undefined
+  let watching: Promise<void> | undefined
   let checkpointing: Promise<void> | undefined
 
   const restore = async () => {
@@ -144,11 +174,12 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       }
     }
   }
-  const findOwnFault = () => (isComplete ? undefined : `gateway: ${READING}`)
+  const findOwnFault = () => watch.findFault() ?? (isComplete ? undefined : `gateway: ${READING}`)
   const context: GatewayContext = {
     sessions: createSessions({ chain, clock, store }),
     objects,
     storage,
+    orders,
     chain,
     readiness: createReadiness(ports, chain, policy, findOwnFault),
     quota,
@@ -160,7 +191,8 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     account: signer.address,
     publicKey: signer.publicKey,
     policy,
-    about: { network: chain.network, ...options.about },
+    about: { network: chain.network, instance: instance.id, ...options.about },
+    assertAlone: watch.assertAlone,
     log,
     background: background.begin,
     assertRestored(did) {
@@ -186,9 +218,13 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       isComplete = await objects.isComplete()
       unsettled = new Set(isComplete ? await objects.listUnsettled() : [])
       cashing ??= cashier.run(stopping.signal)
+      watching ??= watch.run(stopping.signal).catch((error: unknown) => {
+        log({ type: 'watch-ended', level: 'error', message: `the logs are watched no more: ${error}` })
+      })
       checkpointing ??= checkpointer.run(stopping.signal).catch((error: unknown) => {
         log({ type: 'checkpoints-ended', level: 'error', message: `no more checkpoints are written: ${error}` })
       })
+      orders?.start()
       restoring ??= restore().catch((error: unknown) => {
         log({ type: 'restore-failed', level: 'error', message: `the table of objects is incomplete: ${error}` })
       })
@@ -196,8 +232,10 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     async stop() {
       stopping.abort()
       await storage.close()
+      await orders?.close()
       await restoring
       await cashing
+      await watching
       await checkpointing
       await server.close()
       await background.end()

@@ -24,10 +24,12 @@ export type StoredObject = {
   /** Number of its entry in the gateway's log for the DID. */
   readonly seq: number
   readonly manifest: Manifest
+  /** Orders that its pieces were put under; absent where that is not known here. */
+  readonly orderIds?: readonly number[] | undefined
 }
 
 /** An object as the gateway's log has it. */
-export type LoggedObject = Pick<StoredObject, 'seq' | 'manifest'>
+export type LoggedObject = Pick<StoredObject, 'seq' | 'manifest' | 'orderIds'>
 
 /**
  * What the gateway knows of its objects, sealed under a key of its own, so that a stolen disk shows neither names nor
@@ -57,6 +59,8 @@ export type ObjectTable = {
   /** Whether the table has been filled from the keepers once. */
   isComplete(): Promise<boolean>
   setComplete(): Promise<void>
+  /** It is to be filled from the keepers again. */
+  setIncomplete(): Promise<void>
 }
 
 /** Where a manifest keeps the object's ID, so that it survives the loss of the table. */
@@ -102,7 +106,11 @@ export async function openObjectTable(
   }
   const findOf = async (did: MemoDid, id: number) => {
     const record = await store.get(`${objectPrefix(did)}${padded(id)}`)
-    return record && decode(did, id, record)
+    return record && (await withOrders(decode(did, id, record)))
+  }
+  const withOrders = async (object: StoredObject): Promise<StoredObject> => {
+    const orders = await store.get(`orders/${padded(object.id)}`)
+    return orders ? { ...object, orderIds: JSON.parse(textFromUtf8(orders)) as number[] } : object
   }
   const ownerOf = async (id: number): Promise<MemoDid | undefined> => {
     const owner = await store.get(`owner/${padded(id)}`)
@@ -119,6 +127,7 @@ export async function openObjectTable(
   const removalOf = (object: StoredObject): IndexChange[] => [
     { key: `${objectPrefix(object.did)}${padded(object.id)}` },
     { key: `mark/${padded(object.id)}` },
+    { key: `orders/${padded(object.id)}` },
     ...keysOf(object).map((marker) => ({ key: marker })),
   ]
 
@@ -134,19 +143,20 @@ export async function openObjectTable(
     async mark({ did, id }) {
       await store.apply([{ key: `mark/${padded(id)}`, value: utf8(did) }])
     },
-    async add(did, { seq, manifest }, reserved) {
+    async add(did, { seq, manifest, orderIds }, reserved) {
       const original = findId(manifest.metadata[ID_KEY]) ?? reserved
       const owner = await ownerOf(original)
       const known = owner === did ? await findOf(did, original) : undefined
       const id = owner === undefined || known?.seq === seq ? original : reserved
       next = Math.max(next, id + 1)
-      const object = { did, id, seq, manifest }
+      const object = { did, id, seq, manifest, orderIds: orderIds ?? known?.orderIds }
       const box = sealBox(key, random.bytes(NONCE_BYTES), encodeManifest(manifest), BOX_CONTEXT)
       await store.apply([
         { key: NEXT, value: utf8(String(next)) },
         { key: `mark/${padded(reserved)}` },
         { key: `${objectPrefix(did)}${padded(id)}`, value: concatBytes(uint64be(seq), box) },
         ...keysOf(object).map((marker) => ({ key: marker, value: utf8(did) })),
+        ...(orderIds ? [{ key: `orders/${padded(id)}`, value: utf8(JSON.stringify(orderIds)) }] : []),
         ...onChange(did),
       ])
       return object
@@ -171,7 +181,7 @@ export async function openObjectTable(
       let after: string | undefined
       for (;;) {
         const page = await store.list({ prefix, limit: PAGE, ...(after === undefined ? {} : { after }) })
-        for (const record of page) yield decode(did, idOf(record.key), record.value)
+        for (const record of page) yield await withOrders(decode(did, idOf(record.key), record.value))
         if (page.length < PAGE) return
         after = page.at(-1)?.key
       }
@@ -199,6 +209,9 @@ export async function openObjectTable(
     isComplete: async () => (await store.get(COMPLETE)) !== undefined,
     async setComplete() {
       await store.apply([{ key: COMPLETE, value: utf8('1') }])
+    },
+    async setIncomplete() {
+      await store.apply([{ key: COMPLETE }])
     },
   }
   return table
