@@ -38,6 +38,8 @@ export type GatewayContext = {
   readonly log: GatewayEventSink
   /** Does something that no answer waits for, and that a stop does. */
   background(work: () => Promise<void>): void
+  /** Throws while another gateway writes with the same key (`spec/gateway.md` 19). */
+  assertAlone(): void
   /** Throws while the table may not say all of this DID (`spec/gateway.md` 10). */
   assertRestored(did: MemoDid): void
 }

@@ -45,9 +45,11 @@ export function createCashier(ports: {
   readonly timers: Timers
   readonly nowMs: () => number
   readonly policy: CashPolicy
+  /** False while another gateway may hold better vouchers. */
+  readonly mayCash: () => boolean
   readonly log: GatewayEventSink
 }): Cashier {
-  const { market, ledger, desk, turns, timers, nowMs, policy, log } = ports
+  const { market, ledger, desk, turns, timers, nowMs, policy, mayCash, log } = ports
 
   const setAccount = async (buyer: Address, kind: QuotaKind, change: (account: QuotaAccount) => QuotaAccount) => {
     await ledger.update(buyer, (quota) => ({ ...quota, [kind]: change(quota[kind]) }))
@@ -84,6 +86,7 @@ export function createCashier(ports: {
   const cash: Cashier['cash'] = async (kind, buyer, signal) =>
     await turns(deskKey(buyer, kind), async () => await cashNow(kind, buyer, signal))
   const cashDue = async (signal: AbortSignal): Promise<void> => {
+    if (!mayCash()) return
     for await (const { buyer, quota } of ledger.list()) {
       for (const kind of KINDS.filter((one) => isDue(quota[one]))) {
         signal.throwIfAborted()

@@ -21,6 +21,7 @@ export function objectRoutes(app: FastifyInstance, context: GatewayContext): voi
   app.get<{ Querystring: { id?: string } }>('/mefs/delete', async (request) => {
     const caller = await authenticate(context, request)
     context.assertRestored(caller.did)
+    context.assertAlone()
     const id = findCount(request.query.id)
     if (id === undefined) throw new ApiError(516, 'delete names an object by its id')
     const object = await context.objects.findById(id)

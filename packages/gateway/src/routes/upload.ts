@@ -42,6 +42,7 @@ async function storeForm(
   const fields = authFieldsFrom(sources, request.headers)
   const caller = await context.sessions.authenticate(fields)
   context.assertRestored(caller.did)
+  context.assertAlone()
   if (!caller.payload) throw new ApiError(516, 'an upload signs the hash of its file as payload')
   const check = await createPayloadCheck(caller.payload, fields.payloadHash)
   const voucher = findVoucher(sources, request.headers)
