@@ -23,6 +23,8 @@ export const LOCAL_BANK_WEI: bigint = 10n ** 27n
 const SURELY_LOCAL_WEI: bigint = 10n ** 26n
 /** Coins for the gas of some thousand transactions. */
 export const LOCAL_GAS_WEI: bigint = 10n ** 18n
+/** What the gateway of a local network has in escrow to pay providers from. */
+export const LOCAL_GATEWAY_ATTO: bigint = 10_000n * ATTOMEMO_PER_MEMO
 /** What a user of a local network has to spend: some years of storing and hundreds of TiB of quota. */
 export const LOCAL_USER_ATTO: bigint = 10_000n * ATTOMEMO_PER_MEMO
 

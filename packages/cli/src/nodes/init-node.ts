@@ -4,10 +4,12 @@ import {
   accountFromSecretKey,
   connectNetwork,
   createChainClient,
+  depositEscrow,
   devnetParams,
   ensureFunds,
   ensurePledge,
   getBlock,
+  getEscrow,
   getMemoBalance,
   getPledge,
   getRequirementFor,
@@ -20,7 +22,7 @@ import {
 } from '@memo/chain'
 import { type Account, type Address, findAddress, type KeyStore } from '@memo/core'
 import { FundsMissingError } from '../errors.ts'
-import { isLocalNetwork, LOCAL_BANK_KEY, LOCAL_CHAIN_ID, LOCAL_GAS_WEI } from '../local-chain.ts'
+import { isLocalNetwork, LOCAL_BANK_KEY, LOCAL_CHAIN_ID, LOCAL_GAS_WEI, LOCAL_GATEWAY_ATTO } from '../local-chain.ts'
 import { openKeys } from '../password.ts'
 import { findFreePort } from '../ports.ts'
 import type { Supervisor } from '../runtime.ts'
@@ -75,10 +77,15 @@ export async function initNode(options: InitOptions): Promise<InitResult> {
   const config = await configOf(options, address)
   await saveNodeConfig(dataDir, config)
   onStep('key')
-  await fund(chain, options, isLocal, await expectedPledge(chain, options))
+  const escrowAtto = await expectedEscrow(chain, options, isLocal)
+  await fund(chain, options, isLocal, (await expectedPledge(chain, options)) + escrowAtto)
   onStep('funds')
   await register(chain, options, config)
   onStep('registration')
+  if (escrowAtto > 0n) {
+    await depositEscrow(chain.client, { addresses: chain.addresses, amountAtto: escrowAtto, signal })
+    onStep('escrow')
+  }
   if (kind !== 'gateway') {
     const { requiredAtto } = await getPledge(chain.client, { addresses: chain.addresses, address: config.address })
     await fund(chain, options, isLocal, requiredAtto)
@@ -148,6 +155,18 @@ async function expectedPledge(chain: MemoChain, { kind, capacityBytes }: InitOpt
   const { client, addresses } = chain
   if (kind !== 'provider') return kind === 'keeper' && isLocalChain(chain) ? devnetParams.pledge.keeperAtto : 0n
   return await getRequirementFor(client, { addresses, capacityBytes: capacityBytes ?? DEFAULT_CAPACITY_BYTES })
+}
+
+/**
+ * What the escrow of a gateway lacks, on networks of this machine; elsewhere its owner decides how much he deposits. It is filled
+ * again at a start once half of it is spent.
+ */
+async function expectedEscrow(chain: MemoChain, { kind }: InitOptions, isLocal: boolean): Promise<bigint> {
+  const { client, addresses } = chain
+  if (kind !== 'gateway' || !isLocal) return 0n
+  const account = findAddress(client.account?.address) as Address
+  const { freeAtto } = await getEscrow(client, { addresses, account })
+  return freeAtto > LOCAL_GATEWAY_ATTO / 2n ? 0n : LOCAL_GATEWAY_ATTO - freeAtto
 }
 
 /** There the sum is known, and one transfer does for all. */

@@ -1,5 +1,6 @@
 import { runGatewayDaemon } from '@memo/gateway'
 import { createByteBudget, createStripePool } from '@memo/platform'
+import { isLocalNetwork } from '../local-chain.ts'
 import type { Serve } from './run-node.ts'
 
 /** The seeds' clients know two ports; the second is served where the first one is the usual one. */
@@ -7,6 +8,8 @@ const USUAL_PORT = 8_080
 const SECOND_PORT = 8_081
 const DEFAULT_POLICY = 'rs:4+2'
 const DRAIN_MS = 5_000
+/** A chain of this machine answers at once: uploads that wait for an order shall not wait longer than it takes. */
+const LOCAL_POLLING_MS = 50
 /** What all uploads hold together: four stripes of 4+2, plaintext and strips (`spec/performance.md` 6). */
 const PUT_MEMORY_BYTES = 40 * 1_048_576
 /** What all downloads hold together: three stripes of 4+2, as read and as opened. */
@@ -33,6 +36,7 @@ export const serve: Serve = async ({ dataDir, config, secretKey, policy, signal,
       openChunks: (chunks) => pool.openChunks(chunks),
       memory: { put: createByteBudget(PUT_MEMORY_BYTES), read: createByteBudget(READ_MEMORY_BYTES) },
       drainMs: DRAIN_MS,
+      pollingIntervalMs: (await isLocalNetwork(config.rpc)) ? LOCAL_POLLING_MS : undefined,
       signal,
       onEvent(event) {
         onEvent(event)

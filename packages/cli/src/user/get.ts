@@ -73,7 +73,7 @@ export async function withObject(
     }
   }
   if (profile?.did === undefined) return await withAnonymous(networkOf(options, profile), usePublic)
-  await withSession(context, options, async ({ identity, storage, reader }) => {
+  await withSession(context, { ...options, paying: 'may' }, async ({ identity, storage, reader }) => {
     const own = await storage.findObject(identity.did, cid, reader, { signal })
     if (isReadable(own)) await use(storage, own)
     else await usePublic(storage)

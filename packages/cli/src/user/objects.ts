@@ -30,7 +30,7 @@ export const list: Verb<UserOptions> = async (context, options) => {
 export const remove: Verb<UserOptions> = async (context, options, [what = '']) => {
   const { output, runtime } = context
   const { signal } = runtime
-  await withSession(context, options, async ({ identity, storage, reader }) => {
+  await withSession(context, { ...options, paying: 'must' }, async ({ identity, storage, reader }) => {
     const named = findId(what)
     const object = named ?? (await storage.findObject(identity.did, what, reader, { signal }))
     if (!object) throw notFound(what)

@@ -8,12 +8,23 @@ import {
   createSystemRandomness,
   createSystemTimers,
 } from '@memo/platform'
-import { createStorage, type ReaderKeys, type Storage } from '@memo/sdk'
+import { createStorage, type OrderEvent, type ReaderKeys, type Storage } from '@memo/sdk'
 import type { Context } from '../program.ts'
 import { type CommonOptions, dataDirOf, findProfile, type NetworkOptions, networkOf } from '../settings.ts'
 import { type Identity, openIdentity } from './identity.ts'
+import { openUserOrders, type Paying } from './open-orders.ts'
 
 export type UserOptions = CommonOptions & NetworkOptions & { readonly passwordFile?: string }
+
+/** Who pays for what a storage does, and what he is told of. */
+type PaidOptions = {
+  readonly dataDir: string
+  readonly paying: Paying
+  readonly onEvent: (event: OrderEvent) => void
+  readonly signal: AbortSignal
+}
+
+const DAY_SECONDS = 86_400
 
 /** What a user's verb works with. */
 export type Session = {
@@ -24,16 +35,33 @@ export type Session = {
 
 /** Opens the identity of the data directory and a storage for it, and closes them after `use`. */
 export async function withSession<T>(
-  { runtime }: Context,
-  options: UserOptions,
+  { runtime, output }: Context,
+  options: UserOptions & { readonly paying?: Paying },
   use: (session: Session) => Promise<T>,
 ): Promise<T> {
   const dataDir = dataDirOf(options)
   const { signal } = runtime
   const identity = await openIdentity({ ...options, ...networkOf(options, findProfile(dataDir)), dataDir, signal })
-  return await withStorage(identity.chain, identity.signer, identity.secretKey, async (storage, reader) => {
-    return await use({ identity, storage, reader })
-  })
+  const onEvent = (event: OrderEvent) => {
+    const text = warningOf(event)
+    if (text) output.progress(text, { event: event.type, ...event })
+  }
+  const paid = { dataDir, signal, onEvent, paying: options.paying ?? 'no' }
+  return await withStorage(
+    identity.chain,
+    identity.signer,
+    identity.secretKey,
+    async (storage, reader) => await use({ identity, storage, reader }),
+    paid,
+  )
+}
+
+/** What the user should know of his orders; undefined where all is well. */
+function warningOf(event: OrderEvent): string | undefined {
+  if (event.type === 'escrow-low') return 'the escrow is too small to renew your orders: memo escrow deposit AMOUNT'
+  if (event.type !== 'order-ending') return undefined
+  const days = Math.ceil(event.secondsLeft / DAY_SECONDS)
+  return `what ${event.provider} stores for you is paid for ${days} more day${days === 1 ? '' : 's'} only`
 }
 
 /** A storage that anybody may open: it finds and reads what is public. */
@@ -52,30 +80,35 @@ export async function withStorage<T>(
   signer: Signer,
   secretKey: Uint8Array,
   use: (storage: Storage, reader: ReaderKeys) => Promise<T>,
+  paid?: PaidOptions,
 ): Promise<T> {
   const { transport, close } = createHttpTransport()
   const pool = createStripePool()
   const reader = { publicKey: signer.publicKey, secretKey }
-  const storage = createStorage({
-    chain,
-    reader,
-    encode: (stripe) => pool.encode(stripe),
-    openChunks: (chunks) => pool.openChunks(chunks),
-    ports: {
-      network: chain.network,
-      transport,
-      signer,
-      hashUnits: (data) => pool.hashUnits(data),
-      clock: createSystemClock(),
-      timers: createSystemTimers(),
-      random: createSystemRandomness(),
-    },
-  })
+  const ports = {
+    network: chain.network,
+    transport,
+    signer,
+    hashUnits: (data: Uint8Array) => pool.hashUnits(data),
+    clock: createSystemClock(),
+    timers: createSystemTimers(),
+    random: createSystemRandomness(),
+  }
+  const undo: (() => Promise<void>)[] = [close, async () => await pool.close()]
   try {
+    const book = paid && (await openUserOrders(paid.paying, { ...paid, chain, ports }))
+    if (book) undo.push(book.close)
+    const storage = createStorage({
+      chain,
+      reader,
+      encode: (stripe) => pool.encode(stripe),
+      openChunks: (chunks) => pool.openChunks(chunks),
+      ports,
+      orders: book?.orders,
+    })
+    undo.push(async () => await storage.close())
     return await use(storage, reader)
   } finally {
-    await storage.close()
-    await pool.close()
-    await close()
+    for (const step of undo.reverse()) await step()
   }
 }

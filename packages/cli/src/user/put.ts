@@ -24,7 +24,7 @@ export const put: Verb<PutVerbOptions> = async (context, options, [file = '-']) 
   const { runtime, output } = context
   const { source, name } = await openSource(file)
   const startedMs = performance.now()
-  await withSession(context, options, async ({ identity, storage }) => {
+  await withSession(context, { ...options, paying: 'must' }, async ({ identity, storage }) => {
     const result = await storage.put(source, {
       did: identity.did,
       name: options.name ?? name,
