@@ -11,8 +11,10 @@ import type { Address } from '@memo/core'
 import type { ProviderMoney } from '../provider/money-port.ts'
 
 /** What a provider does with money, on a real chain; `chain` has its account. */
-export function createProviderMoney({ client, addresses }: MemoChain, self: Address): ProviderMoney {
+export function createProviderMoney(chain: MemoChain, self: Address): ProviderMoney {
+  const { client, addresses } = chain
   return {
+    getEpochs: () => chain.getEpochs(),
     stands: (mark) => isIncomeMarkStanding(client, mark),
     readEvents: (after) => readProviderIncome(client, { addresses, provider: self, after }),
     async settleOrder(orderId, signal) {

@@ -1,4 +1,4 @@
-import type { Address, SignedVoucher } from '@memo/core'
+import type { Address, EpochInfo, SignedVoucher } from '@memo/core'
 
 /** A point of the chain up to which events were read. */
 export type ChainMark = { readonly block: number; readonly hash: string }
@@ -25,6 +25,8 @@ export type ProviderMoney = {
   stands(mark: ChainMark): Promise<boolean>
   /** Events after `after`, or from the beginning; a stretch at a time. */
   readEvents(after: ChainMark | undefined, signal: AbortSignal): Promise<MoneyEvents>
+  /** Where the chain is now. */
+  getEpochs(): Promise<EpochInfo>
   /** Pays out the epochs of an order that are beyond dispute, as many as one call takes. */
   settleOrder(orderId: bigint, signal: AbortSignal): Promise<void>
   /** Records that the epoch of now has begun: without it no dispute window closes on a quiet chain. */

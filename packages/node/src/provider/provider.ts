@@ -91,7 +91,7 @@ export function createProvider(options: ProviderOptions): Provider {
   const payments = createReadPayments({ chain, clock, self, reader, rows: vouchers, limits })
   const { money } = options
   const ledger = createLedger(index)
-  const treasury = money && createTreasury({ chain, clock, money, ledger, reader, vouchers, payments, log, limits })
+  const treasury = money && createTreasury({ clock, money, ledger, reader, vouchers, payments, log, limits })
   const reads = createPieceReads({ pieces, custody, payments })
   const verifier = createRequestVerifier({ network, audience: self, clock })
   const stopping = new AbortController()

@@ -1,12 +1,4 @@
-import {
-  type Chain,
-  type Clock,
-  type Earnings,
-  type EpochInfo,
-  envelopeFromError,
-  findVoucher,
-  type OrderInfo,
-} from '@memo/core'
+import { type Clock, type Earnings, type EpochInfo, envelopeFromError, findVoucher, type OrderInfo } from '@memo/core'
 import type { EventSink } from '../events.ts'
 import { createKeyedLock } from '../server/keyed-lock.ts'
 import type { OrderReader } from '../server/order-reader.ts'
@@ -26,7 +18,6 @@ export type Treasury = {
 }
 
 export type TreasuryOptions = {
-  readonly chain: Chain
   readonly clock: Clock
   readonly money: ProviderMoney
   readonly ledger: Ledger
@@ -43,7 +34,7 @@ const ONE = 'one pass after another'
 const READ_TIMEOUT_MS = 60_000
 
 export function createTreasury(options: TreasuryOptions): Treasury {
-  const { chain, clock, money, ledger, reader, vouchers, payments, log, limits } = options
+  const { clock, money, ledger, reader, vouchers, payments, log, limits } = options
   const lock = createKeyedLock()
   /** Orders as they were read last: they are asked for again when they may be worth settling. */
   const known = new Map<bigint, OrderInfo>()
@@ -111,8 +102,8 @@ export function createTreasury(options: TreasuryOptions): Treasury {
       if (page.length < PAGE) return
     }
   }
-  const settleAll = async (isForced: boolean, signal: AbortSignal): Promise<void> => {
-    const epochs = await chain.getEpochs()
+  /** Settles what is worth it; gives whether some epochs are over and not beyond dispute yet. */
+  const settleWorth = async (epochs: EpochInfo, isForced: boolean, signal: AbortSignal): Promise<boolean> => {
     let isWaiting = false
     for await (const orderId of listOpen()) {
       signal.throwIfAborted()
@@ -124,10 +115,16 @@ export function createTreasury(options: TreasuryOptions): Treasury {
       const order = known.get(orderId)
       if (order) isWaiting ||= earlierOf(epochs.current, order.end) > order.settledTo
     }
+    return isWaiting
+  }
+  const settleAll = async (isForced: boolean, signal: AbortSignal): Promise<void> => {
+    const epochs = await money.getEpochs()
+    const isWaiting = await settleWorth(epochs, isForced, signal)
     const isPinDue = isForced || epochs.current - pinnedEpoch >= BigInt(limits.settleEveryEpochs)
     if (!isWaiting || !isPinDue || pinnedEpoch === epochs.current) return
     await money.pinEpoch(signal)
     pinnedEpoch = epochs.current
+    if (isForced) await settleWorth(await money.getEpochs(), isForced, signal)
   }
   const isRedeemable = ({ bytesRead, bytesPaid }: VoucherRow) => bytesRead > bytesPaid
   const isWorthRedeeming = (row: VoucherRow, isForced: boolean): boolean => {
@@ -179,7 +176,7 @@ export function createTreasury(options: TreasuryOptions): Treasury {
         await readEvents(AbortSignal.timeout(READ_TIMEOUT_MS))
         await payments.flush()
         const [epochs, escrowFreeAtto, totals] = await Promise.all([
-          chain.getEpochs(),
+          money.getEpochs(),
           money.getFreeEscrowAtto(),
           ledger.getTotals(),
         ])
