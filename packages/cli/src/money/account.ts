@@ -100,7 +100,8 @@ function addressOfKey(dataDir: string, name: string): Address | undefined {
   return typeof file?.address === 'string' ? findAddress(`0x${file.address.replace(/^0x/, '')}`) : undefined
 }
 
-function subdirectoriesOf(dir: string): string[] {
+/** Names of the directories in a directory, as people count; none where it is not there. */
+export function subdirectoriesOf(dir: string): string[] {
   try {
     const entries = readdirSync(dir, { withFileTypes: true })
     const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name)

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { accountFromSecretKey, connectNetwork, type MemoChain } from '@memo/chain'
 import { createKeySigner, createProviderClient, type Earnings, MemoError } from '@memo/core'
@@ -10,6 +10,7 @@ import { openKeys } from '../password.ts'
 import type { Verb } from '../program.ts'
 import { dataDirOf, networkOf } from '../settings.ts'
 import type { UserOptions } from '../user/open-storage.ts'
+import { subdirectoriesOf } from './account.ts'
 import { type ChainEarnings, readChainEarnings, settleAll } from './chain-earnings.ts'
 import { formatMemo } from './units.ts'
 
@@ -45,12 +46,12 @@ export const earnings: Verb<EarningsOptions> = async ({ output, runtime }, optio
 function listProviders(options: EarningsOptions): { name: string; dir: string; config: NodeConfig }[] {
   const own = dataDirOf(options, 'provider')
   const dir = existsSync(own) ? own : dataDirOf(options)
-  const inside = existsSync(dir) ? readdirSync(dir).map((name) => ({ name, dir: join(dir, name) })) : []
+  const inside = subdirectoriesOf(dir).map((name) => ({ name, dir: join(dir, name) }))
   const found = [{ name: 'provider', dir }, ...inside].flatMap((place) => {
     const config = findNodeConfig(place.dir)
     return config?.kind === 'provider' ? [{ ...place, config }] : []
   })
-  if (found.length > 0) return found.sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }))
+  if (found.length > 0) return found
   throw new NotSetUpError(
     `there is no provider in ${dir}`,
     'Give its directory with --data, or make one: memo provider init',

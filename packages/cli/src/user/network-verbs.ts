@@ -1,5 +1,6 @@
-import { ATTOMEMO_PER_MEMO, connectNetwork, getMemoBalance } from '@memo/chain'
+import { connectNetwork, getMemoBalance, getPledge, type MemoChain } from '@memo/chain'
 import type { Account } from '@memo/core'
+import { formatMemo, formatPerGiBMonth } from '../money/units.ts'
 import { formatBytes, formatTable } from '../output.ts'
 import type { Verb } from '../program.ts'
 import { dataDirOf, findProfile, networkOf, saveProfile } from '../settings.ts'
@@ -10,23 +11,22 @@ import type { UserOptions } from './open-storage.ts'
 export const info: Verb<UserOptions> = async ({ output }, options) => {
   const profile = findProfile(dataDirOf(options))
   const chain = await connectNetwork(networkOf(options, profile))
-  const [block, providers, keepers] = await Promise.all([chain.getBlock(), chain.listProviders(), chain.listKeepers()])
+  const [block, epochs, providers, keepers] = await Promise.all([
+    chain.getBlock(),
+    chain.getEpochs(),
+    chain.listProviders().then((accounts) => Promise.all(accounts.map((account) => withMoney(chain, account)))),
+    chain.listKeepers().then((accounts) => Promise.all(accounts.map((account) => withMoney(chain, account)))),
+  ])
   const { chainId, registry } = chain.network
-  const plain = (accounts: readonly Account[]) =>
-    accounts.map(({ address, state, endpoint, operator, region, capacityBytes }) => {
-      return { address, state, endpoint, operator, region, capacityBytes }
-    })
-  const rows = (accounts: readonly Account[]) =>
-    formatTable(accounts.map((a) => [`  ${a.address}`, a.state, formatBytes(a.capacityBytes), a.region, a.endpoint]))
   const text = [
-    `chain      ${chainId}, block ${block.number}`,
+    `chain      ${chainId}, block ${block.number}, epoch ${epochs.current}`,
     `registry   ${registry}`,
     ...(profile?.gateway ? [`gateway    ${profile.gateway}`] : []),
     ...(profile?.did ? [`you are    ${profile.did}`] : []),
     `keepers    ${keepers.length}`,
-    rows(keepers),
+    tableOf(keepers, []),
     `providers  ${providers.length}`,
-    rows(providers),
+    tableOf(providers, ['in orders', 'offered', 'price']),
   ]
   output.data(text.filter((line) => line !== '').join('\n'), {
     event: 'info',
@@ -34,13 +34,57 @@ export const info: Verb<UserOptions> = async ({ output }, options) => {
     registry,
     block: block.number,
     timestamp: block.timestamp,
+    epoch: Number(epochs.current),
+    epochSeconds: Number(epochs.epochSeconds),
     addresses: chain.addresses,
     ...(profile?.gateway ? { gateway: profile.gateway } : {}),
     ...(profile?.did ? { did: profile.did } : {}),
-    keepers: plain(keepers),
-    providers: plain(providers),
+    keepers: keepers.map(plain),
+    providers: providers.map(plain),
   })
   return undefined
+}
+
+/** A node with what it has pledged, and the bytes for which it is liable in orders. */
+type MoneyedAccount = Account & {
+  readonly pledgedAtto: bigint
+  readonly requiredPledgeAtto: bigint
+  readonly orderedBytes: bigint
+}
+
+async function withMoney(chain: MemoChain, account: Account): Promise<MoneyedAccount> {
+  const { client, addresses } = chain
+  const [{ pledgedAtto, requiredAtto }, orderedBytes] = await Promise.all([
+    getPledge(client, { addresses, address: account.address }),
+    account.role === 'provider' ? chain.getLiableBytes(account.address) : 0n,
+  ])
+  return { ...account, pledgedAtto, requiredPledgeAtto: requiredAtto, orderedBytes }
+}
+
+function plain(account: MoneyedAccount) {
+  const { address, state, endpoint, operator, region, pledgedAtto, requiredPledgeAtto } = account
+  const common = { address, state, endpoint, operator, region, pledgedAtto, requiredPledgeAtto }
+  if (account.role !== 'provider') return common
+  const { capacityBytes, orderedBytes, storagePriceAttoPerGiBSecond, retrievalPriceAttoPerByte } = account
+  return { ...common, capacityBytes, orderedBytes, storagePriceAttoPerGiBSecond, retrievalPriceAttoPerByte }
+}
+
+function tableOf(accounts: readonly MoneyedAccount[], more: readonly ('in orders' | 'offered' | 'price')[]): string {
+  if (accounts.length === 0) return ''
+  const cells: Readonly<Record<(typeof more)[number], (account: MoneyedAccount) => string>> = {
+    'in orders': ({ orderedBytes }) => formatBytes(Number(orderedBytes)),
+    offered: ({ capacityBytes }) => formatBytes(capacityBytes),
+    price: ({ storagePriceAttoPerGiBSecond: price }) => formatPerGiBMonth(price),
+  }
+  const rows = accounts.map((account) => [
+    `  ${account.address}`,
+    account.state,
+    formatMemo(account.pledgedAtto),
+    ...more.map((name) => cells[name](account)),
+    account.region,
+    account.endpoint,
+  ])
+  return formatTable([['', 'state', 'pledge', ...more, 'region', 'endpoint'], ...rows])
 }
 
 /** `memo did create`: key, account and DID, each where it is not there yet. */
@@ -74,7 +118,7 @@ export const showDid: Verb<UserOptions> = async ({ runtime, output }, options) =
   const text = [
     did,
     `state    ${record ? (record.deactivated ? 'deactivated' : 'active') : 'not on this chain'}`,
-    `account  ${signer.address}  ${memoAtto / ATTOMEMO_PER_MEMO} MEMO`,
+    `account  ${signer.address}  ${formatMemo(memoAtto)}`,
     `key      ${keyFile}`,
     ...keys.map((key) => `signs    ${key.id}  ${key.address}`),
   ]
