@@ -166,6 +166,22 @@ describe('a checkpoint', () => {
     assert.deepEqual((await restoreAll(world)).found, expected(...names))
   })
 
+  test('covers nothing of what is put while it is written, so that it never names a file which it cannot give back', async () => {
+    const world = createCheckpointWorld()
+    const storage = world.openFor()
+    const names: [string][] = []
+    for (let i = 0; i < 6; i++) {
+      names.push([`before ${i}`], [`while ${i}`])
+      await world.putAs(storage, `before ${i}`)
+      const putting = world.putAs(storage, `while ${i}`)
+      assert.ok(await write(world, storage))
+      await putting
+    }
+    await write(world, storage)
+    world.killKeepers()
+    assert.deepEqual((await restoreAll(world)).found, expected(...names))
+  })
+
   test('larger than it may be is written in several, call by call', async () => {
     const world = createCheckpointWorld()
     const storage = world.openFor()

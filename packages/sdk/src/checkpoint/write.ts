@@ -62,6 +62,8 @@ type Run = {
   readonly did: string
   readonly options: CheckpointOptions
   readonly signal: AbortSignal
+  /** Number of the last entry that is looked at: later ones may be on their way. */
+  readonly endSeq: number
 }
 
 /**
@@ -79,8 +81,8 @@ export async function writeCheckpoint(
   options: CheckpointOptions,
 ): Promise<CheckpointResult | undefined> {
   const signal = AbortSignal.any([context.closed, ...(options.signal ? [options.signal] : [])])
-  const run: Run = { context, logs, chain, did, options, signal }
-  const { live } = await logs.settle(did, signal)
+  const { place, live } = await logs.settle(did, signal)
+  const run: Run = { context, logs, chain, did, options, signal, endSeq: place?.seq ?? 0 }
   const slot = await chain.find(did, context.ports.signer.address)
   const { inForce, unpublished } = planCheckpoint(live, slot?.seq ?? 0)
   if (unpublished) return await publish(run, unpublished, { isComplete: false, lacking: 0 })
@@ -101,10 +103,11 @@ export async function writeCheckpoint(
 }
 
 /** Entries of this account's log after `place`, as keepers show them. */
-async function readEntries({ context, did, signal }: Run, place: LogPlace): Promise<SignedEntry[]> {
+async function readEntries({ context, did, signal, endSeq }: Run, place: LogPlace): Promise<SignedEntry[]> {
   const answers = await listKeeperHeads(context, did, signal)
   const from = place && { seq: place.seq, hash: place.hash }
-  return await readLog(context, answers, { did, writer: context.ports.signer.address, from }, signal)
+  const entries = await readLog(context, answers, { did, writer: context.ports.signer.address, from }, signal)
+  return entries.filter(({ entry }) => entry.seq <= endSeq)
 }
 
 /** Whether these entries do nothing but put and delete checkpoints: checkpoints of them would never come to an end. */
