@@ -31,6 +31,7 @@ import type { PutOptions, PutResult } from './put/options.ts'
 import { createPacker } from './put/packer.ts'
 import { createPieceUse } from './put/piece-use.ts'
 import { runPut } from './put/put.ts'
+import { expiryOf, type ObjectExpiry } from './read/expiry.ts'
 import { createPartLocator } from './read/locate.ts'
 import { type ReadOptions, readObject } from './read/read.ts'
 import { type RestoredObject, type RestoreOptions, restoreObjects } from './read/restore.ts'
@@ -87,6 +88,11 @@ export type Storage = {
     manifest: Manifest,
     options?: CallOptions & { readonly owner?: string | undefined },
   ): Promise<readonly PieceStatus[]>
+  /** Until when an object is paid for, by the word of the chain; undefined where it has no pieces. */
+  findExpiry(
+    manifest: Manifest,
+    options?: CallOptions & { readonly owner?: string | undefined },
+  ): Promise<ObjectExpiry | undefined>
   /** Deletes an object from the index, then its pieces as well as that goes. */
   remove(
     did: string,
@@ -159,6 +165,7 @@ export function createStorage(options: StorageOptions): Storage {
     findPublicObject: async (cid, call) => await findPublicObject(context, cid, call?.signal),
     read: (manifest, read) => readObject(context, locator, manifest, read),
     status: async (manifest, call) => await statusOf(context, locator, manifest, call ?? {}),
+    findExpiry: async (manifest, call) => await expiryOf(context, locator, manifest, call ?? {}),
     remove: async (did, object, call) => await removeObject(context, logs, did, object, call?.signal),
     restore: (did, restore) => restoreObjects(context, locator, options.checkpoints, did, restore),
     async settle(did, call) {

@@ -308,7 +308,7 @@ describe('the life of orders', () => {
   test('what cannot be renewed is warned of, and the escrow that is too small', async () => {
     const world = createWorld({ providers: 6 })
     const payer = createPayer(world)
-    await put(world, payer)
+    const stored = await put(world, payer)
     payer.money.freeAtto = 0n
     const [order] = [...payer.money.orders.values()]
     world.chain.setEpochs({ current: order!.end - 1_000n })
@@ -317,9 +317,10 @@ describe('the life of orders', () => {
     const types = Map.groupBy(payer.events, ({ type }) => type)
     assert.equal(types.get('escrow-low')?.length, 1)
     assert.equal(types.get('order-ending')?.length, 6)
-    assert.deepEqual(
-      await world.run(payer.orders.findExpiry([1, 2])),
-      Math.floor(world.time.clock.nowMs() / 1_000) + 60_000,
-    )
+    const endsAt = Math.floor(world.time.clock.nowMs() / 1_000) + 60_000
+    assert.equal(await world.run(payer.orders.findExpiry([1, 2])), endsAt)
+    assert.equal(await world.run(payer.orders.findExpiry()), endsAt)
+    const expiry = await world.run(payer.storage.findExpiry(stored.manifest, { owner: world.did }))
+    assert.deepEqual([expiry?.expiresAt, expiry?.orderIds.length], [endsAt, 6])
   })
 })

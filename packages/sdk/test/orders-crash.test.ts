@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import type { IndexStore, Transport } from '@memo/core'
+import { createMemoryIndexStore, InjectedFaultError, TEST_NETWORK } from '@memo/core/testing'
+import { createOrders, type OrderMoney, type Orders } from '@memo/sdk'
+import { createScriptedMoney, type ScriptedMoney } from '@memo/sdk/testing'
+import { createPayer } from './support/payer.ts'
+import { createWorld, type World } from './support/world.ts'
+
+const MIB = 1_048_576
+const FREE_ATTO = 10n ** 15n
+const SIGNAL = new AbortController().signal
+
+/** Counts what a process does to the world, before and after each act, and ends it at one of them. */
+type Life = { steps: number; readonly endsAt: number }
+
+function beat(life: Life): void {
+  life.steps++
+  if (life.steps >= life.endsAt) throw new InjectedFaultError('the process has ended')
+}
+
+/** The same functions, for as long as the process lives. */
+function mortal<T extends object>(port: T, life: Life): T {
+  return new Proxy(port, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name)
+      if (typeof value !== 'function') return value
+      return async (...args: unknown[]) => {
+        beat(life)
+        const done: unknown = await value.apply(target, args)
+        beat(life)
+        return done
+      }
+    },
+  })
+}
+
+type Case = { readonly world: World; readonly money: ScriptedMoney; readonly store: IndexStore }
+
+function bookOf({ world, money, store }: Case, life: Life = { steps: 0, endsAt: Number.POSITIVE_INFINITY }): Orders {
+  const transport: Transport = async (request) => {
+    beat(life)
+    const answer = await world.transport(request)
+    beat(life)
+    return answer
+  }
+  return createOrders({
+    ports: {
+      network: TEST_NETWORK,
+      transport,
+      clock: world.time.clock,
+      timers: world.time.timers,
+      random: world.random.fork('book'),
+      signer: world.owner.signer,
+    },
+    chain: world.chain,
+    money: mortal<OrderMoney>(money, life),
+    store: mortal(store, life),
+    policy: { firstOrderBytes: 2 * MIB, growAtFreePart: Number.MAX_SAFE_INTEGER },
+  })
+}
+
+function createCase(): Case {
+  const world = createWorld({ providers: 1 })
+  createPayer(world) // sets prices
+  const money = createScriptedMoney({ chain: world.chain, account: world.owner.signer.address, freeAtto: FREE_ATTO })
+  return { world, money, store: createMemoryIndexStore() }
+}
+
+/** Takes room in an order, which opens it, and then more than it has, which makes it grow. */
+async function openAndGrow({ world }: Case, orders: Orders): Promise<void> {
+  const provider = world.providers[0]!.address
+  await orders.ensure(provider, MIB, SIGNAL)
+  await orders.ensure(provider, 2 * MIB, SIGNAL)
+}
+
+/** What left the escrow is locked in orders, to the attomemo. */
+function assertLocked({ money }: Case): void {
+  const lockedAtto = [...money.orders.values()].reduce((sum, order) => sum + order.lockedAtto, 0n)
+  assert.equal(money.freeAtto + lockedAtto, FREE_ATTO)
+}
+
+describe('a process that ends while an order is opened and grown', () => {
+  test('leaves one order, whichever of its acts was the last', async () => {
+    const whole: Life = { steps: 0, endsAt: Number.POSITIVE_INFINITY }
+    const first = createCase()
+    await first.world.run(openAndGrow(first, bookOf(first, whole)))
+    assert.equal(first.money.orders.size, 1)
+    assert.equal(first.money.calls.filter((call) => call === 'amendOrder').length, 1)
+    const costAtto = FREE_ATTO - first.money.freeAtto
+    assert.ok(whole.steps > 40, `${whole.steps} steps`)
+    for (let endsAt = 1; endsAt <= whole.steps; endsAt++) {
+      const one = createCase()
+      const life = { steps: 0, endsAt }
+      await assert.rejects(one.world.run(openAndGrow(one, bookOf(one, life))), `step ${endsAt} was not the last`)
+      const again = bookOf(one)
+      await one.world.run(openAndGrow(one, again))
+      assert.equal(one.money.orders.size, 1, `one order after an end at step ${endsAt}`)
+      assertLocked(one)
+      // Growing starts from what was opened, so both ways come to the same size and price.
+      assert.ok(FREE_ATTO - one.money.freeAtto <= 2n * costAtto, `no more than twice after step ${endsAt}`)
+      await one.world.run(again.close())
+    }
+  })
+
+  test('goes on with the same order when the chain answered nobody', async () => {
+    const one = createCase()
+    let isLost = true
+    one.money.hook = (call, when) => {
+      if (call !== 'openOrder' || when !== 'after' || !isLost) return
+      isLost = false
+      throw new InjectedFaultError('the answer was lost')
+    }
+    const orders = bookOf(one)
+    await assert.rejects(one.world.run(openAndGrow(one, orders)))
+    await one.world.run(openAndGrow(one, orders))
+    assert.equal(one.money.orders.size, 1)
+    assertLocked(one)
+    await one.world.run(orders.close())
+  })
+
+  test('gives up what the chain can take no more, and signs another', async () => {
+    const one = createCase()
+    let attempts = 0
+    one.money.hook = (call, when) => {
+      if (call === 'openOrder' && when === 'before' && attempts++ === 0) throw new InjectedFaultError('not sent')
+    }
+    const orders = bookOf(one)
+    await assert.rejects(one.world.run(openAndGrow(one, orders)))
+    await one.world.run(one.world.time.timers.sleep(400_000))
+    await one.world.run(openAndGrow(one, orders))
+    assert.equal(one.money.orders.size, 1)
+    assert.equal(attempts, 2)
+    assertLocked(one)
+    await one.world.run(orders.close())
+  })
+})
