@@ -21,7 +21,7 @@ export type SetChange = {
 
 /**
  * The pieces that a provider holds under one order, as the sum tree that user and provider sign the root of
- * (`spec/orders.md` 17). It never changes: `apply` gives another one, which shares what is the same.
+ * (`spec/orders.md` 16). It never changes: `apply` gives another one, which shares what is the same.
  */
 export type SetTree = {
   readonly count: number
