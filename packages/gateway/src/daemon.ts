@@ -11,9 +11,8 @@ import {
   openSqliteIndexStore,
 } from '@memo/platform'
 import type { ChunkOpener, OrderPolicy, StorageMemory, StripeEncoder } from '@memo/sdk'
-import type { CheckpointPolicy } from './checkpoint/checkpointer.ts'
 import type { GatewayEventSink } from './events.ts'
-import { createGateway, type GatewayQuotaOptions } from './gateway.ts'
+import { type CheckpointOptions, createGateway, type GatewayQuotaOptions } from './gateway.ts'
 import { type Listener, listenAt } from './listen.ts'
 
 /** How long what the chain said is believed. */
@@ -42,7 +41,7 @@ export type GatewayDaemonOptions = {
   /** Whoever else wrote with the key does so no more. */
   readonly takeOver?: boolean | undefined
   /** When the chain is told what the gateway's logs hold. */
-  readonly checkpoints?: Partial<CheckpointPolicy> | undefined
+  readonly checkpoints?: CheckpointOptions | undefined
   /** How generously its account pays providers; `false`: not at all. */
   readonly orders?: Partial<OrderPolicy> | false | undefined
   /** How often a transaction is asked after; the chain client's own default where nothing is said. */

@@ -50,6 +50,9 @@ const RESTORE_RETRY_MS = 3_000
 const WATCH_MS = 300_000
 const READING = 'the gateway is still reading its records from the keepers'
 
+/** When checkpoints are written, and what they may cost; defaults where nothing is said. */
+export type CheckpointOptions = { readonly [Name in keyof CheckpointPolicy]?: CheckpointPolicy[Name] | undefined }
+
 /** Who may store and read how much, and who decides. */
 export type GatewayQuotaOptions = Partial<QuotaLimits> &
   Partial<CashPolicy> & {
@@ -69,7 +72,7 @@ export type GatewayOptions = {
   /** How often it looks whether another one writes with its key. Default 5 minutes. */
   readonly watchMs?: number | undefined
   /** When the chain is told what the gateway's logs hold. */
-  readonly checkpoints?: Partial<CheckpointPolicy> | undefined
+  readonly checkpoints?: CheckpointOptions | undefined
   readonly transport: Transport
   readonly clock: Clock
   readonly timers: Timers
@@ -243,7 +246,9 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   }
 }
 
+type Defined<T> = { [Name in keyof T]?: Exclude<T[Name], undefined> }
+
 /** Without what was left undefined, so that it does not hide a default. */
-function defined<T extends object>(options: T | undefined): Partial<T> {
-  return Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== undefined)) as Partial<T>
+function defined<T extends object>(options: T | undefined): Defined<T> {
+  return Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== undefined)) as Defined<T>
 }

@@ -505,6 +505,6 @@ describe('slots that others have left', () => {
     assert.deepEqual((await restoreAll(world)).found, expected(['mine']))
     const second = world.providers.find(({ address }) => address === pieces[1]!.provider)!
     for (const piece of second.pieces.values()) piece.bytes[0]! ^= 1
-    await assert.rejects(restoreAll(world), { name: 'NotFoundError' })
+    await assert.rejects(restoreAll(world), { name: 'NoCheckpointError' })
   })
 })

@@ -16,7 +16,11 @@ export type NodeOptions = CommonOptions &
     readonly passwordFile?: string
     readonly init?: boolean
     readonly policy?: string
+    readonly checkpointEvery?: number
+    readonly checkpointGas?: number
   }
+
+const MAX_CHECKPOINT_SECONDS = 31_536_000
 
 const KINDS: readonly { readonly kind: NodeKind; readonly what: string }[] = [
   { kind: 'provider', what: 'keep pieces of files and be paid for it' },
@@ -62,13 +66,22 @@ function nodeOptions(command: Command, kind: NodeKind): Command {
     .option('--host <host>', 'where it listens (default 127.0.0.1)')
     .option('--port <n>', 'where it listens (default: a free port, kept)', wholeNumber('--port', 1, 65_535))
     .option('--password-file <file>', 'password of its key (or MEMO_PASSWORD)')
-  if (kind === 'gateway') return command.option('--policy <policy>', 'how files are spread, as rs:4+2')
+  if (kind === 'gateway') return gatewayOptions(command)
   command
     .option('--endpoint <url>', 'how others reach it (default http://host:port)')
     .option('--operator <label>', 'who runs it')
     .option('--region <label>', 'where it stands')
   if (kind === 'provider') command.option('--capacity <size>', 'what it offers, as 500GiB', sizeInBytes('--capacity'))
   return command
+}
+
+function gatewayOptions(command: Command): Command {
+  const seconds = wholeNumber('--checkpoint-every', 1, MAX_CHECKPOINT_SECONDS)
+  const gas = wholeNumber('--checkpoint-gas', 0, Number.MAX_SAFE_INTEGER)
+  return command
+    .option('--policy <policy>', 'how files are spread, as rs:4+2')
+    .option('--checkpoint-every <seconds>', 'how soon the chain is told what has changed (default 3600)', seconds)
+    .option('--checkpoint-gas <gas>', 'what that may cost in an hour (default 30000000)', gas)
 }
 
 function initVerb(kind: NodeKind): Verb<NodeOptions> {

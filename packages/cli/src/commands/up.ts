@@ -10,11 +10,13 @@ type Options = CommonOptions & {
   readonly providers: number
   readonly keepers: number
   readonly policy: string
+  readonly checkpointEvery: number
   readonly demo?: boolean
   readonly restart: boolean
 }
 
 const MAX_NODES = 64
+const DAY_SECONDS = 86_400
 
 const up: Verb<Options> = async ({ runtime, output }, options) => {
   assertEnoughProviders(options)
@@ -26,6 +28,7 @@ const up: Verb<Options> = async ({ runtime, output }, options) => {
     providers: options.providers,
     keepers: options.keepers,
     policy: options.policy,
+    checkpointSeconds: options.checkpointEvery,
     demo: options.demo === true,
     restart: options.restart,
   })
@@ -44,6 +47,7 @@ function assertEnoughProviders({ policy, providers }: Options): void {
 }
 
 export function addCommands(program: Command, addVerb: AddVerb): void {
+  const checkpointSeconds = wholeNumber('--checkpoint-every', 1, DAY_SECONDS)
   const command = program
     .command('up')
     .description('run a whole network on this machine')
@@ -52,6 +56,7 @@ export function addCommands(program: Command, addVerb: AddVerb): void {
     .option('--providers <n>', 'how many', wholeNumber('--providers', 1, MAX_NODES), 7)
     .option('--keepers <n>', 'how many', wholeNumber('--keepers', 1, MAX_NODES), 3)
     .option('--policy <policy>', 'how the gateway spreads files, as rs:4+2', 'rs:4+2')
+    .option('--checkpoint-every <seconds>', 'how soon the chain is told what has changed', checkpointSeconds, 15)
     .option('--demo', 'store a file, kill a provider, fetch the file')
     .option('--no-restart', 'leave down what ends')
   addVerb<Options>(command, async () => up)

@@ -42,6 +42,7 @@ export function addCommands(program: Command, addVerb: AddVerb): void {
     .requiredOption('--key <file>', 'key file of a wallet, or 64 hex digits in a file')
     .requiredOption('-o, --output <dir>', 'where to write the files')
     .option('--did <did>', 'the DID (default: the first one of the key)')
+    .option('--from-checkpoint', 'ask no keeper: take what the chain remembers')
   addVerb<RestoreOptions>(userOptions(restoreCommand), async () => (await import('../user/restore.ts')).restore)
 
   const infoCommand = program.command('info').description('show the network as the chain records it')

@@ -21,6 +21,8 @@ export async function runNode(context: Context, kind: NodeKind, options: NodeOpt
     config,
     secretKey,
     policy: options.policy,
+    checkpointSeconds: options.checkpointEvery,
+    checkpointGas: options.checkpointGas,
     signal: runtime.signal,
     onEvent: (event) => process.stderr.write(`${JSON.stringify({ at: new Date().toISOString(), ...event })}\n`),
     onReady(url, details) {
@@ -39,6 +41,9 @@ export type ServeNodeOptions = {
   readonly config: NodeConfig
   readonly secretKey: Uint8Array
   readonly policy: string | undefined
+  /** How soon a gateway tells the chain what has changed, and what that may cost in an hour. */
+  readonly checkpointSeconds: number | undefined
+  readonly checkpointGas: number | undefined
   readonly signal: AbortSignal
   readonly onEvent: (event: { readonly type: string; readonly message: string }) => void
   readonly onReady: (url: string, details?: unknown) => void

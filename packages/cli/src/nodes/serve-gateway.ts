@@ -1,7 +1,7 @@
 import { runGatewayDaemon } from '@memo/gateway'
 import { createByteBudget, createStripePool } from '@memo/platform'
 import { isLocalNetwork } from '../local-chain.ts'
-import type { Serve } from './run-node.ts'
+import type { Serve, ServeNodeOptions } from './run-node.ts'
 
 /** The seeds' clients know two ports; the second is served where the first one is the usual one. */
 const USUAL_PORT = 8_080
@@ -15,9 +15,11 @@ const PUT_MEMORY_BYTES = 40 * 1_048_576
 /** What all downloads hold together: three stripes of 4+2, as read and as opened. */
 const READ_MEMORY_BYTES = 24 * 1_048_576
 
-export const serve: Serve = async ({ dataDir, config, secretKey, policy, signal, onEvent, onReady }) => {
+export const serve: Serve = async (options) => {
+  const { dataDir, config, secretKey, policy, signal, onEvent, onReady } = options
   // Coding a stripe takes as long as sending it: in threads, both go on at once.
   const pool = createStripePool()
+  const isLocal = await isLocalNetwork(config.rpc)
   try {
     let listening: { readonly url: string; readonly details: unknown } | undefined
     // Before that it would refuse uploads; when the keepers cannot be reached, it serves and waits for them.
@@ -36,7 +38,8 @@ export const serve: Serve = async ({ dataDir, config, secretKey, policy, signal,
       openChunks: (chunks) => pool.openChunks(chunks),
       memory: { put: createByteBudget(PUT_MEMORY_BYTES), read: createByteBudget(READ_MEMORY_BYTES) },
       drainMs: DRAIN_MS,
-      pollingIntervalMs: (await isLocalNetwork(config.rpc)) ? LOCAL_POLLING_MS : undefined,
+      checkpoints: checkpointsOf(options, isLocal),
+      pollingIntervalMs: isLocal ? LOCAL_POLLING_MS : undefined,
       signal,
       onEvent(event) {
         onEvent(event)
@@ -49,5 +52,13 @@ export const serve: Serve = async ({ dataDir, config, secretKey, policy, signal,
     })
   } finally {
     await pool.close()
+  }
+}
+
+/** When the chain is told what the logs hold. On a chain of this machine gas costs nothing. */
+function checkpointsOf({ checkpointSeconds, checkpointGas }: ServeNodeOptions, isLocal: boolean) {
+  return {
+    checkpointMs: checkpointSeconds === undefined ? undefined : checkpointSeconds * 1_000,
+    checkpointGasPerHour: checkpointGas ?? (isLocal ? Number.MAX_SAFE_INTEGER : undefined),
   }
 }

@@ -30,6 +30,8 @@ export type UpOptions = {
   readonly providers: number
   readonly keepers: number
   readonly policy: string
+  /** How soon the gateway tells the chain what has changed. */
+  readonly checkpointSeconds: number
   readonly demo: boolean
   readonly restart: boolean
 }
@@ -148,7 +150,7 @@ async function start(
   const providers = group('provider', options.providers)
   const gateway = make('gateway', 'gateway', [
     ...nodeArgs('gateway', 'gateway', layout.gatewayPort),
-    ...['--policy', layout.policy],
+    ...['--policy', layout.policy, '--checkpoint-every', `${options.checkpointSeconds}`],
   ])
 
   // One thing after the other: processes that load their code side by side would only hold up what all wait for.

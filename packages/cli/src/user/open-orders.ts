@@ -19,7 +19,12 @@ export type UserOrdersOptions = {
 }
 
 /** The orders of a data directory, until they are closed. */
-export type UserOrders = { readonly orders: Orders; close(): Promise<void> }
+export type UserOrders = {
+  readonly orders: Orders
+  /** What else must be there after a crash may be kept in it as well; one process has it at a time. */
+  readonly store: IndexStore
+  close(): Promise<void>
+}
 
 const ROOM = 'orders'
 const STORE_FILE = 'orders.sqlite'
@@ -44,7 +49,7 @@ export async function openUserOrders(paying: Paying, options: UserOrdersOptions)
     store = openSqliteIndexStore(join(dir, STORE_FILE))
     const orders = createOrders({ ports, chain, money: createUserMoney(chain), store, onEvent })
     orders.start()
-    return { orders, close: async () => await closeAll(orders, store, lock) }
+    return { orders, store, close: async () => await closeAll(orders, store, lock) }
   } catch (thrown) {
     await closeAll(undefined, store, lock)
     throw thrown

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { connectNetwork, type MemoChain } from '@memo/chain'
+import { connectNetwork, createCheckpointChain, type MemoChain } from '@memo/chain'
 import { type Address, createKeySigner, type Signer } from '@memo/core'
 import {
   createHttpTransport,
@@ -105,6 +105,9 @@ export async function withStorage<T>(
       openChunks: (chunks) => pool.openChunks(chunks),
       ports,
       orders: book?.orders,
+      // Where a verb appends to a log: what it signed survives it, so that the next one never signs the same number again.
+      store: book?.store,
+      checkpoints: createCheckpointChain(chain),
     })
     undo.push(async () => await storage.close())
     return await use(storage, reader)

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { accountFromSecretKey, connectNetwork, type MemoChain } from '@memo/chain'
 import { type Address, createKeySigner, MemoError, NotFoundError } from '@memo/core'
 import { deriveMemoDid } from '@memo/did'
+import type { RestoreReport } from '@memo/sdk'
 import { UsageError } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
 import { readSecretKey } from '../key-file.ts'
@@ -13,13 +14,22 @@ import { networkOf } from '../settings.ts'
 import { freshName } from './file-name.ts'
 import { writeToFile } from './get.ts'
 import { type UserOptions, withStorage } from './open-storage.ts'
+import { tellSource, tellUnknown } from './restore-report.ts'
 
-export type RestoreOptions = UserOptions & { readonly key: string; readonly output: string; readonly did?: string }
+export type RestoreOptions = UserOptions & {
+  readonly key: string
+  readonly output: string
+  readonly did?: string
+  readonly fromCheckpoint?: boolean
+}
 
 /** Registries that a local network may have, by keepers in a group. */
 const LOCAL_LEVELS = [3, 2, 1]
 
-/** `memo restore`: every file of a DID, from its key and one RPC endpoint. No gateway is asked. */
+/**
+ * `memo restore`: every file of a DID, from its key and one RPC endpoint. No gateway is asked, and where none answers no
+ * keeper either (`spec/checkpoint.md` 9).
+ */
 export const restore: Verb<RestoreOptions> = async (context, options) => {
   const { output, runtime } = context
   const secretKey = await readSecretKey(options.key, options)
@@ -35,8 +45,16 @@ export const restore: Verb<RestoreOptions> = async (context, options) => {
   const names = new Set<string>()
   let restored = 0
   let failed = 0
+  let source: RestoreReport | undefined
+  const onReport = (report: RestoreReport) => {
+    source = report
+    const { lines, json } = tellSource(report)
+    if (lines.length > 0) output.progress(lines.join('\n'), json)
+    else output.event(json)
+  }
+  const from = options.fromCheckpoint ? 'checkpoints' : 'any'
   await withStorage(chain, signer, secretKey, async (storage, reader) => {
-    for await (const { object, open } of storage.restore(did, { reader, signal: runtime.signal })) {
+    for await (const { object, open } of storage.restore(did, { reader, from, onReport, signal: runtime.signal })) {
       const { cid, name, sizeBytes } = object
       const path = join(options.output, freshName(names, name ?? '', cid ?? ''))
       try {
@@ -51,7 +69,15 @@ export const restore: Verb<RestoreOptions> = async (context, options) => {
     }
   })
   const summary = `restored ${restored} file${restored === 1 ? '' : 's'} of ${did}${failed > 0 ? `, ${failed} failed` : ''}`
-  output.data(summary, { event: 'done', did, restored, failed, dir: options.output })
+  const unknown = tellUnknown(source)
+  output.data([summary, ...unknown.lines].join('\n'), {
+    event: 'done',
+    did,
+    restored,
+    failed,
+    dir: options.output,
+    ...unknown.json,
+  })
   return failed > 0 ? EXIT.unreachable : EXIT.ok
 }
 

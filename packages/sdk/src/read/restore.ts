@@ -1,4 +1,4 @@
-import { type ByteStream, type Manifest, NotFoundError } from '@memo/core'
+import { BadInputError, type ByteStream, type Manifest, MemoError } from '@memo/core'
 import type { CheckpointChain } from '../checkpoint/chain.ts'
 import { createPlacementLocator } from '../checkpoint/locator.ts'
 import { type Recovered, type RecoveredLog, readCheckpoints } from '../checkpoint/read.ts'
@@ -33,10 +33,25 @@ export type RestoreOptions = {
   readonly signal?: AbortSignal | undefined
 }
 
+/** Of none of a DID's logs a checkpoint can be read. */
+export class NoCheckpointError extends MemoError {
+  override readonly name: string = 'NoCheckpointError'
+  constructor(did: string, { faults, strangers }: Pick<Recovered, 'faults' | 'strangers'>, cause: unknown) {
+    const why = faults.map(({ writer, message }) => `${writer}: ${message}`).join('; ')
+    super(`no checkpoint of ${did} can be read (${why || 'the chain remembers none'})`, {
+      blame: 'keeper',
+      retry: 'later',
+      cause,
+      details: { did, faults, strangers },
+      fix: 'Try again when a keeper answers, or more providers.',
+    })
+  }
+}
+
 /**
  * Every live object of a DID that `reader` can open (`spec/sdk.md` 12).
  *
- * @throws KeepersUnreachableError without checkpoints; NotFoundError when no checkpoint can be read either; those of the chain
+ * @throws KeepersUnreachableError without checkpoints; NoCheckpointError when none can be read; those of the chain
  */
 export async function* restoreObjects(
   context: StorageContext,
@@ -65,19 +80,10 @@ export async function* restoreObjects(
       cause = thrown
     }
   }
-  if (!checkpoints) throw new NotFoundError('checkpoints are asked for where nothing reads them from the chain')
+  if (!checkpoints) throw new BadInputError('checkpoints are asked for where nothing reads them from the chain')
   const scope = signal ? AbortSignal.any([signal, context.closed]) : context.closed
   const { logs, placements, ...rest } = await readCheckpoints(context, checkpoints, did, reader, scope)
-  if (logs.length === 0) {
-    const { faults, strangers } = rest
-    throw new NotFoundError(`no checkpoint of ${did} can be read`, {
-      blame: 'keeper',
-      retry: 'later',
-      cause,
-      details: { faults, strangers },
-      fix: 'Try again when a keeper answers, or more providers.',
-    })
-  }
+  if (logs.length === 0) throw new NoCheckpointError(did, rest, cause)
   onReport({ source: 'checkpoints', logs: logs.map(({ entries: _, ...log }) => log), ...rest })
   const known = logs.map(({ entries }) => entries)
   yield* opened(known, createPlacementLocator(context, placements))
