@@ -8,6 +8,8 @@ import { findReadVoucherFromJson, findUint64, readVoucherToJson, recordOf, type 
 export const VOUCHER_HEADER = 'memo-voucher'
 /** Of the header; a voucher of the largest numbers has fewer. */
 const MAX_VOUCHER_CHARS = 1_024
+/** Without padding. */
+const BASE64URL = /^[A-Za-z0-9_-]+$/
 
 export async function signVoucher(money: MoneyContracts, voucher: ReadVoucher, signer: Signer): Promise<SignedVoucher> {
   const signature = await signer.signDigest(readVoucherDigest(readsVerifierOf(money), voucher))
@@ -27,7 +29,7 @@ export function encodeVoucher({ voucher, signature }: SignedVoucher): string {
 
 /** Parses {@link encodeVoucher}; undefined when it is none. The signature is not checked here. */
 export function findVoucher(text: string): SignedVoucher | undefined {
-  if (text.length > MAX_VOUCHER_CHARS) return undefined
+  if (text.length > MAX_VOUCHER_CHARS || !BASE64URL.test(text)) return undefined
   const json = findJson(text)
   const voucher = findReadVoucherFromJson(json)
   const signature = findBytesFromHex(recordOf(json).signature, 65)
