@@ -69,7 +69,7 @@ describe('the memo command', () => {
 
   test('every verb takes --data, --json, --no-color and -y', () => {
     const verbs =
-      'up,put,get,ls,rm,status,restore,info,doctor,did create,did show,chain run,provider init,provider run,keeper init,keeper run,gateway init,gateway run'
+      'up,put,get,ls,rm,status,restore,info,doctor,did create,did show,chain run,provider init,provider run,provider earnings,keeper init,keeper run,gateway init,gateway run,wallet,quote,buy,balance,escrow deposit,escrow withdraw,admin free,admin prices'
     for (const verb of verbs.split(',')) {
       const { stdout } = memo([...verb.split(' '), '--help'])
       for (const flag of ['--data', '--json', '--no-color', '--yes'])

@@ -1,15 +1,15 @@
-import { announceMarketTerms, getSeller } from '@memo/chain'
+import { announceMarketTerms, getSeller, type MemoChain } from '@memo/chain'
 import { spaceMarketAbi } from '@memo/contracts'
 import { type Address, findAddress } from '@memo/core'
 import { UsageError } from '../errors.ts'
 import { formatTable } from '../output.ts'
-import type { Verb } from '../program.ts'
+import type { Context, Verb } from '../program.ts'
 import { openChain } from './account.ts'
 import { openGranter } from './free.ts'
-import { getMarketFacts } from './market-facts.ts'
+import { getMarketFacts, type MarketFacts } from './market-facts.ts'
 import { type PayingOptions, pay } from './pay.ts'
 import { asking } from './rpc.ts'
-import { formatDuration, formatPerGiB } from './units.ts'
+import { formatDistance, formatDuration, formatPerGiB } from './units.ts'
 
 export type PricesOptions = PayingOptions & {
   readonly space?: string
@@ -17,91 +17,114 @@ export type PricesOptions = PayingOptions & {
   readonly seller?: string
 }
 
+type Terms = {
+  readonly spacePriceAttoPerByte: bigint
+  readonly trafficPriceAttoPerByte: bigint
+  readonly seller: Address
+}
+
+/** What the market asks, and what was announced. */
+type Market = {
+  readonly facts: MarketFacts
+  readonly now: Terms
+  /** What is announced and does not count yet. */
+  readonly coming: (Terms & { readonly dueAt: number; readonly dueBlock: number }) | undefined
+  readonly delay: { readonly waitSeconds: bigint; readonly waitBlocks: bigint }
+}
+
 const MAX_PRICE: bigint = 2n ** 64n - 1n
 
 /** `memo admin prices`: what the gateway’s market asks; with `--space`, `--traffic` or `--seller` announces a change. */
 export const prices: Verb<PricesOptions> = async (context, options) => {
   const chain = await openChain(options)
+  const market = await readMarket(chain)
+  const isChange = [options.space, options.traffic, options.seller].some((value) => value !== undefined)
+  if (isChange) return await announce(context, options, market)
+  const { facts, now, coming } = market
+  const { block } = facts
+  const { output } = context
+  const rows = [
+    ['space', `${now.spacePriceAttoPerByte} attomemo/byte`, formatPerGiB(now.spacePriceAttoPerByte)],
+    ['traffic', `${now.trafficPriceAttoPerByte} attomemo/byte`, formatPerGiB(now.trafficPriceAttoPerByte)],
+    ['seller', now.seller],
+    ['valid for', formatDuration(facts.validityDays * 86_400)],
+  ]
+  const announced = coming && [
+    `announced, to count ${formatDistance(Math.max(0, coming.dueAt - block.timestamp))}, from block ${coming.dueBlock} on`,
+    formatTable([
+      ['  space', `${coming.spacePriceAttoPerByte} attomemo/byte`],
+      ['  traffic', `${coming.trafficPriceAttoPerByte} attomemo/byte`],
+      ['  seller', coming.seller],
+    ]),
+  ]
+  output.data([formatTable(rows), ...(announced ?? []), `on chain, block ${block.number}`].join('\n'), {
+    event: 'prices',
+    ...now,
+    validityDays: facts.validityDays,
+    announced: coming ?? null,
+    block: block.number,
+  })
+  return undefined
+}
+
+async function readMarket(chain: MemoChain): Promise<Market> {
   const { client, addresses } = chain
-  const [facts, seller, announced] = await Promise.all([
+  const contract = { address: addresses.spaceMarket, abi: spaceMarketAbi } as const
+  const [facts, seller, [next, announcedAt, announcedBlock, delay]] = await Promise.all([
     getMarketFacts(chain),
     getSeller(client, { addresses }),
     asking(client, 'announced', async () => {
-      const contract = { address: addresses.spaceMarket, abi: spaceMarketAbi } as const
       return await client.rpc.readContract({ ...contract, functionName: 'announced' })
     }),
   ])
-  const [next, announcedAt, announcedBlock, delay] = announced
-  const { spacePriceAttoPerByte, trafficPriceAttoPerByte, block } = facts
-  const isChange = [options.space, options.traffic, options.seller].some((value) => value !== undefined)
-  if (!isChange) {
-    const isComing =
-      announcedBlock !== 0n &&
-      (next.spacePrice !== spacePriceAttoPerByte ||
-        next.trafficPrice !== trafficPriceAttoPerByte ||
-        findAddress(next.seller) !== seller)
-    const rows = [
-      ['space', `${spacePriceAttoPerByte} attomemo a byte`, formatPerGiB(spacePriceAttoPerByte)],
-      ['traffic', `${trafficPriceAttoPerByte} attomemo a byte`, formatPerGiB(trafficPriceAttoPerByte)],
-      ['seller', seller],
-      ['valid', `${facts.validityDays} days`],
-    ]
-    const dueAt = Number(announcedAt + delay.waitSeconds)
-    const coming = isComing
-      ? [
-          `announced: space ${next.spacePrice}, traffic ${next.trafficPrice}, seller ${next.seller}; due in ${formatDuration(Math.max(0, dueAt - block.timestamp))} and from block ${announcedBlock + delay.waitBlocks} on`,
-        ]
-      : []
-    context.output.data([formatTable(rows), ...coming, `on chain, block ${block.number}`].join('\n'), {
-      event: 'prices',
-      spacePriceAttoPerByte,
-      trafficPriceAttoPerByte,
-      seller,
-      validityDays: facts.validityDays,
-      announced: isComing
-        ? {
-            spacePriceAttoPerByte: next.spacePrice,
-            trafficPriceAttoPerByte: next.trafficPrice,
-            seller: next.seller.toLowerCase(),
-            dueAt,
-            dueBlock: announcedBlock + delay.waitBlocks,
-          }
-        : null,
-      block: block.number,
-    })
-    return undefined
+  const { spacePriceAttoPerByte, trafficPriceAttoPerByte } = facts
+  const now = { spacePriceAttoPerByte, trafficPriceAttoPerByte, seller }
+  const later = {
+    spacePriceAttoPerByte: next.spacePrice,
+    trafficPriceAttoPerByte: next.trafficPrice,
+    seller: findAddress(next.seller) as Address,
   }
-  const terms = {
-    spacePriceAttoPerByte: priceFrom('--space', options.space) ?? spacePriceAttoPerByte,
-    trafficPriceAttoPerByte: priceFrom('--traffic', options.traffic) ?? trafficPriceAttoPerByte,
-    seller: sellerFrom(options.seller) ?? seller,
+  const isComing = announcedBlock !== 0n && describe(later) !== describe(now)
+  const due = {
+    dueAt: Number(announcedAt + delay.waitSeconds),
+    dueBlock: Number(announcedBlock + delay.waitBlocks),
+  }
+  return { facts, now, coming: isComing ? { ...later, ...due } : undefined, delay }
+}
+
+function describe({ spacePriceAttoPerByte, trafficPriceAttoPerByte, seller }: Terms): string {
+  return `${spacePriceAttoPerByte}/${trafficPriceAttoPerByte}/${seller}`
+}
+
+async function announce(context: Context, options: PricesOptions, { now, delay }: Market): Promise<number | undefined> {
+  const terms: Terms = {
+    spacePriceAttoPerByte: priceFrom('--space', options.space) ?? now.spacePriceAttoPerByte,
+    trafficPriceAttoPerByte: priceFrom('--traffic', options.traffic) ?? now.trafficPriceAttoPerByte,
+    seller: sellerFrom(options.seller) ?? now.seller,
   }
   const payer = await openGranter(options)
+  const change = (from: unknown, to: unknown) => (from === to ? `${to}` : `${from} → ${to}`)
   const outcome = await pay(
     context,
     options,
     payer,
     {
-      intent: {
-        verb: 'admin prices',
-        space: `${terms.spacePriceAttoPerByte}`,
-        traffic: `${terms.trafficPriceAttoPerByte}`,
-        seller: terms.seller,
-      },
+      intent: { verb: 'admin prices', terms: describe(terms) },
       what: 'announce prices',
       costAtto: 0n,
       rows: [
-        ['space', `${spacePriceAttoPerByte} → ${terms.spacePriceAttoPerByte} attomemo a byte`],
-        ['traffic', `${trafficPriceAttoPerByte} → ${terms.trafficPriceAttoPerByte} attomemo a byte`],
-        ['seller', terms.seller === seller ? seller : `${seller} → ${terms.seller}`],
+        ['space', `${change(now.spacePriceAttoPerByte, terms.spacePriceAttoPerByte)} attomemo/byte`],
+        ['traffic', `${change(now.trafficPriceAttoPerByte, terms.trafficPriceAttoPerByte)} attomemo/byte`],
+        ['seller', change(now.seller, terms.seller)],
         ['counts', `after ${formatDuration(Number(delay.waitSeconds))} and ${delay.waitBlocks} blocks`],
         ['as', payer.address],
       ],
       question: 'Announce it?',
       json: terms,
     },
-    async (sending) =>
-      await announceMarketTerms(sending.client, { addresses, ...terms, signal: context.runtime.signal }),
+    async ({ client, addresses }) => {
+      return await announceMarketTerms(client, { addresses, ...terms, signal: context.runtime.signal })
+    },
   )
   if (!outcome.result) return outcome.code
   const { hash, blockNumber } = outcome.result

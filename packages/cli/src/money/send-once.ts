@@ -86,9 +86,13 @@ export async function sendOnce(
 ): Promise<WriteResult> {
   const { client, network, addresses } = payer.chain
   const transactions: SignedTransaction[] = []
-  const provider = createKeepingProvider(payer.chain, async (raw, nonce) => {
-    await assertNoneCounts(payer.chain, transactions, intent)
-    transactions.push(transactionOf(raw, nonce))
+  const provider = createKeepingProvider(payer.chain, async (raw) => {
+    const signed = transactionOf(raw)
+    if (transactions.some(({ hash }) => hash === signed.hash)) return
+    // Under the same nonce only one counts; under another one both would.
+    const others = transactions.filter(({ nonce }) => nonce !== signed.nonce)
+    await assertNoneCounts(payer.chain, others, intent)
+    transactions.push(signed)
     await payments.save({ intent, network, sentAtMs: Date.now(), transactions })
   })
   const sender = createChainClient({
@@ -110,20 +114,11 @@ export async function sendOnce(
 }
 
 /** The chain of `chain`, asked for everything, that hands in a transaction only after `keep` has resolved. */
-function createKeepingProvider(
-  chain: MemoChain,
-  keep: (raw: `0x${string}`, nonce: number) => Promise<void>,
-): RpcProvider {
-  const { rpc } = chain.client
-  let nonce = 0
+function createKeepingProvider(chain: MemoChain, keep: (raw: `0x${string}`) => Promise<void>): RpcProvider {
   return {
     async request({ method, params }) {
-      if (method === 'eth_sendRawTransaction')
-        await keep((params as readonly `0x${string}`[])[0] as `0x${string}`, nonce)
-      const answer = await rpc.request({ method, params } as never)
-      // What is signed next takes the number that was read last.
-      if (method === 'eth_getTransactionCount') nonce = Number(answer)
-      return answer
+      if (method === 'eth_sendRawTransaction') await keep((params as readonly `0x${string}`[])[0] as `0x${string}`)
+      return await chain.client.rpc.request({ method, params } as never)
     },
   }
 }

@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Address, findBytesFromHex, hexFromBytes, keccak256 } from '@memo/core'
+import { type Address, assert, findBytesFromHex, hexFromBytes, keccak256 } from '@memo/core'
 import { type DataDirectory, DataDirectoryInUseError, lockDataDirectory, writeFileDurably } from '@memo/platform'
 import { readJson } from '../settings.ts'
 
@@ -72,7 +72,30 @@ async function takeTurn(dir: string, signal: AbortSignal): Promise<DataDirectory
   }
 }
 
-/** The transaction that somebody hands to a chain. */
-export function transactionOf(raw: `0x${string}`, nonce: number): SignedTransaction {
-  return { raw, hash: hexFromBytes(keccak256(findBytesFromHex(raw) as Uint8Array)), nonce }
+/** A transaction that is handed to a chain; of the kind that says what it pays for gas (EIP-1559). Errors: AssertionError. */
+export function transactionOf(raw: `0x${string}`): SignedTransaction {
+  const bytes = findBytesFromHex(raw)
+  assert(bytes?.[0] === 2, 'a transaction of type 2')
+  // 2, then a list: chain id, nonce, …
+  const list = itemAt(bytes, 1)
+  const chainId = itemAt(bytes, list.start)
+  const nonce = itemAt(bytes, chainId.end)
+  const digits = bytes.subarray(nonce.start, nonce.end)
+  return {
+    raw,
+    hash: hexFromBytes(keccak256(bytes)),
+    nonce: digits.reduce((value, byte) => value * 256 + byte, 0),
+  }
+}
+
+/** Where the content of the RLP item at `offset` lies. */
+function itemAt(bytes: Uint8Array, offset: number): { readonly start: number; readonly end: number } {
+  const first = bytes[offset] ?? 0
+  if (first < 0x80) return { start: offset, end: offset + 1 }
+  const short = first < 0xc0 ? first - 0x80 : first - 0xc0
+  if (short <= 55) return { start: offset + 1, end: offset + 1 + short }
+  const lengthBytes = short - 55
+  const start = offset + 1 + lengthBytes
+  const length = bytes.subarray(offset + 1, start).reduce((value, byte) => value * 256 + byte, 0)
+  return { start, end: start + length }
 }
