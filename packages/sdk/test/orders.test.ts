@@ -238,6 +238,22 @@ describe('reads that are paid', () => {
     assert.equal(payer.money.calls.filter((call) => call === 'allowReads').length, 4)
   })
 
+  test('a book that closes pays for all that it read', async () => {
+    const world = createWorld({ providers: 6 })
+    const payer = createPayer(world)
+    const { manifest } = await put(world, payer)
+    await read(world, payer, manifest)
+    const before = await world.run(payer.orders.status())
+    await world.run(payer.orders.close())
+    const { reads } = await world.run(payer.again().orders.status())
+    assert.equal(reads.length, 4)
+    for (const { orderId, provider, signedBytes, receivedBytes } of reads) {
+      const side = world.providers.find(({ address }) => address === provider)?.orders
+      assert.equal(receivedBytes, before.reads.find((one) => one.orderId === orderId)?.receivedBytes)
+      assert.deepEqual([signedBytes, side?.paid.get(BigInt(orderId))], [receivedBytes, BigInt(receivedBytes)])
+    }
+  })
+
   test('bytes that are not those of the piece are not paid', async () => {
     const world = createWorld({ providers: 6 })
     const payer = createPayer(world)
@@ -270,7 +286,8 @@ describe('reads that are paid', () => {
     payer.orders.start()
     const account = payer.orders.reads(1_000)
     const { orders } = await world.run(payer.orders.status())
-    for (const { provider, orderId } of orders) account.find(provider, orderId)?.received(900)
+    for (const { provider, orderId } of orders)
+      account.find(provider, orderId)?.received(900, { root: new Uint8Array(32), sizeBytes: 900 }, undefined)
     await world.time.settle()
     const { reads } = await world.run(payer.orders.status())
     assert.equal(

@@ -8,7 +8,7 @@ import {
   type Receipt,
   type Signer,
 } from '@memo/core'
-import { type NodeFault, StorageClosedError } from '../errors.ts'
+import { type NodeFault, nodeFault, StorageClosedError } from '../errors.ts'
 import { createDirectory } from '../nodes/directory.ts'
 import { recordOf } from './change.ts'
 import { createCommitter } from './committer.ts'
@@ -23,7 +23,7 @@ import { createPurse } from './purse.ts'
 import { createOrderReads, type OrderReads, type ReadsStatus } from './reads.ts'
 import { createRenewals } from './renewals.ts'
 import { createOrderSet, type OrderSet } from './set.ts'
-import { createOrderStore, type OrderRecord } from './store.ts'
+import { createOrderStore, type OrderRecord, type ReadsRecord } from './store.ts'
 
 export type OrdersOptions = {
   readonly ports: ClientPorts & { readonly signer: Signer }
@@ -100,7 +100,7 @@ export function createOrders(options: OrdersOptions): Orders {
   const byProvider = new Map<Address, ProviderOrders>()
   const sets = new Map<bigint, Promise<OrderSet>>()
   const reads = new Map<bigint, OrderReads>()
-  const savedReads = new Map<bigint, { seq: bigint; signedBytes: bigint }>()
+  const savedReads = new Map<bigint, ReadsRecord>()
   let epochs: { readonly info: EpochInfo; readonly atMs: number } | undefined
   let started: Promise<void> | undefined
 
@@ -151,7 +151,10 @@ export function createOrders(options: OrdersOptions): Orders {
   const load = async () => {
     const state = await store.getState()
     for (const record of await store.listOrders()) records.set(record.orderId, record)
-    for (const { orderId, ...saved } of await store.listReads()) savedReads.set(orderId, saved)
+    for (const { orderId, ...saved } of await store.listReads()) {
+      savedReads.set(orderId, saved)
+      readsOf(orderId, saved.provider)
+    }
     if (state === 'new') await adoptOwn()
     await store.open()
     const newest = [...records.values()].sort((a, b) => Number(a.orderId - b.orderId))
@@ -213,10 +216,22 @@ export function createOrders(options: OrdersOptions): Orders {
   const listProviders = () => [...byProvider.values()]
   const renewals = createRenewals({ ...shared, timers, ready, listProviders, readEpochs, forgetOver })
 
+  /** Pays for what was read since the last vouchers; what fails is paid with the next read. */
+  const payUp = async (): Promise<void> => {
+    const paying = [...reads.values()].map(async (one) => {
+      try {
+        await one.payUp()
+      } catch (thrown) {
+        if (!(thrown instanceof MemoError) && !closed.aborted) throw thrown
+        if (!closed.aborted) onFault(nodeFault('provider', one.status().provider, thrown))
+      }
+    })
+    await Promise.all(paying)
+  }
   /** Commits what can be committed within a few seconds; whether nothing is left. */
   const finish = async (): Promise<boolean> => {
     const late = new AbortController()
-    const committed = committer.commitAll()
+    const committed = Promise.all([committer.commitAll(), payUp()]).then(([isCommitted]) => isCommitted)
     const timeout = timers.sleep(policy.closeMs, late.signal).then(
       () => false,
       () => false, // not needed any more
@@ -230,7 +245,7 @@ export function createOrders(options: OrdersOptions): Orders {
   const readsOf = (orderId: bigint, provider: Address) => {
     const known = reads.get(orderId)
     if (known) return known
-    const common = { money, contracts: money.money, signer, store, purse, policy, clock, emit: onEvent, closed, follow }
+    const common = { ...shared, contracts: money.money, signer, follow }
     const made = createOrderReads(common, { orderId, provider, saved: savedReads.get(orderId) })
     reads.set(orderId, made)
     return made

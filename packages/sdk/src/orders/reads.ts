@@ -4,6 +4,7 @@ import {
   encodeVoucher,
   MemoError,
   type MoneyContracts,
+  type ProviderClient,
   type ReadAllowanceInfo,
   type Signer,
   signVoucher,
@@ -33,12 +34,15 @@ export type ReadAccount = {
   find(provider: Address, orderId: number): ReadPayment | undefined
 }
 
+/** A piece that the provider holds: with it a voucher can be shown later. */
+export type ReadPiece = { readonly root: Uint8Array; readonly sizeBytes: number }
+
 /** How reads from one provider under one order are paid. */
 export type ReadPayment = {
   /** The newest voucher, the same text until the next one; undefined as long as no allowance is open. */
   voucher(): string | undefined
-  /** So many bytes came and were found to be those of the piece. */
-  received(bytes: number): void
+  /** So many bytes of a piece came, against this voucher, and were found to be its own. */
+  received(bytes: number, piece: ReadPiece, voucher: string | undefined): void
   /** The provider refused to serve on: resolves when there is a newer voucher to show; false when there is none. */
   payMore(signal: AbortSignal): Promise<boolean>
 }
@@ -63,6 +67,7 @@ export type ReadsShared = {
   readonly purse: Purse
   readonly policy: OrderPolicy
   readonly clock: Clock
+  getProvider(address: Address): Promise<ProviderClient>
   emit(event: OrderEvent): void
   readonly closed: AbortSignal
   /** Keeps an eye on work that nobody waits for. */
@@ -72,6 +77,8 @@ export type ReadsShared = {
 /** The reads under one order on this account (`spec/sdk.md` 18). */
 export type OrderReads = {
   payment(budget: { bytes: number }): ReadPayment
+  /** Pays for all that came so far: signs for it, and shows it. Errors: those of the exchange and the chain. */
+  payUp(): Promise<void>
   status(): ReadsStatus
 }
 
@@ -82,8 +89,11 @@ export function createOrderReads(
   const { money, store, policy, purse, closed } = shared
   let allowance: ReadAllowanceInfo | undefined
   let received = saved?.signedBytes ?? 0n
-  let signed = 0n
+  let signed = received
   let text: string | undefined
+  /** What the newest voucher says that the provider has seen. */
+  let shown = 0n
+  let lastPiece: ReadPiece | undefined
   let opening: Promise<void> | undefined
   let signing: Promise<void> | undefined
   /** What an allowance is topped up by, as far as the escrow lets. */
@@ -94,7 +104,7 @@ export function createOrderReads(
     const found = await money.getReadAllowance(orderId, money.account)
     // Vouchers of an allowance that was closed are void: the next one begins from nothing.
     const isAnother = found.seq !== (allowance?.seq ?? saved?.seq ?? found.seq)
-    if (isAnother) received = 0n
+    if (isAnother) [received, signed, shown] = [0n, 0n, 0n]
     if (found.bytesPaid > received) received = found.bytesPaid
     allowance = found
     return found
@@ -155,7 +165,7 @@ export function createOrderReads(
     if (text !== undefined && bytesRead <= signed) return
     const voucher = { orderId, payer: money.account, seq: found.seq, bytesRead }
     const signedVoucher = await signVoucher(shared.contracts, voucher, shared.signer)
-    await store.putReads(orderId, { seq: found.seq, signedBytes: bytesRead })
+    await store.putReads(orderId, { provider, seq: found.seq, signedBytes: bytesRead })
     signed = bytesRead
     text = encodeVoucher(signedVoucher)
   }
@@ -169,7 +179,9 @@ export function createOrderReads(
   return {
     payment: (budget) => ({
       voucher: () => text,
-      received(bytes) {
+      received(bytes, piece, voucher) {
+        lastPiece = piece
+        if (voucher !== undefined && voucher === text) shown = signed
         const paid = Math.min(bytes, budget.bytes)
         budget.bytes -= paid
         if (paid > 0) count(paid)
@@ -187,6 +199,17 @@ export function createOrderReads(
         return text !== undefined && text !== before
       },
     }),
+    async payUp() {
+      await opening
+      if (!lastPiece || !allowance) return
+      await sign()
+      const voucher = text
+      if (voucher === undefined || signed <= shown) return
+      const { root, sizeBytes } = lastPiece
+      const client = await shared.getProvider(provider)
+      await client.readUnits(root, sizeBytes, { voucher, signal: closed })
+      if (voucher === text) shown = signed
+    },
     status: () => ({
       orderId: Number(orderId),
       provider,

@@ -49,6 +49,7 @@ export type OfferRecord = {
 
 /** What was read under an order on this account, and paid for. */
 export type ReadsRecord = {
+  readonly provider: Address
   /** Of the allowance. */
   readonly seq: bigint
   /** What the newest voucher says. */

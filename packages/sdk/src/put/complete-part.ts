@@ -121,7 +121,7 @@ async function rebuildOnto(work: Rebuilding, provider: ProviderClient): Promise<
       const range = { offset: stripOffsetOf(stripe), length: stripBytesOf(geometry, stripe) }
       if (!source) return undefined
       const { provider: holder, receipt } = source
-      return await paidRead(account, holder, receipt.orderId, stop).run(range.length, async (voucher) => {
+      return await paidRead(account, holder, receipt, stop).run(range.length, async (voucher) => {
         return await holder.read(sent.digests[pieceIndex]!, range, { signal: stop, voucher })
       })
     },

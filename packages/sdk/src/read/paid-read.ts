@@ -1,6 +1,6 @@
 import { type ProviderClient, UNIT_BYTES } from '@memo/core'
 import type { StorageContext } from '../context.ts'
-import { isPaymentRequired, type ReadAccount } from '../orders/reads.ts'
+import { isPaymentRequired, type ReadAccount, type ReadPiece } from '../orders/reads.ts'
 
 /** Units are read whole, so a stretch of a piece may be longer at both ends; and unit nodes are read as well. */
 const SLACK_BYTES = 4 * UNIT_BYTES
@@ -18,23 +18,27 @@ export type PaidRead = {
 export function paidRead(
   account: ReadAccount | undefined,
   provider: ProviderClient,
-  orderId: number,
+  { orderId, ...piece }: ReadPiece & { readonly orderId: number },
   signal: AbortSignal,
 ): PaidRead {
   const payment = account?.find(provider.address, orderId)
   if (!payment) return { run: async (_, read) => await read(undefined) }
   return {
     async run(bytes, read) {
-      const once = async () => {
-        const done = await read(payment.voucher())
-        payment.received(bytes)
+      const against = async (voucher: string | undefined) => {
+        const done = await read(voucher)
+        payment.received(bytes, piece, voucher)
         return done
       }
+      const voucher = payment.voucher()
       try {
-        return await once()
+        return await against(voucher)
       } catch (thrown) {
-        if (!isPaymentRequired(thrown) || !(await payment.payMore(signal))) throw thrown
-        return await once()
+        if (!isPaymentRequired(thrown)) throw thrown
+        if (await payment.payMore(signal)) return await against(payment.voucher())
+        // It counts bytes that never came whole. What it serves unpaid is paid for as well, and brings both together again.
+        if (voucher !== undefined) return await against(undefined)
+        throw thrown
       }
     },
   }

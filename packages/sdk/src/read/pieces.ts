@@ -68,7 +68,8 @@ export function createPieceReaders(
     if (known) return known
     const client = await directory.getProvider(provider)
     const { root } = placement.pieces[index]!
-    const read = await paidRead(account, client, orderOf(index, provider), signal).run(
+    const piece = { root, sizeBytes, orderId: orderOf(index, provider) }
+    const read = await paidRead(account, client, piece, signal).run(
       unitsLengthOf(sizeBytes),
       async (voucher) => await client.readUnits(root, sizeBytes, { signal, voucher }),
     )
@@ -89,7 +90,8 @@ export function createPieceReaders(
         const piece = { root, sizeBytes, units: await unitsOf(index, provider, signal) }
         const range = { offset: stripe * STRIP_BYTES + from, length: to - from }
         const { length } = unitRangeOf(sizeBytes, range.offset, range.length)
-        return await paidRead(account, client, orderOf(index, provider), signal).run(length, async (voucher) => {
+        const paid = { root, sizeBytes, orderId: orderOf(index, provider) }
+        return await paidRead(account, client, paid, signal).run(length, async (voucher) => {
           return await client.read(piece, range, { signal, timeoutMs: limits.stripTimeoutMs, voucher })
         })
       } catch (thrown) {
