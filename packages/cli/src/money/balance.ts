@@ -1,17 +1,24 @@
 import { getQuota, type MemoChain, type QuotaInfo, type QuotaKind } from '@memo/chain'
+import { createKeySigner, MemoError } from '@memo/core'
+import type { GatewayQuota } from '@memo/sdk'
 import { NotSetUpError } from '../errors.ts'
 import { formatBytes, formatTable } from '../output.ts'
-import type { Verb } from '../program.ts'
+import type { Context, Verb } from '../program.ts'
 import { dataDirOf, findProfile } from '../settings.ts'
-import { type AccountOptions, findTarget, listKnownAccounts, openChain, type Target } from './account.ts'
+import { type AccountOptions, findTarget, listKnownAccounts, openChain, openPayer, type Target } from './account.ts'
+import { withGateway } from './gateway.ts'
 import { formatDay } from './units.ts'
 
 export type BalanceOptions = AccountOptions & { readonly for?: string }
 
+/** What is there of one kind, and what the gateway says was used of it. */
+type Line = { readonly kind: QuotaKind; readonly quota: QuotaInfo; readonly gateway: GatewayQuota | undefined }
+
 const KINDS: readonly QuotaKind[] = ['space', 'traffic']
 
 /** `memo balance`: space and traffic that are paid, granted and used, and until when. */
-export const balance: Verb<BalanceOptions> = async ({ output }, options) => {
+export const balance: Verb<BalanceOptions> = async (context, options) => {
+  const { output } = context
   const chain = await openChain(options)
   const target = await targetOf(chain, options)
   const { client, addresses } = chain
@@ -19,19 +26,20 @@ export const balance: Verb<BalanceOptions> = async ({ output }, options) => {
     chain.getBlock(),
     ...KINDS.map((kind) => getQuota(client, { addresses, kind, buyer: target.address })),
   ])
-  const rows = KINDS.map((kind, i) => rowOf(kind, quotas[i] as QuotaInfo, block.timestamp))
+  const used = options.for === undefined ? await askGateway(context, options) : undefined
+  const lines = KINDS.map((kind, i): Line => ({ kind, quota: quotas[i] as QuotaInfo, gateway: used?.[i] }))
+  const header = ['', 'paid', 'granted', ...(used ? ['used', 'trial left'] : []), 'left in all', 'until']
   const text = [
     target.did ?? target.address,
-    formatTable([['', 'paid', 'granted', 'left in all', 'until'], ...rows]),
-    `on chain, block ${block.number}`,
+    formatTable([header, ...lines.map((line) => rowOf(line, block.timestamp))]),
+    `on chain, block ${block.number}${used ? `; used says the gateway at ${findProfile(dataDirOf(options))?.gateway}` : ''}`,
   ]
-  const kinds = KINDS.map((kind, i) => [kind, jsonOf(quotas[i] as QuotaInfo, block.timestamp)])
   output.data(text.join('\n'), {
     event: 'balance',
     did: target.did ?? null,
     buyer: target.address,
     block: block.number,
-    ...Object.fromEntries(kinds),
+    ...Object.fromEntries(lines.map((line) => [line.kind, jsonOf(line, block.timestamp)])),
   })
   return undefined
 }
@@ -46,14 +54,69 @@ async function targetOf(chain: MemoChain, options: BalanceOptions): Promise<Targ
   throw new NotSetUpError(`there is no account in ${dataDir} yet`, 'Make one with: memo did create. Or give --for DID.')
 }
 
-function rowOf(kind: QuotaKind, { sizeByte, freeByte, expire }: QuotaInfo, now: number): string[] {
-  const isOver = expire !== 0n && Number(expire) <= now
-  const [paid, granted, all] = [sizeByte, freeByte, sizeByte + freeByte].map((bytes) => formatBytes(Number(bytes)))
-  const until = expire === 0n ? '–' : `${formatDay(Number(expire), now)}${isOver ? ', over' : ''}`
-  return [kind, paid as string, granted as string, isOver ? formatBytes(0) : (all as string), until]
+/** What the gateway of this data directory says; undefined where there is none, or it does not answer. */
+async function askGateway(
+  { output, runtime }: Context,
+  options: BalanceOptions,
+): Promise<readonly GatewayQuota[] | undefined> {
+  const endpoint = findProfile(dataDirOf(options))?.gateway
+  if (endpoint === undefined) return undefined
+  const { did, secretKey } = await openPayer(options)
+  if (did === undefined) return undefined
+  try {
+    return await withGateway(endpoint, { did, signer: createKeySigner(secretKey) }, async (client) => {
+      const quotas: GatewayQuota[] = []
+      for (const kind of KINDS) quotas.push(await client.quota(kind, { signal: runtime.signal }))
+      return quotas
+    })
+  } catch (error) {
+    if (!(error instanceof MemoError) || runtime.wasInterrupted()) throw error
+    output.progress(`what was used cannot be said now: ${error.message}`)
+    return undefined
+  }
 }
 
-function jsonOf({ nonce, balanceAtto, sizeByte, freeByte, expire }: QuotaInfo, now: number) {
-  const isOver = expire !== 0n && Number(expire) <= now
-  return { paidBytes: sizeByte, grantedBytes: freeByte, balanceAtto, nonce, expire: Number(expire), isOver }
+/** Bytes that can still be used: what is there and not used, and the rest of the trial. */
+function leftOf({ quota, gateway }: Line, now: number): bigint {
+  const there = isOver(quota, now) ? 0n : quota.sizeByte + quota.freeByte
+  if (!gateway) return there
+  const unused = there > gateway.usedBytes ? there - gateway.usedBytes : 0n
+  return unused + trialLeftOf(gateway)
+}
+
+function trialLeftOf({ trialBytes, trialUsedBytes }: GatewayQuota): bigint {
+  return trialBytes > trialUsedBytes ? trialBytes - trialUsedBytes : 0n
+}
+
+function rowOf(line: Line, now: number): string[] {
+  const { kind, quota, gateway } = line
+  const until = quota.expire === 0n ? '–' : formatDay(Number(quota.expire), now)
+  const amounts = [
+    quota.sizeByte,
+    quota.freeByte,
+    ...(gateway ? [gateway.usedBytes, trialLeftOf(gateway)] : []),
+    leftOf(line, now),
+  ]
+  return [kind, ...amounts.map((bytes) => formatBytes(Number(bytes))), `${until}${isOver(quota, now) ? ', over' : ''}`]
+}
+
+function isOver({ expire }: QuotaInfo, now: number): boolean {
+  return expire !== 0n && Number(expire) < now
+}
+
+function jsonOf(line: Line, now: number) {
+  const { nonce, balanceAtto, sizeByte, freeByte, expire } = line.quota
+  const { gateway } = line
+  return {
+    paidBytes: sizeByte,
+    grantedBytes: freeByte,
+    usedBytes: gateway?.usedBytes ?? null,
+    trialBytes: gateway?.trialBytes ?? null,
+    trialUsedBytes: gateway?.trialUsedBytes ?? null,
+    leftBytes: leftOf(line, now),
+    balanceAtto,
+    nonce,
+    expire: Number(expire),
+    isOver: isOver(line.quota, now),
+  }
 }
