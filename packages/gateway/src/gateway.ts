@@ -42,8 +42,8 @@ import { createTurnstile } from './turnstile.ts'
 
 /** What everybody may store and read for nothing where nothing else is said. */
 const DEFAULT_TRIAL: QuotaLimits = { trialSpaceBytes: 104_857_600, trialTrafficBytes: 1_073_741_824 }
-/** Each holds a few stripes in memory. */
-const MAX_UPLOADS = 16
+/** Each holds the beginning of its object; what else it holds comes out of the budget that all share. */
+const MAX_UPLOADS = 64
 const MAX_WAITING_UPLOADS = 256
 const RESTORE_RETRY_MS = 3_000
 /** How often it looks whether another one writes with its key. */

@@ -8,7 +8,7 @@ import {
   sealedBytesOf,
 } from '@memo/core'
 import type { StorageContext } from '../context.ts'
-import { type DeletedPiece, discardPieces, type HeldPiece, keptPiece } from '../put/discard.ts'
+import { type DeletedPiece, discardPieces, type HeldPiece, keptPiece, NEEDED } from '../put/discard.ts'
 import { findPart } from './find-part.ts'
 import { deletedIn, keyOf, objectOf, readLogs } from './objects.ts'
 import type { OwnLogs } from './own-log.ts'
@@ -57,9 +57,22 @@ export async function removeObject(
   for (const part of parts) {
     const held = await heldOf(context, part)
     const isNeeded = shared.has(hex32(part.placement.partId))
-    pieces.push(...(isNeeded ? held.map(keptPiece) : await discardPieces(context, logs, held, mayBeShared)))
+    pieces.push(...(isNeeded ? held.map(keptPiece) : await discardPart(context, logs, held, mayBeShared)))
   }
   return { seq: 'signed' in done ? done.signed.entry.seq : 0, pieces }
+}
+
+/** Whoever needs one piece of a part needs all: keepers are asked about the first, and about the others when it went. */
+async function discardPart(
+  context: StorageContext,
+  logs: OwnLogs,
+  held: readonly HeldPiece[],
+  mayBeShared: boolean,
+): Promise<DeletedPiece[]> {
+  if (!mayBeShared) return await discardPieces(context, logs, held, false)
+  const [first] = await discardPieces(context, logs, held.slice(0, 1), true)
+  if (first?.reason === NEEDED) return held.map(keptPiece)
+  return [...(first ? [first] : []), ...(await discardPieces(context, logs, held.slice(1), true))]
 }
 
 /** The pieces of a part with a receipt. */

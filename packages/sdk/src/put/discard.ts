@@ -38,9 +38,12 @@ export async function discardPieces(
   )
 }
 
+/** Why a piece stays that another object needs. */
+export const NEEDED = 'another object needs it'
+
 /** A piece that another object needs. */
 export function keptPiece({ provider, root }: HeldPiece): DeletedPiece {
-  return { provider: provider.address, root: hexFromBytes(root), deleted: false, reason: 'another object needs it' }
+  return { provider: provider.address, root: hexFromBytes(root), deleted: false, reason: NEEDED }
 }
 
 async function discardOne(
@@ -64,15 +67,17 @@ async function discardOne(
 async function listNeeded(context: StorageContext, pieces: readonly HeldPiece[]): Promise<Set<string> | undefined> {
   const byProvider = Map.groupBy(pieces, (piece) => piece.provider.address)
   const needed = new Set<string>()
-  for (const [provider, held] of byProvider) {
+  const ask = async ([provider, held]: readonly [Address, readonly HeldPiece[]]) => {
     for (let at = 0; at < held.length; at += HOLDINGS_PAGE) {
       const page = held.slice(at, at + HOLDINGS_PAGE)
       const holdings = await listHoldings(context, provider, page)
-      if (!holdings) return undefined
+      if (!holdings) return false
       for (const [i, piece] of page.entries()) if (holdings.has(i)) needed.add(keyOf(piece))
     }
+    return true
   }
-  return needed
+  const answers = await Promise.all([...byProvider].map(ask))
+  return answers.every((isKnown) => isKnown) ? needed : undefined
 }
 
 /** Which of the pieces at one provider are needed, by their places. */
