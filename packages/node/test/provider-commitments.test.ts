@@ -127,6 +127,12 @@ describe('a set commitment', () => {
     provider.disk.losePiece(hex32(b!.root))
     await assert.rejects(client.read({ ...b!, units: new Uint8Array(32) }, { offset: 0, length: 1 }))
     await assert.rejects(client.commitSet(await book.draft({ added: [b!] })), mismatch(1n), 'lost')
+    const listed = await client.listOrderPieces(ORDER)
+    assert.deepEqual(
+      listed.map(({ root }) => hex32(root)),
+      [hex32(a!.root)],
+      'what is lost is not held',
+    )
   })
 
   test('is refused from another account, beyond the order, in another epoch, or malformed', async () => {

@@ -157,6 +157,20 @@ describe('a reader with vouchers', () => {
     assert.equal((await read(await voucher(0, { seq: 0n }))).status, 402)
   })
 
+  test('is forgiven a window a day of what broke off on its way, and no more', async () => {
+    const { world, voucher, read } = await startedProvider({ voucherFlushMs: HOUR_MS, orderSweepRestMs: HOUR_MS })
+    const text = await voucher(0)
+    for (let i = 0; i < 2; i++) assert.equal((await read(text)).status, 206)
+    await world.time.advance(11 * HOUR_MS)
+    assert.equal((await read(text)).status, 402)
+    await world.time.advance(HOUR_MS + 60_000)
+    assert.equal((await read(text)).status, 206)
+    assert.equal((await read(text)).status, 402)
+    await world.time.advance(100 * HOUR_MS)
+    for (let i = 0; i < 2; i++) assert.equal((await read(text)).status, 206)
+    assert.equal((await read(text)).status, 402)
+  })
+
   test('is known after a crash by the newest voucher', async () => {
     const { world, provider, voucher, read } = await startedProvider()
     const text = await voucher(3 * PIECE)

@@ -77,14 +77,16 @@ export function createCommitments({ chain, signer, custody, desk, reader }: Comm
     }
     return trees.keep(orderId, createSetTree(pieces))
   }
+  /** Whether the piece may be added to a set: a provider does not sign for what it has lost. */
+  const isWhole = async ({ root, isHeld }: OrderRow): Promise<boolean> =>
+    isHeld && (await custody.book.find(root))?.state === 'held'
   /** Rows of the pieces that are to be added, each held by the provider as the user says. */
   const findAdded = async (orderId: number, request: CommitRequest, head: CommitmentHead): Promise<OrderRow[]> => {
     const found: OrderRow[] = []
     const missing: string[] = []
     for (const { root, sizeBytes } of request.added) {
-      const [row, record] = await Promise.all([rows.find(orderId, hex32(root)), custody.book.find(hex32(root))])
-      const isHeld = row?.isHeld && !row.isCommitted && row.sizeBytes === sizeBytes && record?.state === 'held'
-      if (row && isHeld) found.push(row)
+      const row = await rows.find(orderId, hex32(root))
+      if (row && !row.isCommitted && row.sizeBytes === sizeBytes && (await isWhole(row))) found.push(row)
       else missing.push(hexFromBytes(root))
     }
     if (missing.length === 0) return found
@@ -160,9 +162,11 @@ export function createCommitments({ chain, signer, custody, desk, reader }: Comm
       const pieces: OrderPiece[] = []
       for (let from = after; pieces.length < ORDER_PIECES_PAGE; ) {
         const page = await rows.list(orderId, from, LOAD_PAGE)
-        const shown = page.filter(({ isHeld, isCommitted }) => isHeld || isCommitted)
-        for (const { root, sizeBytes, isCommitted } of shown) {
-          pieces.push({ root: rootBytes(root), sizeBytes, committed: isCommitted })
+        for (const row of page) {
+          const { root, sizeBytes, isCommitted } = row
+          if (isCommitted || (await isWhole(row))) {
+            pieces.push({ root: rootBytes(root), sizeBytes, committed: isCommitted })
+          }
         }
         from = page.at(-1)?.root
         if (page.length < LOAD_PAGE) break

@@ -50,6 +50,8 @@ type ReadAccount = {
   text: string
   /** Under this allowance, and what was not paid of the one before. */
   bytesServed: bigint
+  /** Until when what was served and not paid was forgiven as the window allows. */
+  forgivenToMs: number
   allowance: ReadAllowanceInfo
   allowanceAtMs: number
   heldSinceMs: number
@@ -57,13 +59,16 @@ type ReadAccount = {
 }
 
 /** An account before its first voucher. */
-const NEW: Pick<ReadAccount, 'bytesServed' | 'heldSinceMs' | 'isDirty'> = {
+const NEW: Pick<ReadAccount, 'bytesServed' | 'forgivenToMs' | 'heldSinceMs' | 'isDirty'> = {
   bytesServed: 0n,
+  forgivenToMs: 0,
   heldSinceMs: 0,
   isDirty: false,
 }
 /** Payers that are remembered; of more, the one that read longest ago is forgotten, not its voucher. */
 const MAX_ACCOUNTS = 10_000
+/** A window that is not paid is forgiven in so long: what breaks off on its way is sent here and never counted there. */
+const FORGIVE_MS = 86_400_000
 
 export function createReadPayments(options: ReadPaymentsOptions): ReadPayments {
   const { chain, clock, self, reader, rows, limits } = options
@@ -98,7 +103,7 @@ export function createReadPayments(options: ReadPaymentsOptions): ReadPayments {
     const { text, heldSinceMs, bytesRead } = row
     const read = await readAllowance(signed.voucher)
     // What was served beyond the voucher is not remembered over a restart: the window bounds it.
-    const account = { key, signed, text, bytesServed: bytesRead, ...read, heldSinceMs, isDirty: false }
+    const account = { ...NEW, key, signed, text, bytesServed: bytesRead, ...read, heldSinceMs }
     byText.set(text, account)
     remember(account)
     return account
@@ -157,8 +162,19 @@ export function createReadPayments(options: ReadPaymentsOptions): ReadPayments {
     if (allowance.closingBlock !== 0n) return bytesRead
     return min(bytesRead + BigInt(limits.readWindowBytes), allowance.bytesAllowed)
   }
+  const forgive = (account: ReadAccount) => {
+    const nowMs = clock.nowMs()
+    const sinceMs = Math.min(Math.max(0, nowMs - account.forgivenToMs), FORGIVE_MS)
+    const bytes = BigInt(Math.floor((sinceMs / FORGIVE_MS) * limits.readWindowBytes))
+    const debt = account.bytesServed - account.signed.voucher.bytesRead
+    // Less than a byte waits for the next time, or many requests would forgive nothing.
+    if (bytes === 0n && sinceMs > 0 && debt > 0n) return
+    account.forgivenToMs = nowMs
+    if (debt > 0n) account.bytesServed -= min(bytes, debt)
+  }
   const chargePaid = async (text: string, bytes: number): Promise<Charge> => {
     const account = await find(text)
+    forgive(account)
     const isOver = () => account.bytesServed + BigInt(bytes) > limitOf(account)
     if (isOver() || !isFresh(account)) {
       const read = await readAllowance(account.signed.voucher)
