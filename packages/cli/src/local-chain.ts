@@ -32,9 +32,9 @@ export function localBankAddress(): Address {
   return findAddress(accountFromSecretKey(LOCAL_BANK_KEY).address) as Address
 }
 
-/** What a local network of so many keepers is deployed with. */
-export function localParams(level: number): NetworkParams {
-  return { ...devnetParams, level }
+/** What a local network of so many keepers is deployed with; the seller of space and traffic is its gateway. */
+export function localParams(level: number, seller?: Address): NetworkParams {
+  return { ...devnetParams, level, market: { ...devnetParams.market, seller } }
 }
 
 /** Where the registry of a local network stands, before it is deployed. */

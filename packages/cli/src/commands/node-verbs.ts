@@ -18,6 +18,9 @@ export type NodeOptions = CommonOptions &
     readonly policy?: string
     readonly checkpointEvery?: number
     readonly checkpointGas?: number
+    readonly trialSpace?: number
+    readonly trialTraffic?: number
+    readonly adminDid?: readonly string[]
   }
 
 const MAX_CHECKPOINT_SECONDS = 31_536_000
@@ -82,6 +85,9 @@ function gatewayOptions(command: Command): Command {
     .option('--policy <policy>', 'how files are spread, as rs:4+2')
     .option('--checkpoint-every <seconds>', 'how soon the chain is told what has changed (default 3600)', seconds)
     .option('--checkpoint-gas <gas>', 'what that may cost in an hour (default 30000000)', gas)
+    .option('--trial-space <size>', 'space of everybody for nothing (default 100MiB)', sizeInBytes('--trial-space'))
+    .option('--trial-traffic <size>', 'traffic for nothing (default 1GiB)', sizeInBytes('--trial-traffic'))
+    .option('--admin-did <did...>', 'who else decides about applications')
 }
 
 function initVerb(kind: NodeKind): Verb<NodeOptions> {

@@ -109,6 +109,12 @@ function roleOf(kind: NodeKind): 'provider' | 'keeper' | 'user' {
   return kind === 'gateway' ? 'user' : kind
 }
 
+/** The address of a node before it is set up; its key is made where there is none. */
+export async function ensureNodeAddress(dataDir: string): Promise<Address> {
+  const secretKey = await loadOrCreateKey(await openKeys(dataDir, { isLocal: true }))
+  return findAddress(accountFromSecretKey(secretKey).address) as Address
+}
+
 async function loadOrCreateKey(keys: KeyStore): Promise<Uint8Array> {
   if ((await keys.list()).includes(NODE_KEY)) return await keys.load(NODE_KEY)
   const secretKey = new Uint8Array(randomBytes(32))

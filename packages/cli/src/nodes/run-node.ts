@@ -23,6 +23,7 @@ export async function runNode(context: Context, kind: NodeKind, options: NodeOpt
     policy: options.policy,
     checkpointSeconds: options.checkpointEvery,
     checkpointGas: options.checkpointGas,
+    quota: quotaOf(options),
     signal: runtime.signal,
     onEvent: (event) => process.stderr.write(`${JSON.stringify({ at: new Date().toISOString(), ...event })}\n`),
     onReady(url, details) {
@@ -44,9 +45,25 @@ export type ServeNodeOptions = {
   /** How soon a gateway tells the chain what has changed, and what that may cost in an hour. */
   readonly checkpointSeconds: number | undefined
   readonly checkpointGas: number | undefined
+  /** What a gateway gives for nothing, and who decides about applications beside those whom governance names. */
+  readonly quota: GatewayQuota
   readonly signal: AbortSignal
   readonly onEvent: (event: { readonly type: string; readonly message: string }) => void
   readonly onReady: (url: string, details?: unknown) => void
+}
+
+export type GatewayQuota = {
+  readonly trialSpaceBytes?: number
+  readonly trialTrafficBytes?: number
+  readonly adminDids?: readonly string[]
+}
+
+function quotaOf({ trialSpace, trialTraffic, adminDid }: NodeOptions): GatewayQuota {
+  return {
+    ...(trialSpace === undefined ? {} : { trialSpaceBytes: trialSpace }),
+    ...(trialTraffic === undefined ? {} : { trialTrafficBytes: trialTraffic }),
+    ...(adminDid === undefined ? {} : { adminDids: adminDid }),
+  }
 }
 
 async function settle(context: Context, kind: NodeKind, options: NodeOptions, dataDir: string) {

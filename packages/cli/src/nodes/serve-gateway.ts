@@ -38,6 +38,7 @@ export const serve: Serve = async (options) => {
       openChunks: (chunks) => pool.openChunks(chunks),
       memory: { put: createByteBudget(PUT_MEMORY_BYTES), read: createByteBudget(READ_MEMORY_BYTES) },
       drainMs: DRAIN_MS,
+      quota: options.quota,
       checkpoints: checkpointsOf(options, isLocal),
       pollingIntervalMs: isLocal ? LOCAL_POLLING_MS : undefined,
       signal,

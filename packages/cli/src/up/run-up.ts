@@ -12,6 +12,7 @@ import { type Address, envelopeFromError } from '@memo/core'
 import { ListenError, lockDataDirectory } from '@memo/platform'
 import { FundsMissingError } from '../errors.ts'
 import { isLocalNetwork, LOCAL_BANK_KEY, localBankAddress, localParams } from '../local-chain.ts'
+import { ensureNodeAddress } from '../nodes/init-node.ts'
 import { formatMs, type Output } from '../output.ts'
 import { findFreePort } from '../ports.ts'
 import { type ParentMessage, type Runtime, raceAbort, untilStopped } from '../runtime.ts'
@@ -39,6 +40,9 @@ export type UpOptions = {
 const HOST = '127.0.0.1'
 const POLLING_INTERVAL_MS = 40
 const STOP_GRACE_MS = 8_000
+/** What everybody may store and read at the gateway before he buys: enough to try everything. */
+const TRIAL_SPACE = '10GiB'
+const TRIAL_TRAFFIC = '100GiB'
 
 /** A network that runs: what the demo works on. */
 export type RunningNetwork = {
@@ -106,7 +110,7 @@ async function start(
   const say = createReporter(output, startedMs)
   output.progress(`${output.style('bold', 'memo up')}  ${options.dataDir}\n`)
   const rpcUrl = options.rpc ?? `http://${HOST}:${layout.rpcPort}`
-  const params = localParams(layout.level)
+  const params = localParams(layout.level, await ensureNodeAddress(join(options.dataDir, 'gateway')))
   const { addresses } = planDeploy({ deployer: localBankAddress(), firstNonce: 0, params })
   const { registry } = addresses
   const account = accountFromSecretKey(LOCAL_BANK_KEY)
@@ -151,6 +155,7 @@ async function start(
   const gateway = make('gateway', 'gateway', [
     ...nodeArgs('gateway', 'gateway', layout.gatewayPort),
     ...['--policy', layout.policy, '--checkpoint-every', `${options.checkpointSeconds}`],
+    ...['--trial-space', TRIAL_SPACE, '--trial-traffic', TRIAL_TRAFFIC],
   ])
 
   // One thing after the other: processes that load their code side by side would only hold up what all wait for.
