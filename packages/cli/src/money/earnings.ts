@@ -111,17 +111,23 @@ async function askProvider(
 function describe({ config, earnings: earned, source }: Report): string {
   const { storing, reading, escrowFreeAtto } = earned
   const held =
-    'heldAtto' in reading ? `${formatMemo(reading.heldAtto)} in ${reading.vouchers} vouchers` : 'vouchers unknown *'
+    'heldAtto' in reading
+      ? `${formatMemo(reading.heldAtto)} in ${count(reading.vouchers, 'voucher')}`
+      : 'vouchers unknown *'
   const rows = [
     [
       '  storing',
       `${formatMemo(storing.settledAtto)} paid`,
-      `${formatMemo(storing.waitingAtto)} waiting in ${storing.orders} orders`,
+      `${formatMemo(storing.waitingAtto)} waiting in ${count(storing.orders, 'order')}`,
     ],
     ['  reading', `${formatMemo(reading.redeemedAtto)} paid`, held],
     ['  escrow', `${formatMemo(escrowFreeAtto)} free`, 'take it with: memo escrow withdraw all'],
   ]
   return `provider ${config.address}${source === 'chain' ? ' *' : ''}\n${formatTable(rows)}`
+}
+
+function count(n: number, what: string): string {
+  return `${n} ${what}${n === 1 ? '' : 's'}`
 }
 
 function tableOf(reports: readonly Report[]): string {

@@ -1,29 +1,49 @@
 import { type Address, findAddress } from '@memo/core'
-import type { StoredObject } from '@memo/sdk'
+import type { ObjectExpiry, StoredObject } from '@memo/sdk'
+import { formatDay } from '../money/units.ts'
 import { formatBytes, formatTable } from '../output.ts'
 import type { Verb } from '../program.ts'
 import { notFound, withObject } from './get.ts'
 import { type UserOptions, withSession } from './open-storage.ts'
 
-/** `memo ls`: your files, oldest first. */
-export const list: Verb<UserOptions> = async (context, options) => {
+export type ListOptions = UserOptions & { readonly long?: boolean }
+
+/** `memo ls`: your files, oldest first; with `--long` also until when they are stored. */
+export const list: Verb<ListOptions> = async (context, options) => {
   const { output, runtime } = context
+  const { signal } = runtime
   const rows: string[][] = []
   await withSession(context, options, async ({ identity, storage, reader }) => {
-    for await (const object of storage.list(identity.did, { reader, signal: runtime.signal })) {
-      const { cid, name, sizeBytes, isPublic, createdAt } = object
+    for await (const object of storage.list(identity.did, { reader, signal })) {
+      const { cid, name, sizeBytes, isPublic, createdAt, manifest } = object
       const created = new Date(createdAt * 1_000).toISOString()
+      const expiry =
+        options.long && manifest ? await storage.findExpiry(manifest, { owner: identity.did, signal }) : undefined
       const json = { event: 'object', id: idOf(object), cid, name, sizeBytes, isPublic, created }
-      if (output.isJson) output.data('', json)
+      if (output.isJson) output.data('', { ...json, ...(options.long ? jsonOf(expiry) : {}) })
       else {
         const when = created.slice(0, 16).replace('T', ' ')
-        rows.push([when, formatBytes(sizeBytes).padStart(9), isPublic ? 'public' : 'private', cid ?? '–', name ?? '–'])
+        const until = options.long ? [describeExpiry(expiry)] : []
+        const access = isPublic ? 'public' : 'private'
+        rows.push([when, ...until, formatBytes(sizeBytes).padStart(9), access, cid ?? '–', name ?? '–'])
       }
     }
   })
-  if (rows.length > 0) output.data(formatTable(rows), {})
+  const header = ['stored', ...(options.long ? ['until'] : []), '     size', '', 'CID', 'name']
+  if (rows.length > 0) output.data(formatTable(options.long ? [header, ...rows] : rows), {})
   else output.progress('no files yet; store one with: memo put FILE')
   return undefined
+}
+
+function jsonOf(expiry: ObjectExpiry | undefined) {
+  return { expiresAt: expiry?.expiresAt ?? null, orders: expiry?.orderIds.filter((id) => id > 0) ?? [] }
+}
+
+/** Until when it is stored, and whether an order says so. */
+function describeExpiry(expiry: ObjectExpiry | undefined): string {
+  if (!expiry) return '–'
+  const isPaid = expiry.orderIds.every((id) => id > 0)
+  return `${formatDay(expiry.expiresAt, Date.now() / 1_000)}${isPaid ? '' : ', not paid'}`
 }
 
 /** `memo rm ID|CID`. */
@@ -45,7 +65,8 @@ export const remove: Verb<UserOptions> = async (context, options, [what = '']) =
 export const status: Verb<UserOptions> = async (context, options, [cid = '']) => {
   const { output, runtime } = context
   await withObject(context, options, cid, async (storage, { manifest, did }) => {
-    const pieces = await storage.status(manifest, { owner: did, signal: runtime.signal })
+    const call = { owner: did, signal: runtime.signal }
+    const [pieces, expiry] = await Promise.all([storage.status(manifest, call), storage.findExpiry(manifest, call)])
     for (const piece of pieces) output.event({ event: 'piece', ...piece })
     const parts = Map.groupBy(pieces, (piece) => piece.partId)
     let isReadable = true
@@ -64,10 +85,19 @@ export const status: Verb<UserOptions> = async (context, options, [cid = '']) =>
       lines.push(formatTable(rows))
     }
     const alive = pieces.filter((piece) => piece.alive).length
-    const summary = { event: 'status', cid, parts: parts.size, pieces: pieces.length, alive, isReadable }
-    output.data([`${cid} ${isReadable ? 'can be read' : 'CANNOT be read now'}`, ...lines].join('\n'), summary)
+    const counts = { parts: parts.size, pieces: pieces.length, alive, isReadable }
+    const heading = [
+      `${cid} ${isReadable ? 'can be read' : 'CANNOT be read now'}`,
+      ...(expiry ? [`stored until ${describeExpiry(expiry)}${describeOrders(expiry)}`] : []),
+    ]
+    output.data([...heading, ...lines].join('\n'), { event: 'status', cid, ...counts, ...jsonOf(expiry) })
   })
   return undefined
+}
+
+function describeOrders({ orderIds }: ObjectExpiry): string {
+  const paid = orderIds.filter((id) => id > 0).sort((a, b) => a - b)
+  return paid.length === 0 ? '' : `, under order${paid.length === 1 ? '' : 's'} ${paid.join(', ')}`
 }
 
 function idOf({ writer, seq }: { readonly writer: Address; readonly seq: number }): string {
