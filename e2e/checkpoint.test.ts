@@ -136,6 +136,21 @@ describe('with the gateway, every keeper and m providers dead', () => {
     alice.files.delete('latest.bin')
   })
 
+  test('who stores without a gateway has the chain remember it himself', async () => {
+    const verb = async (...args: string[]) => await memo([...args, '--data', ready.dataDir, '--json'])
+    const bytes = new Uint8Array(randomBytes(50_000))
+    await writeFile(join(base, 'own.bin'), bytes)
+    assert.equal((await verb('put', join(base, 'own.bin'))).code, 0)
+    const first = await verb('checkpoint')
+    assert.deepEqual([first.code, first.last.written, first.last.seq], [0, true, 1], first.stderr)
+    assert.equal((await verb('checkpoint')).last.written, false)
+    const [own, dir] = [ready.keyFile, join(base, 'own')]
+    const args = ['restore', '--key', own, '--rpc', ready.rpc, '-o', dir, '--from-checkpoint', '--data', ready.dataDir]
+    const restored = await memo(args)
+    assert.equal(restored.code, 0, restored.stderr)
+    await assertSame(dir, new Map([['own.bin', bytes]]))
+  })
+
   test('a stranger who leaves noise in a slot is told of, and changes nothing', async () => {
     const { client, addresses } = await connectAs(LOCAL_BANK_KEY)
     await registerUser(client, { addresses })

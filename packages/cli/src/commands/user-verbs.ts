@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { AddVerb } from '../program.ts'
 import type { GetOptions } from '../user/get.ts'
+import type { ListOptions } from '../user/objects.ts'
 import type { UserOptions } from '../user/open-storage.ts'
 import type { PutVerbOptions } from '../user/put.ts'
 import type { RestoreOptions } from '../user/restore.ts'
@@ -24,8 +25,11 @@ export function addCommands(program: Command, addVerb: AddVerb): void {
     .option('-o, --output <file>', 'where to write it; - is standard output')
   addVerb<GetOptions>(userOptions(getCommand), async () => (await import('../user/get.ts')).get)
 
-  const lsCommand = program.command('ls').description('list your files')
-  addVerb<UserOptions>(userOptions(lsCommand), async () => (await import('../user/objects.ts')).list)
+  const lsCommand = program
+    .command('ls')
+    .description('list your files')
+    .option('-l, --long', 'also until when they are stored')
+  addVerb<ListOptions>(userOptions(lsCommand), async () => (await import('../user/objects.ts')).list)
 
   const rmCommand = program.command('rm').description('delete a file').argument('<cid-or-id>')
   addVerb<UserOptions>(userOptions(rmCommand), async () => (await import('../user/objects.ts')).remove)
@@ -44,6 +48,11 @@ export function addCommands(program: Command, addVerb: AddVerb): void {
     .option('--did <did>', 'the DID (default: the first one of the key)')
     .option('--from-checkpoint', 'ask no keeper: take what the chain remembers')
   addVerb<RestoreOptions>(userOptions(restoreCommand), async () => (await import('../user/restore.ts')).restore)
+
+  const checkpointCommand = program
+    .command('checkpoint')
+    .description('have the chain remember what your key has stored')
+  addVerb<UserOptions>(userOptions(checkpointCommand), async () => (await import('../user/checkpoint.ts')).checkpoint)
 
   const infoCommand = program.command('info').description('show the network as the chain records it')
   addVerb<UserOptions>(userOptions(infoCommand), async () => (await import('../user/network-verbs.ts')).info)
