@@ -171,6 +171,29 @@ describe('a reader with vouchers', () => {
     assert.equal((await read(text)).status, 402)
   })
 
+  test('is served though strangers show more vouchers than the provider cares to ask the chain about', async () => {
+    const { world, voucher, read } = await startedProvider({ unknownPayersPerHour: 5 })
+    const own = await voucher(0)
+    assert.equal((await read(own)).status, 206)
+    let asked = 0
+    const { getReadAllowance } = world.chain
+    world.chain.getReadAllowance = async (...args) => {
+      asked++
+      return await getReadAllowance(...args)
+    }
+    for (let i = 0; i < 20; i++) {
+      const answer = await read(await voucher(1, {}, world.stranger(`nobody ${i}`)))
+      assert.equal(errorName(answer), i < 5 ? 'PaymentRequiredError' : 'BusyError')
+    }
+    assert.equal(asked, 5)
+    assert.equal((await read(await voucher(1))).status, 206)
+    await world.time.advance(HOUR_MS)
+    const late = world.user('late')
+    scriptAllowance(world, ORDER, late.address)
+    for (let i = 0; i < 10; i++) await read(await voucher(0, {}, late))
+    assert.equal(errorName(await read(await voucher(1, {}, world.stranger('one more')))), 'PaymentRequiredError')
+  })
+
   test('is known after a crash by the newest voucher', async () => {
     const { world, provider, voucher, read } = await startedProvider()
     const text = await voucher(3 * PIECE)

@@ -33,6 +33,8 @@ export type ProviderLimits = {
   readonly readWindowBytes: number
   /** What is served without a voucher. */
   readonly unpaidReadBytesPerHour: number
+  /** Vouchers of payers unknown so far that turn out to be worth nothing: each makes the provider ask the chain. */
+  readonly unknownPayersPerHour: number
   /** How long an allowance that was read from the chain is believed, as long as it is enough. */
   readonly allowanceCacheMs: number
   /** Vouchers are durable so long after they came. */
@@ -70,6 +72,7 @@ export const PROVIDER_LIMITS: ProviderLimits = {
   orderSweepRestMs: MINUTE_MS,
   readWindowBytes: 64 * 1_048_576,
   unpaidReadBytesPerHour: 64 * 2 ** 30,
+  unknownPayersPerHour: 36_000,
   allowanceCacheMs: 15 * SECOND_MS,
   voucherFlushMs: SECOND_MS,
   settleRestMs: MINUTE_MS,

@@ -11,11 +11,12 @@ import {
   type ReadVoucher,
   type SignedVoucher,
 } from '@memo/core'
+import { BusyError } from '../server/errors.ts'
 import { createKeyedLock } from '../server/keyed-lock.ts'
 import type { OrderReader } from '../server/order-reader.ts'
+import { createHourlyBucket } from './hourly-bucket.ts'
 import type { ProviderLimits } from './limits.ts'
 import { type PaymentProblem, PaymentRequiredError } from './money-errors.ts'
-import { createUnpaidReads } from './unpaid-reads.ts'
 import type { VoucherRow, VoucherRows } from './voucher-rows.ts'
 
 /** Bytes that are about to be sent. */
@@ -40,7 +41,10 @@ export type ReadPaymentsOptions = {
   readonly self: Address
   readonly reader: OrderReader
   readonly rows: VoucherRows
-  readonly limits: Pick<ProviderLimits, 'readWindowBytes' | 'unpaidReadBytesPerHour' | 'allowanceCacheMs'>
+  readonly limits: Pick<
+    ProviderLimits,
+    'readWindowBytes' | 'unpaidReadBytesPerHour' | 'unknownPayersPerHour' | 'allowanceCacheMs'
+  >
 }
 
 /** What one payer reads under one order. */
@@ -72,7 +76,8 @@ const FORGIVE_MS = 86_400_000
 
 export function createReadPayments(options: ReadPaymentsOptions): ReadPayments {
   const { chain, clock, self, reader, rows, limits } = options
-  const unpaid = createUnpaidReads(clock, limits.unpaidReadBytesPerHour)
+  const unpaid = createHourlyBucket(clock, limits.unpaidReadBytesPerHour)
+  const strangers = createHourlyBucket(clock, limits.unknownPayersPerHour)
   const accounts = new Map<string, ReadAccount>()
   /** Newest vouchers by their text: one that is repeated is not checked again. */
   const byText = new Map<string, ReadAccount>()
@@ -154,7 +159,12 @@ export function createReadPayments(options: ReadPaymentsOptions): ReadPayments {
     if (orderId > BigInt(Number.MAX_SAFE_INTEGER) || !isVoucher(chain.money, signed)) {
       throw refused('voucher', `the voucher is not signed by ${payer} for this network`)
     }
-    return await lock.run(`${orderId}/${payer}`, async () => byText.get(text) ?? (await accept(text, signed)))
+    const key = `${orderId}/${payer}`
+    const isKnown = accounts.has(key)
+    if (!isKnown && !strangers.take(1)) throw new BusyError('provider', 'too many vouchers of nobody were shown to it')
+    const account = await lock.run(key, async () => byText.get(text) ?? (await accept(text, signed)))
+    if (!isKnown) strangers.giveBack(1)
+    return account
   }
   const limitOf = ({ signed, allowance }: ReadAccount): bigint => {
     const { bytesRead } = signed.voucher
@@ -204,7 +214,7 @@ export function createReadPayments(options: ReadPaymentsOptions): ReadPayments {
     if (unpaid.take(bytes)) return { giveBack: (unsent) => unpaid.giveBack(unsent) }
     throw new PaymentRequiredError('unpaid', 'this provider has served as much unpaid as it does in an hour', {
       fix: 'Read against a voucher, from another provider, or later.',
-      details: { neededBytes: bytes, leftBytes: unpaid.leftBytes },
+      details: { neededBytes: bytes, leftBytes: unpaid.left },
     })
   }
 
