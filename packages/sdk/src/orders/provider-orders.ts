@@ -68,6 +68,8 @@ type Wish = 'room' | 'renewal'
 /** Turns in which a piece looks for room: others may take what was made for it. */
 const MAX_TURNS = 8
 const NONCE_BYTES = 8
+/** An order that names an epoch which has begun begins with the next one, whatever that is when it is mined. */
+const AT_ONCE = 0n
 /** Providers sign nothing that may be submitted later than this (`spec/provider.md` 14). */
 const MAX_SUBMIT_SECONDS = 600
 /** How long a quote is believed; the chain refuses what is signed for another price than was meant. */
@@ -137,7 +139,7 @@ export function createProviderOrders(shared: OrderShared, provider: Address, sav
       const submitBy = submitByOf(block.timestamp, Math.floor(clock.nowMs() / 1_000), policy)
       const priced = { sizeBytes: BigInt(plan.sizeBytes), priceAttoPerGiBSecond: quote.priceAttoPerGiBSecond }
       const common = { ...priced, end: plan.end, submitBy }
-      const signed = record ? await amending(record, common) : await opening({ ...common, start: plan.start })
+      const signed = record ? await amending(record, common) : await opening({ ...common, start: AT_ONCE })
       pending = { ...signed, provider, block: block.number }
       await settle(pending, async () => await carryOut(money, store, pending!, closed), plan)
     } finally {

@@ -43,8 +43,8 @@ export type ReadPayment = {
   voucher(): string | undefined
   /** So many bytes of a piece came, against this voucher, and were found to be its own. */
   received(bytes: number, piece: ReadPiece, voucher: string | undefined): void
-  /** The provider refused to serve on: resolves when there is a newer voucher to show; false when there is none. */
-  payMore(signal: AbortSignal): Promise<boolean>
+  /** The provider refused this voucher: resolves when there is a newer one to show; false when there is none. */
+  payMore(refused: string | undefined, signal: AbortSignal): Promise<boolean>
 }
 
 /** What was read under one order, and paid. */
@@ -186,17 +186,17 @@ export function createOrderReads(
         budget.bytes -= paid
         if (paid > 0) count(paid)
       },
-      async payMore(signal) {
-        const before = text
+      async payMore(refused, signal) {
+        if (text !== refused) return true
         const isDrawn = !allowance || received >= allowance.bytesAllowed
         try {
-          await orAborted(before === undefined || isDrawn ? startTopUp() : sign(), signal)
+          await orAborted(refused === undefined || isDrawn ? startTopUp() : sign(), signal)
         } catch (thrown) {
           signal.throwIfAborted()
           if (!(thrown instanceof MemoError)) throw thrown
           return false // the refusal is the error to tell: another provider is asked
         }
-        return text !== undefined && text !== before
+        return text !== refused
       },
     }),
     async payUp() {

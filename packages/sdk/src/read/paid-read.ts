@@ -35,7 +35,7 @@ export function paidRead(
         return await against(voucher)
       } catch (thrown) {
         if (!isPaymentRequired(thrown)) throw thrown
-        if (await payment.payMore(signal)) return await against(payment.voucher())
+        if (await payment.payMore(voucher, signal)) return await against(payment.voucher())
         // It counts bytes that never came whole. What it serves unpaid is paid for as well, and brings both together again.
         if (voucher !== undefined) return await against(undefined)
         throw thrown
