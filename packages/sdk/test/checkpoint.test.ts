@@ -5,6 +5,7 @@ import {
   decodePlacement,
   encodePlacement,
   hex32,
+  type LoginEvidence,
   loginDigest,
   openCheckpoint,
   type Placement,
@@ -93,6 +94,13 @@ function isCheckpointEntry(world: CheckpointWorld, seq: number): boolean {
 
 const hasText = (bytes: Uint8Array, text: string) => Buffer.from(bytes).includes(text)
 
+/** A login of the owner, which opens the log of whoever shows it. */
+async function loginOf(world: CheckpointWorld): Promise<LoginEvidence> {
+  const [token, timestamp] = [new Uint8Array(32), 2 ** 30 + 1]
+  const signature = await world.owner.signer.signDigest(loginDigest(world.did, token, timestamp))
+  return { token, timestamp, signature }
+}
+
 describe('a checkpoint', () => {
   test('gives back every file when no keeper and only k providers are left, and asks no keeper', async () => {
     const world = createCheckpointWorld()
@@ -124,8 +132,42 @@ describe('a checkpoint', () => {
     await world.putAs(storage, 'old')
     await write(world, storage)
     await world.putAs(storage, 'new')
-    assert.deepEqual(await restoreAll(world), { found: expected(['old'], ['new']), report: { source: 'keepers' } })
+    const { found, report } = await restoreAll(world)
+    assert.deepEqual([found, report?.source, report?.logs], [expected(['old'], ['new']), 'keepers', []])
     assert.deepEqual((await restoreAll(world, 'checkpoints')).found, expected(['old']))
+  })
+
+  test('shows what keepers hide, and nothing of those whom keepers have refused', async () => {
+    const world = createCheckpointWorld()
+    const gateway = testKey('gateway')
+    const evidence = await loginOf(world)
+    const storage = world.openFor(gateway)
+    for (const name of ['one', 'two', 'three']) await world.putAs(storage, name, 1_000, { evidence })
+    await write(world, storage, { readers: [world.owner.publicKey] })
+    for (const { logs, parts } of world.keepers) {
+      const [[key, log]] = [...logs] as [[string, SignedEntry[]]]
+      const hidden = log[1]!.entry.action
+      logs.set(key, log.slice(0, 1))
+      for (const partId of hidden.kind === 'put' ? hidden.partIds : []) parts.delete(hex32(partId))
+    }
+    const { found, report } = await restoreAll(world)
+    assert.deepEqual(found, expected(['one'], ['two'], ['three']))
+    assert.deepEqual([report?.source, report?.logs.map(({ seq }) => seq)], ['keepers', [3]])
+    assert.deepEqual((await restoreAll(world, 'checkpoints')).found, found)
+
+    const thief = testKey('thief')
+    const stolen = createCheckpointWorld()
+    const theirs = stolen.openFor(thief)
+    await stolen.putAs(theirs, 'junk', 1_000, { evidence })
+    await write(stolen, theirs, { readers: [world.owner.publicKey] })
+    const [slot] = [...stolen.contract.slots]
+    world.contract.slots.set(...slot!)
+    for (const [i, { pieces }] of stolen.providers.entries()) {
+      for (const piece of pieces) (world.providers[i]!.pieces as Map<string, unknown>).set(...piece)
+    }
+    const again = await restoreAll(world)
+    assert.deepEqual(again.found, found)
+    assert.deepEqual(again.report?.strangers, [thief.signer.address])
   })
 
   test('appears in no listing, and nobody can put one by hand', async () => {
@@ -392,10 +434,7 @@ describe('slots that others have left', () => {
   test('who shows a login that he saw elsewhere deletes nothing of others, and is told of', async () => {
     const { world } = await start()
     const gateway = testKey('gateway')
-    const token = new Uint8Array(32)
-    const timestamp = 2 ** 30 + 1
-    const signature = await world.owner.signer.signDigest(loginDigest(world.did, token, timestamp))
-    const evidence = { token, timestamp, signature }
+    const evidence = await loginOf(world)
     const storage = world.openFor(gateway)
     await world.putAs(storage, 'by gateway', 1_000, { evidence })
     await write(world, storage, { readers: [world.owner.publicKey] })

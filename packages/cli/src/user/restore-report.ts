@@ -5,16 +5,18 @@ export type Told = { readonly lines: readonly string[]; readonly json: Readonly<
 
 /** What is said before the first file. */
 export function tellSource(report: RestoreReport): Told {
-  if (report.source === 'keepers') return { lines: [], json: { event: 'source', source: 'keepers' } }
-  const { logs, strangers, doubtful, faults } = report
+  const { source, strangers, doubtful, faults } = report
   const lines = [
-    'no keeper was asked or answers: the chain says what there was',
-    ...logs.map(({ writer, seq, time }) => `  up to ${isoTime(time)}: entry ${seq} of the log of ${writer}`),
+    ...(source === 'checkpoints' ? ['no keeper was asked or answers: the chain says what there was'] : []),
+    ...report.logs.map(({ writer, seq, time }) => {
+      const what = `entry ${seq} of the log of ${writer}`
+      return source === 'keepers' ? `  no keeper shows ${what}: the chain does` : `  up to ${isoTime(time)}: ${what}`
+    }),
     ...faults.map(({ writer, message }) => `  unreadable: the log of ${writer} (${message})`),
     ...doubtful.map((writer) => `  doubtful: ${writer} shows a login that another writer shows too`),
     ...(strangers.length > 0 ? [`  left out: ${strangers.length} logs of writers whom this DID does not know`] : []),
   ]
-  return { lines, json: { event: 'source', source: 'checkpoints', logs: logsOf(report), strangers, doubtful, faults } }
+  return { lines, json: { event: 'source', source, logs: logsOf(report), strangers, doubtful, faults } }
 }
 
 /** What is said after the last file: what could not be known. */
@@ -29,7 +31,7 @@ export function tellUnknown(report: RestoreReport | undefined): Told {
   return { lines, json: { source: 'checkpoints', upTo: logsOf(report), unreadable: faults.length } }
 }
 
-function logsOf({ logs }: Extract<RestoreReport, { source: 'checkpoints' }>) {
+function logsOf({ logs }: RestoreReport) {
   return logs.map(({ writer, seq, time, blockNumber }) => ({ writer, seq, time: isoTime(time), block: blockNumber }))
 }
 

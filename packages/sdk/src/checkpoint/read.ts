@@ -32,6 +32,8 @@ export type RecoveredLog = {
    * and there is no keeper here that knows whose it was (`spec/checkpoint.md` 9).
    */
   readonly entries: readonly SignedEntry[]
+  /** Signature of the login that it opens with, where it is believed for that. */
+  readonly login: string | undefined
 }
 
 /** A slot whose checkpoint could not be read. */
@@ -49,7 +51,7 @@ export type Recovered = {
 }
 
 /** Slots that are looked at: those of the DID's keys first, then those of the accounts that have been there for longest. */
-const MAX_SLOTS = 256
+const MAX_SLOTS = 1_024
 
 /**
  * The logs of a DID as their last checkpoints show them, without asking a keeper (`spec/checkpoint.md` 9). Only logs count
@@ -61,13 +63,15 @@ export async function readCheckpoints(
   did: string,
   reader: ReaderKeys,
   signal: AbortSignal,
+  /** Slots that are worth a look; all of them where nothing is said. */
+  isWanted: (slot: CheckpointSlot) => boolean = () => true,
 ): Promise<Recovered> {
   const logs: RecoveredLog[] = []
   const placements = new Map<string, Placement>()
   const faults: CheckpointFault[] = []
   const strangers: Address[] = []
   const byLogin = new Map<string, Address[]>()
-  for (const slot of await slotsInTurn(context, chain, did)) {
+  for (const slot of (await slotsInTurn(context, chain, did)).filter(isWanted)) {
     try {
       const log = await readSlot(context, did, slot, reader, signal)
       if (!log) {
@@ -75,7 +79,8 @@ export async function readCheckpoints(
         continue
       }
       logs.push(log.recovered)
-      if (log.login !== undefined) byLogin.set(log.login, [...(byLogin.get(log.login) ?? []), slot.writer])
+      const { login } = log.recovered
+      if (login !== undefined) byLogin.set(login, [...(byLogin.get(login) ?? []), slot.writer])
       // Who comes later in the line changes nothing of what was said before him.
       for (const [key, placement] of log.placements) if (!placements.has(key)) placements.set(key, placement)
     } catch (thrown) {
@@ -105,11 +110,7 @@ async function slotsInTurn(
     .map(({ slot }) => slot)
 }
 
-type SlotLog = Pick<CheckpointedLog, 'placements'> & {
-  readonly recovered: RecoveredLog
-  /** The signature of the login that it opens with, where it is believed for that. */
-  readonly login: string | undefined
-}
+type SlotLog = Pick<CheckpointedLog, 'placements'> & { readonly recovered: RecoveredLog }
 
 /** The log that one slot stands for; undefined where the DID did not let its writer write. Errors: any MemoError. */
 async function readSlot(
@@ -138,9 +139,14 @@ async function readSlot(
   const { entries, placements } = joinCheckpoints(context.ports.network, { did, ...slot }, newest, earlier)
   const time = entries.at(-1)?.entry.time ?? 0
   const believed = standing === 'key' ? entries : entries.filter(({ entry }) => !deletesOfOthers(entry))
-  const signature = standing === 'login' ? entries[0]?.entry.evidence?.signature : undefined
-  const login = signature && hexFromBytes(signature)
-  return { recovered: { writer, seq, time, blockNumber, entries: believed }, placements, login }
+  const login = standing === 'login' ? loginOf(entries) : undefined
+  return { recovered: { writer, seq, time, blockNumber, entries: believed, login }, placements }
+}
+
+/** The signature of the login that a log opens with, if it does. */
+export function loginOf([first]: readonly SignedEntry[]): string | undefined {
+  const signature = first?.entry.evidence?.signature
+  return signature && hexFromBytes(signature)
 }
 
 function deletesOfOthers({ writer, action }: LogEntry): boolean {
