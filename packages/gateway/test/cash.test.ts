@@ -215,7 +215,8 @@ function cashUrl(gateway: TestGateway, buyer: Buyer): string {
 /** The gateway's chain, which takes a transaction and then answers nothing about it. */
 function brokenAfterSend(): TestNetwork['gatewayChain']['client'] {
   const { client } = network.gatewayChain
-  const sender = {
+  const sender: NonNullable<typeof client.sender> = {
+    forget: async (once) => await client.sender?.forget(once),
     async send(request: Parameters<NonNullable<typeof client.sender>['send']>[0]) {
       await client.sender?.send(request)
       throw new ReceiptTimeout('0x00', 1)

@@ -37,6 +37,8 @@ export async function startGateway(
     readonly clock?: Clock
     readonly timers?: Timers
     readonly quota?: GatewayQuotaOptions
+    readonly watchMs?: number
+    readonly takeOver?: boolean
     readonly checkpoints?: GatewayOptions['checkpoints']
     /** Of another account than the usual one. */
     readonly other?: { readonly secretKey: Uint8Array; readonly contracts: MemoChain }
@@ -48,6 +50,10 @@ export async function startGateway(
     chain: createCachedChain(network.chain, clock, CHAIN_CACHE_MS),
     contracts: options.other?.contracts ?? network.gatewayChain,
     quota: options.quota,
+    // Another account has deposited nothing to pay providers from.
+    ...(options.other ? { orders: false } : {}),
+    watchMs: options.watchMs,
+    takeOver: options.takeOver,
     checkpoints: options.checkpoints,
     transport: network.http.transport,
     clock,
