@@ -27,6 +27,28 @@ function memo(args: readonly string[], env: Readonly<Record<string, string>> = {
   return spawnSync(process.execPath, [MEMO, ...args], { encoding: 'utf8', env: { ...ENV, ...env } })
 }
 
+/** What `--help` of each verb says, all asked in one process. */
+function helpOf(verbs: readonly string[]): string[] {
+  const separator = '\n=====\n'
+  const program = JSON.stringify(new URL('../src/program.ts', import.meta.url).href)
+  const script = `
+    const { runProgram } = await import(${program})
+    for (const verb of ${JSON.stringify(verbs)}) {
+      await runProgram([...verb.split(' '), '--help'], {})
+      process.stdout.write(${JSON.stringify(separator)})
+    }`
+  const flags = [
+    '--conditions=source',
+    '--disable-warning=ExperimentalWarning',
+    '--input-type=module',
+    '--eval',
+    script,
+  ]
+  const { stdout, stderr } = spawnSync(process.execPath, flags, { encoding: 'utf8', env: ENV })
+  assert.equal(stderr, '')
+  return stdout.split(separator)
+}
+
 describe('the memo command', () => {
   test('wrong commands and options end with 2, say what, and name the right one', () => {
     const cases: readonly (readonly [string, RegExp])[] = [
@@ -67,13 +89,19 @@ describe('the memo command', () => {
     assert.equal(memo(['--version']).stdout, '0.1.0\n')
   })
 
-  test('every verb takes --data, --json, --no-color and -y', () => {
-    const verbs =
-      'up,put,get,ls,rm,status,restore,info,doctor,did create,did show,chain run,provider init,provider run,provider earnings,keeper init,keeper run,gateway init,gateway run,wallet,quote,buy,balance,escrow deposit,escrow withdraw,admin free,admin prices'
-    for (const verb of verbs.split(',')) {
-      const { stdout } = memo([...verb.split(' '), '--help'])
+  test('every verb takes --data, --json, --no-color and -y, and those that move money end with an example', () => {
+    const money =
+      'wallet,wallet take,quote,buy,balance,escrow deposit,escrow withdraw,provider earnings,admin free,admin prices'
+    const others =
+      'up,put,get,ls,rm,status,restore,info,doctor,did create,did show,chain run,provider init,provider run,keeper init,keeper run,gateway init,gateway run'
+    const verbs = `${others},${money}`.split(',')
+    const helps = helpOf(verbs)
+    for (const [i, verb] of verbs.entries()) {
       for (const flag of ['--data', '--json', '--no-color', '--yes'])
-        assert.ok(stdout.includes(flag), `${verb} ${flag}`)
+        assert.ok(helps[i]?.includes(flag), `${verb} ${flag}`)
+    }
+    for (const verb of money.split(',')) {
+      assert.match(helps[verbs.indexOf(verb)] ?? '', new RegExp(`\nExample:\n  memo ${verb}`), verb)
     }
   })
 
@@ -117,6 +145,14 @@ describe('the memo command', () => {
   test('no colour comes where nobody sees it, also when it is forced by habit', () => {
     for (const env of [{}, { NO_COLOR: '1' }, { FORCE_COLOR: '1' }]) {
       assert.ok(!memo(['pot'], env as Record<string, string>).stderr.includes('\x1b['), JSON.stringify(env))
+    }
+  })
+
+  test('before anybody is asked for a password he is told that the chain is down', () => {
+    for (const line of ['provider init', 'keeper init', 'did create']) {
+      const { status, stderr } = memo([...line.split(' '), ...DEAD, '--data', join(home, line)])
+      assert.equal(status, 5, stderr)
+      assert.match(stderr, /^error .*127\.0\.0\.1:9/, line)
     }
   })
 

@@ -163,22 +163,3 @@ describe('the tool of administrators', () => {
     assert.deepEqual(await has(), { ...before, free: before.free + GIB })
   })
 })
-
-test('the help of every verb that shows or moves money ends with an example of it', async () => {
-  const verbs = [
-    'wallet',
-    'quote',
-    'buy',
-    'balance',
-    'escrow deposit',
-    'escrow withdraw',
-    'provider earnings',
-    'admin free',
-    'admin prices',
-  ]
-  for (const verb of verbs) {
-    const { code, stdout } = await memo(`${verb} --help`)
-    assert.equal(code, 0)
-    assert.match(stdout, new RegExp(`\nExample:\n  memo ${verb}`), verb)
-  }
-})

@@ -13,6 +13,7 @@ import { free } from '../src/money/free.ts'
 import { prices } from '../src/money/prices.ts'
 import { quote } from '../src/money/quote.ts'
 import { findSentPayment } from '../src/money/sent-payments.ts'
+import { take } from '../src/money/take.ts'
 import { wallet } from '../src/money/wallet.ts'
 import type { Verb } from '../src/program.ts'
 import { createIdentity } from '../src/user/identity.ts'
@@ -239,6 +240,27 @@ describe('what is shown', () => {
       [buyer, space?.paidBytes, space?.grantedBytes, traffic?.paidBytes],
       [user.address, 3n * GIB, 0n, 0n],
     )
+  })
+
+  test('what is left of quota that expired is ended and taken, once, and nobody is owed anything then', async () => {
+    const user = await createUser()
+    await buySpace(user, '1GiB')
+    assert.equal((await run(take, { data: user.data, yes: true })).last().amountAtto, 0n)
+    await network.devnet.increaseTime(1_096 * 86_400)
+    await network.devnet.mine()
+    const dry = await run(take, { data: user.data, dryRun: true })
+    assert.deepEqual(
+      dry.json.map(({ act }) => act),
+      ['end', 'take'],
+    )
+    assert.equal(await user.memo(), LOCAL_USER_ATTO - GIB * SPACE_PRICE)
+    const said = await run(take, { data: user.data, yes: true })
+    assert.deepEqual(
+      said.json.filter(({ tx }) => tx).map(({ event }) => event),
+      ['ended', 'taken'],
+    )
+    assert.equal(await user.memo(), LOCAL_USER_ATTO)
+    assert.equal((await run(take, { data: user.data, yes: true })).last().amountAtto, 0n)
   })
 
   test('a quote without enough providers says so and names no price of theirs', async () => {

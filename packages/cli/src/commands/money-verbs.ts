@@ -16,6 +16,13 @@ export function addCommands(program: Command, addVerb: AddVerb): void {
     return (await import('../money/wallet.ts')).wallet
   })
 
+  const take = wallet
+    .command('take')
+    .description('take what the market owes: to its seller, and for quota that expired')
+  addVerb<PayingOptions>(payingOptions(withExample(take, 'memo wallet take')), async () => {
+    return (await import('../money/take.ts')).take
+  })
+
   const quote = program
     .command('quote')
     .description('show what storing costs: at the gateway, and at the providers')

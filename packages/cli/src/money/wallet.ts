@@ -101,7 +101,12 @@ function describe(holdings: Holdings): string {
       ? [['pledge', `${formatMemo(holdings.pledgedAtto)} of ${formatMemo(holdings.requiredPledgeAtto)} needed`]]
       : []),
     ...(withdrawableSpaceAtto + withdrawableTrafficAtto > 0n
-      ? [['to withdraw', `${formatMemo(withdrawableSpaceAtto)} space, ${formatMemo(withdrawableTrafficAtto)} traffic`]]
+      ? [
+          [
+            'to withdraw',
+            `${formatMemo(withdrawableSpaceAtto)} for space, ${formatMemo(withdrawableTrafficAtto)} for traffic: memo wallet take`,
+          ],
+        ]
       : []),
   ]
   return `${holdings.name}  ${holdings.address}\n${formatTable(rows.map(([label = '', text = '']) => [`  ${label}`, text]))}`
