@@ -28,11 +28,15 @@ export {
   type ChainClientOptions,
   createChainClient,
   type RpcProvider,
+  withOnce,
 } from './client/chain-client.ts'
 export {
   AccountMissing,
   GasMoneyMissing,
+  GasTooExpensive,
+  NonceTaken,
   ReceiptTimeout,
+  RpcBehind,
   RpcRefused,
   RpcUnreachable,
   TransactionReverted,

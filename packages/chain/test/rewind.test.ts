@@ -12,6 +12,7 @@ import {
   getMemoBalance,
   getPledge,
   ReceiptTimeout,
+  RpcBehind,
   registerProvider,
   runDeploy,
   transferMemo,
@@ -209,7 +210,9 @@ describeWithAnvil('on a chain that rewinds', () => {
     }
     const first = await join()
     await anvil.rewind(place)
-    assert.equal(await chain.findAccount(deployer.address.toLowerCase() as `0x${string}`), undefined)
+    const own = deployer.address.toLowerCase() as `0x${string}`
+    await assert.rejects(chain.findAccount(own), RpcBehind, 'once it is told that the chain went back')
+    assert.equal(await chain.findAccount(own), undefined)
     assert.deepEqual(await join(), first)
     await anvil.reorganize(1)
     assert.deepEqual(await join(), first, 'also where only the last step was dropped')
@@ -229,6 +232,7 @@ describeWithAnvil('on a chain that rewinds', () => {
     assert.equal((await cached.listProviders()).length, 1)
     await anvil.rewind(place)
     nowMs = 1_000
+    await assert.rejects(cached.findAccount(address), RpcBehind)
     assert.equal(await cached.findAccount(address), undefined)
     assert.deepEqual(await cached.listProviders(), [])
     await registerProvider(chain.client, { addresses, contact: { ...contact, region: 'as' }, offer })

@@ -52,12 +52,15 @@ const failures = [
 for (const [what, answer] of failures) {
   test(`no error of a chain ${what} shows the key in its URL`, async (context) => {
     const { urls } = await serve(context, answer)
-    for (const rpcUrl of urls) {
+    const attempts = urls.flatMap((rpcUrl) => {
       const client = createChainClient({ rpcUrl, account: deployer })
-      await assert.rejects(connectNetwork({ rpcUrl, registry: address }), assertTellsNothing)
-      await assert.rejects(getMemoBalance(client, { addresses, address }), assertTellsNothing)
-      await assert.rejects(transferMemo(client, { addresses, to: address, amountAtto: 1n }), assertTellsNothing)
-    }
+      return [
+        connectNetwork({ rpcUrl, registry: address }),
+        getMemoBalance(client, { addresses, address }),
+        transferMemo(client, { addresses, to: address, amountAtto: 1n }),
+      ]
+    })
+    await Promise.all(attempts.map((attempt) => assert.rejects(attempt, assertTellsNothing)))
   })
 }
 
@@ -68,7 +71,7 @@ test('nor that of one that nobody answers for', async () => {
 })
 
 test('the endpoint gets the path, the query and the login that it was given with', async (context) => {
-  const { urls, requests } = await serve(context, failures[0][1])
+  const { urls, requests } = await serve(context, failures[2][1])
   for (const rpcUrl of urls) await assert.rejects(connectNetwork({ rpcUrl, registry: address }))
   assert.deepEqual(
     requests.map(({ url, headers }) => [url, headers.authorization]),

@@ -3,10 +3,7 @@
  * too few. Forge's coverage reads libraries inside its root only, so it runs on a copy.
  */
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { delimiter, dirname, join } from 'node:path'
-import { packageRoot } from './compile.ts'
+import { forgeEnv, withCopy } from './self-contained.ts'
 
 /** What each file below must reach. */
 const LEAST_PERCENT = 95
@@ -35,46 +32,18 @@ const moneyFiles: readonly string[] = [
 const runs = { FOUNDRY_FUZZ_RUNS: '32', FOUNDRY_INVARIANT_RUNS: '4' }
 
 function main(): number {
-  const root = mkdtempSync(join(tmpdir(), 'memo-coverage-'))
-  try {
-    return judge(measure(root))
-  } finally {
-    rmSync(root, { recursive: true, force: true })
-  }
+  return withCopy(['src', 'test'], (copy) => judge(measure(copy)))
 }
 
-function measure(root: string): string {
-  const repository = join(packageRoot, '..', '..')
-  const copy = join(root, 'packages', 'contracts')
-  for (const name of ['src', 'test']) cpSync(join(packageRoot, name), join(copy, name), { recursive: true })
-  writeFileSync(join(copy, 'foundry.toml'), settingsOfCopy())
-  cpSync(join(repository, 'spec', 'vectors'), join(root, 'spec', 'vectors'), { recursive: true })
-  const library = join('@openzeppelin', 'contracts')
-  cpSync(join(repository, 'node_modules', library), join(copy, 'lib', library), { recursive: true })
-  const { stdout, stderr } = spawnSync(
-    join(repository, 'node_modules', '.bin', 'forge'),
-    ['coverage', '--report', 'summary', '--color', 'never'],
-    {
-      cwd: copy,
-      encoding: 'utf8',
-      env: {
-        ...process.env,
-        ...runs,
-        PATH: [dirname(process.execPath), process.env.PATH ?? ''].join(delimiter),
-        FOUNDRY_DISABLE_NIGHTLY_WARNING: '1',
-      },
-    },
-  )
+function measure(copy: string): string {
+  const { stdout, stderr } = spawnSync('forge', ['coverage', '--report', 'summary', '--color', 'never'], {
+    cwd: copy,
+    encoding: 'utf8',
+    env: { ...process.env, ...runs, ...forgeEnv },
+  })
   const table = stdout.slice(stdout.indexOf('╭---'))
   if (!table.includes('src/Orders.sol')) throw new TypeError(`forge measured nothing:\n${stdout}${stderr}`)
   return table
-}
-
-/** The settings of the package, with everything inside the copy. */
-function settingsOfCopy(): string {
-  return readFileSync(join(packageRoot, 'foundry.toml'), 'utf8')
-    .replaceAll('../../node_modules', 'lib')
-    .replace('bin/solc', join(packageRoot, 'bin', 'solc'))
 }
 
 /** Prints each file's line of the table, and says which have too few branches. */

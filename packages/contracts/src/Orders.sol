@@ -154,8 +154,8 @@ contract Orders is AccessManaged, EIP712, EpochClock, ICommitments {
         keeperPool[order.group] += split.keepers;
         emit OrderSettled(orderId, settledTo, split.income, split.refund, split.keepers, split.foundation);
         _release(user, split.refund);
-        if (split.income != 0) ESCROW.pay(provider, split.income);
-        if (split.foundation != 0) ESCROW.pay(FOUNDATION, split.foundation);
+        _pay(provider, split.income);
+        _pay(FOUNDATION, split.foundation);
     }
 
     /// @notice Shares what the keepers of a group have earned equally among those active now. Anyone may call it.
@@ -255,6 +255,10 @@ contract Orders is AccessManaged, EIP712, EpochClock, ICommitments {
 
     function _release(address account, uint256 amount) private {
         if (amount != 0) ESCROW.release(account, amount);
+    }
+
+    function _pay(address account, uint256 amount) private {
+        if (amount != 0) ESCROW.pay(account, amount);
     }
 
     function _setPaused(bool paused_) private {

@@ -1,6 +1,11 @@
-import { type Address, createPublicClient, custom, http, type LocalAccount, type PublicClient } from 'viem'
+import type { IndexStore } from '@memo/core'
+import { type Address, createPublicClient, custom, type LocalAccount, type PublicClient } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
-import { AccountMissing, hideCredentials, RpcUnreachable } from './errors.ts'
+import { AccountMissing, RpcUnreachable } from './errors.ts'
+import type { GasOptions } from './fees.ts'
+import { createHorizon, type Horizon } from './horizon.ts'
+import { createHttpRpc } from './http-rpc.ts'
+import { createPatientRpc } from './patience.ts'
 import { createSender, randomSalt, type Sender } from './sender.ts'
 
 /** Answers JSON-RPC within this process (EIP-1193): the embedded chain, in tests and simulation. */
@@ -24,6 +29,12 @@ export type ChainClientOptions = {
   readonly timeoutMs?: number | undefined
   /** How many blocks must stand above a transaction before a write resolves. Default 0. */
   readonly confirmations?: number | undefined
+  /** What gas may cost, and how long a better price is waited for. Default: whatever the chain asks. */
+  readonly gas?: GasOptions | undefined
+  /** Keeps what is sent under a key ({@link withOnce}), so that a later process finds it. */
+  readonly journal?: IndexStore | undefined
+  /** How long an endpoint that is behind what this client has seen may take to catch up. Default 3 s. */
+  readonly lagPatienceMs?: number | undefined
   /**
    * Makes transactions of this client differ from those of another process with the same key, which would otherwise
    * be taken for its own. Random by default; simulations fix it.
@@ -38,6 +49,8 @@ export type ChainClient = {
   readonly account: LocalAccount | undefined
   /** Sends transactions of `account`, one nonce after the other. Undefined without an account. */
   readonly sender: Sender | undefined
+  /** What reads must not be older than. */
+  readonly horizon: Horizon
 }
 
 /** Wires a client; contacts nobody yet. */
@@ -49,39 +62,26 @@ export function createChainClient(options: ChainClientOptions): ChainClient {
   }
   // viem caches block numbers for as long as it polls; a caller that has just written must see the new block.
   const rpc = createPublicClient({
-    transport:
-      provider === undefined
-        ? http(hideCredentials(rpcUrl), { timeout: timeoutMs, retryCount: 0, fetchFn: createFetch(rpcUrl) })
-        : custom(provider, { retryCount: 0 }),
+    // What is asked within this process is not repeated: it fails for a reason.
+    transport: custom(provider ?? createPatientRpc(createHttpRpc(rpcUrl, timeoutMs)), { retryCount: 0 }),
     pollingInterval: pollingIntervalMs,
     cacheTime: 0,
   }) as PublicClient
-  const { confirmations = 0, senderSalt: salt = randomSalt() } = options
-  const sender = account && createSender({ rpc, rpcUrl, account, pollingIntervalMs, confirmations, salt })
-  return { rpcUrl, rpc, account, sender }
+  const { confirmations = 0, senderSalt: salt = randomSalt(), gas = {}, journal, lagPatienceMs } = options
+  const horizon = createHorizon(rpc, pollingIntervalMs, lagPatienceMs)
+  const sender =
+    account && createSender({ rpc, rpcUrl, account, horizon, pollingIntervalMs, confirmations, gas, journal, salt })
+  return { rpcUrl, rpc, account, sender, horizon }
 }
 
 /**
- * Asks `rpcUrl`, whatever URL is given: viem repeats the one that it knows in every error, and keys stand in paths.
- *
- * A connection that the server closed while it was idle fails once. All that is sent may be sent twice: reads, and
- * transactions that are signed already. viem's own retries also repeat what the chain refused.
+ * The same client for one purpose: whatever it sends happens once under this key, over timeouts, aborts and, where the client
+ * has a journal, crashes. One key for one action; `client.sender.forget(key)` lets it be used again.
  */
-function createFetch(rpcUrl: string): typeof fetch {
-  const url = new URL(rpcUrl)
-  const login = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`
-  url.username = ''
-  url.password = ''
-  return async (_, init) => {
-    const headers = new Headers(init?.headers)
-    if (login !== ':') headers.set('authorization', `Basic ${btoa(login)}`)
-    try {
-      return await fetch(url, { ...init, headers })
-    } catch (error) {
-      if (init?.signal?.aborted) throw error
-      return fetch(url, { ...init, headers })
-    }
-  }
+export function withOnce(client: ChainClient, once: string): ChainClient {
+  const { sender } = client
+  if (sender === undefined) return client
+  return { ...client, sender: { ...sender, send: (request) => sender.send({ ...request, once }) } }
 }
 
 /** The signing account of a 32-byte secret key. */

@@ -41,22 +41,62 @@ export class GasMoneyMissing extends MemoError {
     super(`${account} has too little of the chain's own coin to pay for gas`, {
       blame: 'user',
       retry: 'later',
-      fix: `Send some of the chain's coin to ${account}.`,
+      fix: `Send some of the chain's coin to ${account}; \`memo wallet\` shows what is there.`,
       details: { account },
       cause,
     })
   }
 }
 
-/** A transaction was sent and no receipt came in time. It may still come: the same call again is safe. */
+/** A transaction was sent and no receipt came in time. It may still come: the same client, asked the same, waits on for it. */
 export class ReceiptTimeout extends MemoError {
   override readonly name = 'ReceiptTimeout'
-  constructor(hash: string, waitedMs: number) {
+  constructor(hash: string, waitedMs: number, cause?: unknown) {
     super(`no receipt for ${hash} after ${waitedMs} ms`, {
+      cause,
       blame: 'chain',
       retry: 'later',
       fix: 'Look whether the chain makes blocks; then ask again.',
       details: { hash, waitedMs },
+    })
+  }
+}
+
+/** Gas costs more than the limit that was set, and did for as long as was to be waited. Nothing was sent. */
+export class GasTooExpensive extends MemoError {
+  override readonly name = 'GasTooExpensive'
+  constructor({ gas, feeWei, limitWei }: { gas: bigint; feeWei: bigint; limitWei: bigint }) {
+    super(`gas costs ${feeWei} wei a unit now, above the limit of ${limitWei}: ${gas * feeWei} wei for this call`, {
+      blame: 'chain',
+      retry: 'later',
+      fix: 'Wait until gas is cheaper, or raise the limit.',
+      details: { gas: `${gas}`, feeWei: `${feeWei}`, costWei: `${gas * feeWei}`, limitWei: `${limitWei}` },
+    })
+  }
+}
+
+/** Another transaction of the account took the number of this one, which never counts: another process has the same key. */
+export class NonceTaken extends MemoError {
+  override readonly name = 'NonceTaken'
+  constructor(nonce: number, { hash, taker }: { hash: string; taker: string }) {
+    super(`the transaction ${taker} took nonce ${nonce} before ${hash}, which never counts`, {
+      blame: 'user',
+      retry: 'now',
+      fix: 'Send again. Let only one process at a time spend from one key.',
+      details: { nonce, hash, taker },
+    })
+  }
+}
+
+/** The endpoint is at an older block than one in which this client has written. */
+export class RpcBehind extends MemoError {
+  override readonly name = 'RpcBehind'
+  constructor(height: bigint, seen: bigint) {
+    super(`the chain's node is at block ${height}, and block ${seen} was seen before`, {
+      blame: 'chain',
+      retry: 'now',
+      fix: 'Ask again; use a node that keeps up with the chain.',
+      details: { height: Number(height), seen: Number(seen) },
     })
   }
 }

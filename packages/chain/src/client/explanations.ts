@@ -49,8 +49,11 @@ export const explanations: Readonly<Record<string, Explanation>> = {
   ),
   DeactivationIsFinal: caller('what is deactivated stays so'),
   NotOwner: caller('only the DID proxy writes here', 'Call the proxy.'),
-  ERC20InsufficientAllowance: caller('the allowance is too small', 'Approve the amount first.'),
-  ERC20InsufficientBalance: caller('the balance of MEMO is too small', 'Get more MEMO first.'),
+  ERC20InsufficientAllowance: caller(
+    'the allowance is too small',
+    'Approve the amount first; `memo buy` does both in one.',
+  ),
+  ERC20InsufficientBalance: caller('the balance of MEMO is too small', 'Get more MEMO first: `memo wallet` shows it.'),
   ERC20InvalidApprover: bug('the approver is not valid'),
   ERC20InvalidReceiver: caller('tokens cannot be sent to the zero address'),
   ERC20InvalidSender: bug('the sender is not valid'),

@@ -2,7 +2,7 @@ import { bug, caller, type Explanation, later } from './explanation.ts'
 
 /** Errors of the contracts that move money. */
 export const moneyExplanations: Readonly<Record<string, Explanation>> = {
-  EscrowTooSmall: caller('the free escrow of this account is too small', 'Deposit into the escrow first.'),
+  EscrowTooSmall: caller('the free escrow of this account is too small', 'Deposit first: memo escrow deposit.'),
   NotOperator: caller('only orders and reads lock escrow'),
   NotPayee: caller('only the payee of this account may do this'),
   PayeeMissing: caller('a payee is not the zero address'),
@@ -35,7 +35,7 @@ export const moneyExplanations: Readonly<Record<string, Explanation>> = {
   NotSeller: caller('only the seller cashes vouchers'),
   StalePurchase: { says: 'the nonce of the purchase is not the next', blame: 'user', retry: 'now', fix: 'Sign again.' },
   WrongNonce: { says: "the nonce of the voucher is not the buyer's", blame: 'user', retry: 'never' },
-  QuotaExceeded: caller('the voucher is above what was bought and granted'),
+  QuotaExceeded: caller('the voucher is above what was bought and granted', 'Buy more first: memo buy.'),
   NotExpired: later('the quota has not expired, or there is none', 'Wait until it expires.'),
   TermsMissing: caller('prices, seller and validity must not be zero'),
   DurationTooLong: caller('quota is not valid that long'),

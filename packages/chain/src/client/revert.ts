@@ -17,15 +17,7 @@ import {
   timelockAbi,
 } from '@memo/contracts'
 import { MemoError } from '@memo/core'
-import {
-  type AbiItem,
-  BaseError,
-  decodeErrorResult,
-  type Hex,
-  HttpRequestError,
-  TimeoutError,
-  UnknownRpcError,
-} from 'viem'
+import { type AbiItem, BaseError, decodeErrorResult, type Hex, LimitExceededRpcError, UnknownRpcError } from 'viem'
 import { RpcRefused, RpcUnreachable } from './errors.ts'
 import { type Explanation, explanations } from './explanations.ts'
 
@@ -93,16 +85,21 @@ export function asMemoError(error: unknown, context: { rpcUrl: string; doing: st
   return new RpcRefused(context.doing, error)
 }
 
-/** No answer at all: over HTTP, or from a provider that failed with something that is no RPC error. */
+/** No answer at all: the provider failed with something that is no RPC error. */
 export function isTransportFault(error: unknown): boolean {
   if (!(error instanceof BaseError)) return false
-  const fault = error.walk(
-    (inner) =>
-      inner instanceof HttpRequestError ||
-      inner instanceof TimeoutError ||
-      (inner instanceof UnknownRpcError && typeof (inner.cause as { code?: unknown } | undefined)?.code !== 'number'),
-  )
-  return fault !== null
+  return error.walk((inner) => inner instanceof UnknownRpcError && !hasCode(inner.cause)) !== null
+}
+
+/** The chain's node asks for patience. */
+export function isLimited(error: unknown): boolean {
+  return error instanceof BaseError && error.walk((inner) => inner instanceof LimitExceededRpcError) !== null
+}
+
+/** Whether a chain spoke. viem gives what it does not know the code -1. */
+function hasCode(cause: unknown): boolean {
+  const { code } = (cause ?? {}) as { readonly code?: unknown }
+  return typeof code === 'number' && code !== -1
 }
 
 function explain(reason: string): Explanation {

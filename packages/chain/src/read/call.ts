@@ -8,7 +8,7 @@ import type {
 import type { ChainClient } from '../client/chain-client.ts'
 import { asMemoError } from '../client/revert.ts'
 
-/** Reads one view; faults come out as errors that say whose they are. */
+/** Reads one view, from a block not older than this client's last write; faults come out as errors that say whose they are. */
 export async function callView<
   const abi extends Abi,
   name extends ContractFunctionName<abi, 'pure' | 'view'>,
@@ -18,7 +18,9 @@ export async function callView<
   call: ReadContractParameters<abi, name, args>,
 ): Promise<ReadContractReturnType<abi, name, args>> {
   try {
-    return await client.rpc.readContract(call)
+    return await client.horizon.read((blockNumber) =>
+      client.rpc.readContract(blockNumber === undefined ? call : ({ blockNumber, ...call } as typeof call)),
+    )
   } catch (error) {
     throw asMemoError(error, { rpcUrl: client.rpcUrl, doing: `answer ${String(call.functionName)}` })
   }

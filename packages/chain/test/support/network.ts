@@ -16,6 +16,8 @@ import {
 import { startAnvil } from './anvil.ts'
 
 export const pollingIntervalMs = 5
+/** Chains of tests are as quick to catch up as they ever will be. */
+export const lagPatienceMs = 100
 const coin = 10n ** 18n
 
 /** A test key: 32 bytes of one number. */
@@ -54,7 +56,7 @@ export async function startChain({ genesisTimestamp, isStill = false }: TestChai
 }
 
 export function clientOf(chain: Pick<TestChain, 'request'>, account?: LocalAccount): ChainClient {
-  return createChainClient({ rpcUrl: 'in-process', provider: chain, account, pollingIntervalMs })
+  return createChainClient({ rpcUrl: 'in-process', provider: chain, account, pollingIntervalMs, lagPatienceMs })
 }
 
 /** The network on a chain in reach of this process, as `account` sees it. */
@@ -63,7 +65,7 @@ export function connectTo(
   registry: Address,
   account: LocalAccount,
 ): Promise<MemoChain> {
-  return connectNetwork({ rpcUrl: 'in-process', provider: chain, registry, account, pollingIntervalMs })
+  return connectNetwork({ rpcUrl: 'in-process', provider: chain, registry, account, pollingIntervalMs, lagPatienceMs })
 }
 
 /** A deployed network in this process. */

@@ -45,6 +45,14 @@ contract OrderAttacksTest is OrderNetwork {
         orders.open(order, a, a);
     }
 
+    function test_an_amendment_ends_no_order() public {
+        uint64 id = open(GIB, 101, 111);
+        AmendmentTerms memory change = amendment(id, 0, 111);
+        _expectAmendmentRefused(change, abi.encodeWithSelector(Orders.EmptyOrder.selector));
+        change = amendment(id, GIB, 101);
+        _expectAmendmentRefused(change, abi.encodeWithSelector(Orders.EpochsInvalid.selector, 101, 101));
+    }
+
     function test_a_stolen_key_of_a_node_spends_none_of_its_income() public {
         uint64 id = open(GIB, 101, 102);
         vm.prank(provider);
@@ -194,6 +202,13 @@ contract OrderAttacksTest is OrderNetwork {
     }
 
     /// @dev Empty for whatever reason.
+    function _expectAmendmentRefused(AmendmentTerms memory change, bytes memory reason) private {
+        bytes32 digest = digestOf(OrderTypedData.amendment(change), address(orders));
+        (bytes memory a, bytes memory b) = (sign(USER_KEY, digest), sign(PROVIDER_KEY, digest));
+        vm.expectRevert(reason);
+        orders.amend(change, a, b);
+    }
+
     function _expectRefused(OrderTerms memory order, bytes memory reason) private {
         (bytes memory a, bytes memory b) = (signOrder(USER_KEY, order), signOrder(PROVIDER_KEY, order));
         if (reason.length == 0) vm.expectRevert();

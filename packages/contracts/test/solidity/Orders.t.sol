@@ -75,6 +75,17 @@ contract OrdersTest is OrderNetwork {
         equal(settleAll(id), 5101, "to the end");
     }
 
+    function test_an_order_at_no_price_moves_no_money() public {
+        OrderTerms memory order = terms(GIB, 101, 111);
+        order.priceAttoPerGiBSecond = 0;
+        uint64 id = submit(order);
+        closeEpochsBefore(111);
+        settleAll(id);
+        equal(escrow.balanceOf(user), ESCROWED, "free");
+        equal(escrow.balanceOf(provider) + escrow.balanceOf(FOUNDATION), 0, "and nobody's income");
+        equal(orders.liableBytes(provider), 0, "over all the same");
+    }
+
     function test_failed_epochs_bring_no_income_and_come_back_to_the_user() public {
         uint64 id = open(GIB, 250, 260);
         goToEpoch(256);
