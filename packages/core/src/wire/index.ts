@@ -18,6 +18,15 @@ export {
   withDeadline,
 } from './exchange.ts'
 export {
+  findHashcash,
+  HASHCASH_BUCKET_SECONDS,
+  type HashcashPurpose,
+  type HashcashTerms,
+  hashcashChallenge,
+  isHashcash,
+  MAX_HASHCASH_BITS,
+} from './hashcash.ts'
+export {
   BadAnswerError,
   BodyTooLargeError,
   BYTES_TYPE,
