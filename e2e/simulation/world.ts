@@ -10,6 +10,7 @@ import {
   didRecordOf,
   type Link,
   type MemoryDisk,
+  type MemoryDiskOptions,
   type MemoryNetwork,
   type ScriptedChain,
   type SeededRandomness,
@@ -97,7 +98,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   const chain = createScriptedChain({ clock: time.clock })
   const events: (NodeEvent & { node: string })[] = []
   const users: SimulatedUser[] = []
-  const parts = { options, time, random, trace, network, chain, events, processes: 0 }
+  const parts = { options, time, random, trace, network, chain, events, processes: 0, disks: new Map() }
   const createAll = (role: SimulatedNode['role'], count: number) =>
     Array.from({ length: count }, (_, i) => createNode(parts, role, i))
   const nodes = {
@@ -138,6 +139,8 @@ type WorldParts = Pick<World, 'time' | 'random' | 'trace' | 'network' | 'chain'>
   readonly events: (NodeEvent & { node: string })[]
   /** Processes of users so far. */
   processes: number
+  /** Of users, by name: what a process has kept is there for the next one. */
+  readonly disks: Map<string, MemoryDisk>
 }
 
 function createNode(world: WorldParts, role: SimulatedNode['role'], index: number): SimulatedNode {
@@ -148,7 +151,7 @@ function createNode(world: WorldParts, role: SimulatedNode['role'], index: numbe
   const signer = createKeySigner(random.bytes(32)) // a test key: the seed is public
   const clock = createJumpingClock(time)
   const disk = createMemoryDisk({
-    ...(options.syncMs ? { sync: { timers: time.timers, ms: options.syncMs } } : {}),
+    ...syncOf(world),
     ...(options.diskBytes ? { capacityBytes: options.diskBytes } : {}),
   })
   chain.setAccount({ address: signer.address, role, endpoint, operator: name, region: `region-${index % 3}` })
@@ -181,7 +184,7 @@ function createNode(world: WorldParts, role: SimulatedNode['role'], index: numbe
             ...ports,
             index: records,
             pieces: guardPieces(disk.openPieceStore(), guard),
-            limits: options.providerLimits,
+            limits: { unpaidBytesPerAccount: Number.MAX_SAFE_INTEGER, ...options.providerLimits },
           })
     return { process, node, handler: guardHandler(node.handler, guard) }
   }
@@ -223,8 +226,11 @@ function createUser(world: WorldParts, name: string, limits: Partial<StorageLimi
   chain.setDid(didRecordOf(did, signer))
   const clock = createJumpingClock(time)
   const process = createProcess(time.timers)
+  const disk = world.disks.get(name) ?? createMemoryDisk(syncOf(world))
+  world.disks.set(name, disk)
   const kill = () => {
     trace.record(`${name}: killed`)
+    disk.crash()
     process.kill()
   }
   const guard = createGuard(name, options.watch, { end: kill, isOver: process.isOver })
@@ -238,8 +244,13 @@ function createUser(world: WorldParts, name: string, limits: Partial<StorageLimi
     signer,
   }
   const onFault = (fault: NodeFault) => trace.record(`${name}: fault ${JSON.stringify(fault)}`)
-  const storage = createStorage({ ports, chain, limits, reader: keys, onFault })
+  const store = guardIndex(disk.openIndexStore(), guard)
+  const storage = createStorage({ ports, chain, limits, reader: keys, store, onFault })
   return { did, keys, storage, kill, isUp: () => !process.isOver(), jumpClock: clock.jump }
+}
+
+function syncOf({ options, time }: WorldParts): MemoryDiskOptions {
+  return options.syncMs ? { sync: { timers: time.timers, ms: options.syncMs } } : {}
 }
 
 /** What one process shares: when it is killed, none of its sleeps ever ends and its connections break. */
