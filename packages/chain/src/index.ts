@@ -83,6 +83,7 @@ export {
   quotaVoucherDigest,
 } from './messages/market.ts'
 export { findAccount, getAccount } from './read/find-account.ts'
+export { findGrants, type GrantInfo } from './read/find-grant.ts'
 export { findReceiptStatus } from './read/find-receipt-status.ts'
 export { getMemoAllowance } from './read/get-allowance.ts'
 export { getMemoBalance } from './read/get-balance.ts'

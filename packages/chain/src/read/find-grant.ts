@@ -1,0 +1,37 @@
+import { spaceMarketAbi } from '@memo/contracts'
+import type { Address } from '@memo/core'
+import { parseEventLogs, TransactionReceiptNotFoundError } from 'viem'
+import type { Addresses } from '../addresses.ts'
+import type { ChainClient } from '../client/chain-client.ts'
+import { asMemoError } from '../client/revert.ts'
+import type { QuotaKind } from './get-quota.ts'
+
+/** Free bytes that a granter gave. `spec/space-market.md` 9 */
+export type GrantInfo = {
+  readonly kind: QuotaKind
+  readonly to: Address
+  readonly sizeByte: bigint
+  readonly reason: string
+  readonly granter: Address
+}
+
+/** What a transaction granted, in order; undefined while no block has it. */
+export async function findGrants(
+  client: ChainClient,
+  { addresses, hash }: { readonly addresses: Addresses; readonly hash: `0x${string}` },
+): Promise<readonly GrantInfo[] | undefined> {
+  try {
+    const { logs } = await client.rpc.getTransactionReceipt({ hash })
+    const own = logs.filter((log) => log.address.toLowerCase() === addresses.spaceMarket)
+    return parseEventLogs({ abi: spaceMarketAbi, eventName: 'FreeGranted', logs: own }).map(({ args }) => ({
+      kind: args.quota === 0 ? 'space' : 'traffic',
+      to: args.to.toLowerCase() as Address,
+      sizeByte: args.sizeByte,
+      reason: args.reason,
+      granter: args.admin.toLowerCase() as Address,
+    }))
+  } catch (error) {
+    if (error instanceof TransactionReceiptNotFoundError) return undefined
+    throw asMemoError(error, { rpcUrl: client.rpcUrl, doing: 'show a receipt' })
+  }
+}
