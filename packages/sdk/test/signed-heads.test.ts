@@ -51,7 +51,7 @@ async function runStory(hasStore: boolean, dieAt: number | undefined, away: numb
     })
   const first = createProcess(world, disk, dieAt)
   const putting = put(first, 'a')
-  putting.catch(() => undefined)
+  putting.catch(() => undefined) // it never ends when the client dies
   await world.run(Promise.race([putting, first.died]))
   if (dieAt === undefined) return first.moments()
   world.kill(world.keepers[away]!.endpoint)

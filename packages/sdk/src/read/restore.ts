@@ -153,8 +153,9 @@ function eitherLocator(first: PartLocator, second: PartLocator): PartLocator {
       } catch (thrown) {
         signal?.throwIfAborted()
         if (!(thrown instanceof MemoError)) throw thrown
+        // Of two reasons the one that a keeper gave is told.
         const part = await second.locate(partId, owner, signal).catch(() => undefined)
-        if (!part) throw thrown // of the two reasons the one that a keeper gave
+        if (!part) throw thrown
         bySecond.add(part)
         return part
       }
