@@ -1,4 +1,6 @@
 import type { Command } from 'commander'
+import type { ApplicationsOptions, DecisionOptions } from '../money/applications.ts'
+import type { ApplyOptions } from '../money/apply.ts'
 import type { BalanceOptions } from '../money/balance.ts'
 import type { BuyOptions } from '../money/buy.ts'
 import type { DepositOptions } from '../money/escrow.ts'
@@ -71,6 +73,18 @@ export function addCommands(program: Command, addVerb: AddVerb): void {
     return (await import('../money/escrow.ts')).withdraw
   })
 
+  const apply = program
+    .command('apply')
+    .description('ask the administrators of a gateway for free space or traffic')
+    .requiredOption('--type <space|traffic>', 'what')
+    .requiredOption('--size <size>', 'how much, as 10GiB')
+    .requiredOption('--evidence <url>', 'what you show for it, such as a post')
+    .option('--gateway <url>', 'which gateway (default: that of the data directory)')
+  const applyExample = 'memo apply --type space --size 10GiB --evidence https://example.org/a-post-about-memo'
+  addVerb<ApplyOptions>(keyOption(userOptions(withExample(apply, applyExample))), async () => {
+    return (await import('../money/apply.ts')).apply
+  })
+
   addAdmin(program, addVerb)
 }
 
@@ -86,6 +100,7 @@ function addAdmin(program: Command, addVerb: AddVerb): void {
   const example = 'memo admin free --type=space --to did:memo:… --size 10GiB --reason "a tweet about MEMO"'
   addVerb<FreeOptions>(payingOptions(withExample(free, example)), async () => (await import('../money/free.ts')).free)
 
+  addDecisions(admin, addVerb)
   const prices = admin
     .command('prices')
     .description('show what space and traffic cost; with a value announce a change')
@@ -94,6 +109,43 @@ function addAdmin(program: Command, addVerb: AddVerb): void {
     .option('--seller <address>', 'new seller, whose vouchers are cashed')
   addVerb<PricesOptions>(payingOptions(withExample(prices, 'memo admin prices --space 30000')), async () => {
     return (await import('../money/prices.ts')).prices
+  })
+}
+
+function addDecisions(admin: Command, addVerb: AddVerb): void {
+  const withGateway = (command: Command) =>
+    command.option('--gateway <url>', 'which gateway (default: that of the data directory)')
+
+  const list = admin
+    .command('applications')
+    .description('list who asks for free space or traffic and waits for a decision')
+    .option('--all', 'also what was decided')
+  addVerb<ApplicationsOptions>(
+    keyOption(userOptions(withExample(withGateway(list), 'memo admin applications'))),
+    async () => {
+      return (await import('../money/applications.ts')).applications
+    },
+  )
+  const grant = admin
+    .command('grant')
+    .description('grant what an application asks for, on chain, and record it')
+    .argument('<application>', 'its number')
+    .requiredOption('--reason <text>', 'why; the chain records it')
+    .option('--size <size>', 'how much (default: what it asks for)')
+  addVerb<DecisionOptions>(
+    payingOptions(withExample(withGateway(grant), 'memo admin grant 7 --reason "a good post"')),
+    async () => {
+      return (await import('../money/applications.ts')).grant
+    },
+  )
+  const refuse = admin
+    .command('refuse')
+    .description('refuse an application')
+    .argument('<application>', 'its number')
+    .requiredOption('--reason <text>', 'why; the applicant learns it')
+  const refuseExample = 'memo admin refuse 7 --reason "no such post"'
+  addVerb<DecisionOptions>(keyOption(userOptions(withExample(withGateway(refuse), refuseExample))), async () => {
+    return (await import('../money/applications.ts')).refuse
   })
 }
 

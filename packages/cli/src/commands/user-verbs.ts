@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { AddVerb } from '../program.ts'
 import type { GetOptions } from '../user/get.ts'
+import type { CreateDidOptions } from '../user/network-verbs.ts'
 import type { ListOptions } from '../user/objects.ts'
 import type { UserOptions } from '../user/open-storage.ts'
 import type { PutVerbOptions } from '../user/put.ts'
@@ -58,8 +59,11 @@ export function addCommands(program: Command, addVerb: AddVerb): void {
   addVerb<UserOptions>(userOptions(infoCommand), async () => (await import('../user/network-verbs.ts')).info)
 
   const did = program.command('did').description('your identity')
-  const create = did.command('create').description('make a key, an account and a DID; again changes nothing')
-  addVerb<UserOptions>(userOptions(create), async () => (await import('../user/network-verbs.ts')).createDid)
+  const create = did
+    .command('create')
+    .description('make a key, an account and a DID; again changes nothing')
+    .option('--relay <gateway>', 'URL of a gateway that pays for it; then no coin is needed')
+  addVerb<CreateDidOptions>(userOptions(create), async () => (await import('../user/network-verbs.ts')).createDid)
   const show = did.command('show').description('show your DID, its keys and its account')
   addVerb<UserOptions>(userOptions(show), async () => (await import('../user/network-verbs.ts')).showDid)
 

@@ -109,7 +109,8 @@ async function complete(options: FreeOptions): Promise<Complete> {
   return given as Complete
 }
 
-function assertReason(reason: string): void {
+/** Errors: BadInputError. */
+export function assertReason(reason: string): void {
   const bytes = Buffer.byteLength(reason)
   if (bytes > 0 && bytes <= MAX_REASON_BYTES) return
   throw new BadInputError(`a reason has 1 to ${MAX_REASON_BYTES} bytes, not ${bytes}`, {

@@ -76,7 +76,8 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
   return { did: profile.did, secretKey, signer: createKeySigner(secretKey), keyFile: keyFileOf(dataDir), chain }
 }
 
-function keyFileOf(dataDir: string): string {
+/** Where the key of a user lies. */
+export function keyFileOf(dataDir: string): string {
   return join(dataDir, 'keys', `${USER_KEY}.json`)
 }
 

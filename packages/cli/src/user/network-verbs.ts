@@ -1,11 +1,13 @@
 import { connectNetwork, getMemoBalance, getPledge, type MemoChain } from '@memo/chain'
 import type { Account } from '@memo/core'
+import { webAddress } from '../money/apply.ts'
 import { formatMemo, formatPerGiBMonth } from '../money/units.ts'
 import { formatBytes, formatTable } from '../output.ts'
 import type { Verb } from '../program.ts'
 import { dataDirOf, findProfile, networkOf, saveProfile } from '../settings.ts'
 import { createIdentity, openIdentity } from './identity.ts'
 import type { UserOptions } from './open-storage.ts'
+import { createRelayedIdentity } from './relayed-identity.ts'
 
 /** `memo info`: the network as the chain records it. */
 export const info: Verb<UserOptions> = async ({ output }, options) => {
@@ -87,11 +89,18 @@ function tableOf(accounts: readonly MoneyedAccount[], more: readonly ('in orders
   return formatTable([['', 'state', 'pledge', ...more, 'region', 'endpoint'], ...rows])
 }
 
-/** `memo did create`: key, account and DID, each where it is not there yet. */
-export const createDid: Verb<UserOptions> = async ({ runtime, output }, options) => {
+export type CreateDidOptions = UserOptions & { readonly relay?: string }
+
+/** `memo did create`: key, account and DID, each where it is not there yet; with `--relay` a gateway pays the gas. */
+export const createDid: Verb<CreateDidOptions> = async (context, options) => {
+  const { runtime, output } = context
   const dataDir = dataDirOf(options)
   const network = networkOf(options, findProfile(dataDir))
-  const identity = await createIdentity({ ...options, ...network, dataDir, signal: runtime.signal })
+  const common = { ...options, ...network, dataDir, signal: runtime.signal }
+  const identity =
+    options.relay === undefined
+      ? await createIdentity(common)
+      : await createRelayedIdentity(context, { ...common, gateway: webAddress('--relay', options.relay) })
   const { did, keyFile, signer } = identity
   await saveProfile(dataDir, { ...findProfile(dataDir), ...profileOf(network, identity.chain.network.chainId), did })
   output.data(`${did}\nkey  ${keyFile}`, { event: 'did', did, keyFile, address: signer.address, dataDir })
