@@ -1,6 +1,10 @@
+import type { MemoChain } from '@memo/chain'
 import type { Address, Chain, RequestVerifier } from '@memo/core'
 import type { MemoDid } from '@memo/did'
 import type { Orders, Storage } from '@memo/sdk'
+import type { Applications } from './apply/applications.ts'
+import type { HourLimit } from './apply/hour-limit.ts'
+import type { Stamps } from './apply/stamps.ts'
 import type { Sessions } from './auth/sessions.ts'
 import type { GatewayEventSink } from './events.ts'
 import type { Cashier } from './quota/cashier.ts'
@@ -18,6 +22,14 @@ export type GatewayContext = {
   readonly orders: Orders | undefined
   readonly chain: Chain
   readonly readiness: Readiness
+  /** The chain with the gateway's account as its sender. */
+  readonly contracts: MemoChain
+  readonly apply: {
+    readonly stamps: Stamps
+    readonly applications: Applications
+    readonly didLimit: HourLimit
+    readonly applicationLimit: HourLimit
+  }
   readonly quota: Quota
   readonly cashier: Cashier
   /** Checks requests that are signed by an account, as between nodes. */

@@ -11,6 +11,7 @@ import {
   openSqliteIndexStore,
 } from '@memo/platform'
 import type { ChunkOpener, OrderPolicy, StorageMemory, StripeEncoder } from '@memo/sdk'
+import type { ApplyLimits } from './apply/apply.ts'
 import type { GatewayEventSink } from './events.ts'
 import { type CheckpointOptions, createGateway, type GatewayQuotaOptions } from './gateway.ts'
 import { type Listener, listenAt } from './listen.ts'
@@ -38,6 +39,8 @@ export type GatewayDaemonOptions = {
   /** Redundancy of new objects, such as `rs:4+2`. */
   readonly policy: string
   readonly quota?: GatewayQuotaOptions | undefined
+  /** What strangers may ask for, and what it costs them. */
+  readonly apply?: Partial<ApplyLimits> | undefined
   /** Whoever else wrote with the key does so no more. */
   readonly takeOver?: boolean | undefined
   /** When the chain is told what the gateway's logs hold. */

@@ -21,6 +21,7 @@ import {
   type StripeEncoder,
 } from '@memo/sdk'
 import type { FastifyInstance } from 'fastify'
+import { type ApplyLimits, createApply, DEFAULT_APPLY } from './apply/apply.ts'
 import { createSessions } from './auth/sessions.ts'
 import { createBackground } from './background.ts'
 import { openChangedLogs } from './checkpoint/changed-logs.ts'
@@ -67,6 +68,8 @@ export type GatewayOptions = {
   /** The same network with the gateway's account as its sender: where quota is bought and vouchers are cashed. */
   readonly contracts: MemoChain
   readonly quota?: GatewayQuotaOptions | undefined
+  /** What strangers may ask for, and what it costs them. */
+  readonly apply?: Partial<ApplyLimits> | undefined
   /** Whoever else wrote with the key does so no more: this one reads what there is, and goes on alone. */
   readonly takeOver?: boolean | undefined
   /** How often it looks whether another one writes with its key. Default 5 minutes. */
@@ -187,6 +190,15 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     readiness: createReadiness(ports, chain, policy, findOwnFault),
     quota,
     cashier,
+    contracts: options.contracts,
+    apply: createApply({
+      store,
+      clock,
+      turns: quota.turns,
+      chainId: chain.network.chainId,
+      account: signer.address,
+      limits: { ...DEFAULT_APPLY, ...defined(options.apply) },
+    }),
     requests: createRequestVerifier({ network: chain.network, audience: signer.address, clock }),
     adminDids: new Set(options.quota?.adminDids),
     isPublicReadCharged: options.quota?.chargePublicReads ?? false,

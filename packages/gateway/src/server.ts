@@ -2,6 +2,7 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { GatewayContext } from './context.ts'
 import { ApiError, apiErrorFrom, LoginRefusedError, RETRY_AFTER_SECONDS } from './errors.ts'
 import { dropRest } from './request.ts'
+import { applyRoutes } from './routes/apply.ts'
 import { downloadRoutes } from './routes/download.ts'
 import { healthRoutes } from './routes/health.ts'
 import { loginRoutes } from './routes/login.ts'
@@ -48,6 +49,7 @@ export function createServer(context: GatewayContext): FastifyInstance {
   loginRoutes(app, context)
   objectRoutes(app, context)
   quotaRoutes(app, context)
+  applyRoutes(app, context)
   uploadRoutes(app, context)
   downloadRoutes(app, context)
   return app

@@ -42,6 +42,7 @@ function scriptedMarket(info: Partial<QuotaInfo>): Market & { asked: number } {
     prepareApproval: refuse,
     cash: refuse,
     grant: refuse,
+    grantsOf: refuse,
     receiptOf: refuse,
   }
   return market

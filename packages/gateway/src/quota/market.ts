@@ -1,6 +1,8 @@
 import {
   cashVoucher,
+  findGrants,
   findReceiptStatus,
+  type GrantInfo,
   getMemoAllowance,
   getMemoBalance,
   getQuota,
@@ -44,6 +46,8 @@ export type Market = {
   ): Promise<string>
   /** Gives free bytes; only where the gateway's account holds the granter's role. */
   grant(kind: QuotaKind, did: string, sizeByte: bigint, reason: string): Promise<string>
+  /** What a transaction granted; undefined while no block has it. */
+  grantsOf(hash: `0x${string}`): Promise<readonly GrantInfo[] | undefined>
   receiptOf(hash: `0x${string}`): Promise<'success' | 'reverted' | undefined>
 }
 
@@ -89,6 +93,7 @@ export function createMarket(chain: MemoChain, account: Address, clock: Clock): 
     },
     grant: async (kind, did, sizeByte, reason) =>
       (await grantQuotaToDid(client, { addresses, kind, did, sizeByte, reason })).hash,
+    grantsOf: async (hash) => await findGrants(client, { addresses, hash }),
     receiptOf: async (hash) => await findReceiptStatus(client, hash),
   }
 }

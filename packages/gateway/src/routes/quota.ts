@@ -1,10 +1,11 @@
-import { ContractRefused, originalVoucherHash, type QuotaKind } from '@memo/chain'
+import { originalVoucherHash, type QuotaKind } from '@memo/chain'
 import { type Address, findAddress, hexFromBytes } from '@memo/core'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { findAdmin } from '../admin.ts'
 import type { FieldSource } from '../auth/fields.ts'
 import { buyerOf } from '../buyer.ts'
 import type { GatewayContext } from '../context.ts'
+import { asContractError } from '../contract-error.ts'
 import { ApiError } from '../errors.ts'
 import { bigJson, findSize } from '../quota/numbers.ts'
 import { readCall } from '../request.ts'
@@ -139,14 +140,4 @@ function kindFrom({ type }: FieldSource): QuotaKind {
   const kind = typeof type === 'string' && Object.hasOwn(KIND_NAMES, type) ? KIND_NAMES[type] : undefined
   if (!kind) throw new ApiError(518, 'type is store or read')
   return kind
-}
-
-/** What a contract refuses is told as the original tells it. */
-async function asContractError<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (thrown) {
-    if (!(thrown instanceof ContractRefused)) throw thrown
-    throw new ApiError(519, thrown.fix ? `${thrown.message}. ${thrown.fix}` : thrown.message, thrown)
-  }
 }

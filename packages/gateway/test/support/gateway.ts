@@ -37,6 +37,7 @@ export async function startGateway(
     readonly clock?: Clock
     readonly timers?: Timers
     readonly quota?: GatewayQuotaOptions
+    readonly apply?: NonNullable<GatewayOptions['apply']>
     readonly watchMs?: number
     readonly takeOver?: boolean
     readonly checkpoints?: GatewayOptions['checkpoints']
@@ -52,6 +53,7 @@ export async function startGateway(
     quota: options.quota,
     // Another account has deposited nothing to pay providers from.
     ...(options.other ? { orders: false } : {}),
+    apply: { hashcashBits: 6, ...options.apply },
     watchMs: options.watchMs,
     takeOver: options.takeOver,
     checkpoints: options.checkpoints,
