@@ -29,7 +29,7 @@ const main = isCheckout ? source : compiled
 const flags = [
   '--disable-warning=ExperimentalWarning',
   '--initial-old-space-size=96',
-  '--max-semi-space-size=8',
+  '--max-semi-space-size=4',
   ...(isCheckout ? ['--conditions=source'] : []),
 ]
 

@@ -154,4 +154,17 @@ describe('a sealed box', () => {
       assert.throws(() => openBox(key, altered, 'context'), BadInputError, `byte ${at}`)
     }
   })
+
+  test('opens in its own memory as in other, and what was altered does not open there either', () => {
+    for (const length of [0, 1, 65_519, 65_520, 65_521, 300_000]) {
+      const plaintext = dataOf('in place', length)
+      const sealed = new Uint8Array(sealedBytesOf(length))
+      sealChunks(key, 3, plaintext, true, sealed)
+      const altered = sealed.with(sealed.length - 1, sealed.at(-1)! ^ 1)
+      assert.throws(() => openChunks(key, 3, altered, true, altered), SealBrokenError)
+      const opened = openChunks(key, 3, sealed, true, sealed)
+      assert.equal(opened.buffer, sealed.buffer)
+      assert.deepEqual(opened, plaintext)
+    }
+  })
 })

@@ -1,6 +1,14 @@
 import type { Readable } from 'node:stream'
-import { type Blame, type ByteStream, type Transport, UnreachableError, type WireRequest } from '@memo/core'
+import {
+  type Blame,
+  type ByteStream,
+  type Transport,
+  UnreachableError,
+  type WireRequest,
+  type WireResponse,
+} from '@memo/core'
 import { Agent, type Dispatcher } from 'undici'
+import { createSockets, type WholeRequest } from './http-sockets.ts'
 import { plainBytes } from './plain-bytes.ts'
 
 const CONNECT_TIMEOUT_MS = 5_000
@@ -41,10 +49,29 @@ export function createHttpTransport(options: HttpTransportOptions = {}): HttpTra
     keepAliveMaxTimeout: KEEP_ALIVE_MS,
     maxHeaderSize: MAX_HEADER_BYTES,
   })
+  const sockets = createSockets({
+    maxConnectionsPerHost,
+    connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    silenceTimeoutMs: SILENCE_TIMEOUT_MS,
+    keepAliveMs: KEEP_ALIVE_MS,
+  })
+  /** What is neither encrypted nor streams out: nearly all that nodes say to each other. */
+  const sendPlainly = async (request: WholeRequest, url: URL): Promise<WireResponse> => {
+    const { signal } = request
+    const failure = (error: unknown) => (signal?.aborted ? signal.reason : unreachable(request, blame, error))
+    try {
+      const answer = await sockets.request(request, url)
+      return { ...answer, body: failingWith(answer.body, failure) }
+    } catch (error) {
+      throw failure(error)
+    }
+  }
   return {
     async transport(request) {
       const { signal } = request
       signal?.throwIfAborted()
+      const url = URL.parse(request.url)
+      if (url?.protocol === 'http:' && isWhole(request)) return await sendPlainly(request, url)
       const body = trackedBody(request.body)
       try {
         const answer = await agent.request(dispatchOptions(request, body.stream))
@@ -60,7 +87,36 @@ export function createHttpTransport(options: HttpTransportOptions = {}): HttpTra
         throw unreachable(request, blame, error)
       }
     },
-    close: async () => await agent.destroy(),
+    async close() {
+      sockets.close()
+      await agent.destroy()
+    },
+  }
+}
+
+function isWhole(request: WireRequest): request is WholeRequest {
+  return request.body === undefined || request.body instanceof Uint8Array
+}
+
+/** `body`, whose errors become those of `failure`. */
+function failingWith(body: ByteStream, failure: (error: unknown) => unknown): ByteStream {
+  return {
+    [Symbol.asyncIterator]() {
+      const chunks = body[Symbol.asyncIterator]()
+      return {
+        async next() {
+          try {
+            return await chunks.next()
+          } catch (error) {
+            throw failure(error)
+          }
+        },
+        async return() {
+          await chunks.return?.()
+          return { done: true, value: undefined }
+        },
+      }
+    },
   }
 }
 
@@ -147,6 +203,8 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOTFOUND: 'its name is unknown',
   EAI_AGAIN: 'its name cannot be looked up now',
   EHOSTUNREACH: 'there is no way to it',
+  ETIMEDOUT: 'it does not answer',
+  MALFORMED_ANSWER: 'it does not speak HTTP as it should',
   ENETUNREACH: 'there is no way to it',
 }
 

@@ -62,7 +62,7 @@ function doTask(task: StripeTask): StripeAnswer[keyof StripeAnswer] {
   if (task.kind === 'encode') return packedStripe(task.stripe)
   if (task.kind === 'hash') return { units: hashUnits(task.data), data: task.data }
   const { contentKey, firstChunk, sealed, endsObject } = task.chunks
-  return { plaintext: openChunks(contentKey, firstChunk, sealed, endsObject) }
+  return { plaintext: openChunks(contentKey, firstChunk, sealed, endsObject, sealed) }
 }
 
 function packedStripe(stripe: StripeInput): PackedStripe {

@@ -56,12 +56,20 @@ export function sealChunks(
 
 /**
  * Opens what {@link sealChunks} wrote: `sealed` holds whole chunks from `firstChunk`; `endsObject` says whether the
- * last of them is the object's last. Returns the plaintext. Errors: {@link SealBrokenError}.
+ * last of them is the object's last. Returns the plaintext, in new memory or at the beginning of `memory`, which may be
+ * that of `sealed` itself. Errors: {@link SealBrokenError}; what `memory` then holds must not be used.
  */
-export function openChunks(key: Uint8Array, firstChunk: number, sealed: Uint8Array, endsObject: boolean): Uint8Array {
+export function openChunks(
+  key: Uint8Array,
+  firstChunk: number,
+  sealed: Uint8Array,
+  endsObject: boolean,
+  memory?: Uint8Array,
+): Uint8Array {
   const chunks = Math.ceil(sealed.length / SEALED_CHUNK_BYTES)
   if (endsObject && chunks === 0) throw new SealBrokenError(firstChunk) // even an empty object has its final chunk
-  const plaintext = new Uint8Array(Math.max(0, sealed.length - chunks * TAG_BYTES))
+  const plainBytes = Math.max(0, sealed.length - chunks * TAG_BYTES)
+  const plaintext = memory ? memory.subarray(0, plainBytes) : new Uint8Array(plainBytes)
   const prepared = primitives.prepareGcmKey(key)
   for (let i = 0; i < chunks; i++) {
     const box = sealed.subarray(i * SEALED_CHUNK_BYTES, (i + 1) * SEALED_CHUNK_BYTES)
