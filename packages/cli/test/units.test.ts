@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { afterEach, describe, test } from 'node:test'
-import { BadInputError, MemoError, NotFoundError } from '@memo/core'
+import { BadInputError, MemoError, NotFoundError, UnreachableError } from '@memo/core'
 import { DiskFullError, WrongPasswordError } from '@memo/platform'
+import { GatewayError } from '@memo/sdk'
 import fc from 'fast-check'
 import { exitCodeOf } from '../src/exit-codes.ts'
 import { formatBytes, formatMs, formatTable, toJson } from '../src/output.ts'
@@ -19,6 +20,10 @@ describe('exit codes', () => {
     assert.equal(exitCodeOf(new NotFoundError('x')), 3)
     assert.equal(exitCodeOf(new WrongPasswordError('x')), 4)
     assert.equal(exitCodeOf(blamed('user', 'later')), 5)
+    const byStatus = [401, 403, 404, 526, 518].map((status) => exitCodeOf(new GatewayError(status, 'x', 'never')))
+    assert.deepEqual(byStatus, [4, 4, 3, 4, 2])
+    assert.equal(exitCodeOf(new GatewayError(503, 'x', 'later')), 5)
+    assert.equal(exitCodeOf(new UnreachableError('x', { blame: 'us', retry: 'later' })), 5)
     for (const blame of ['provider', 'keeper', 'chain'] as const) {
       assert.equal(exitCodeOf(blamed(blame, 'now')), 5)
       assert.equal(exitCodeOf(blamed(blame, 'later')), 5)

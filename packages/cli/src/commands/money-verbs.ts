@@ -142,7 +142,7 @@ function addDecisions(admin: Command, addVerb: AddVerb): void {
     .command('refuse')
     .description('refuse an application')
     .argument('<application>', 'its number')
-    .requiredOption('--reason <text>', 'why; the applicant learns it')
+    .requiredOption('--reason <text>', 'why; the gateway keeps it')
   const refuseExample = 'memo admin refuse 7 --reason "no such post"'
   addVerb<DecisionOptions>(keyOption(userOptions(withExample(withGateway(refuse), refuseExample))), async () => {
     return (await import('../money/applications.ts')).refuse

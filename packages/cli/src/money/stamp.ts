@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { setImmediate as breathe } from 'node:timers/promises'
 import { findBytesFromHex, findHashcash, type HashcashPurpose, MAX_HASHCASH_BITS } from '@memo/core'
 import { BadGatewayAnswerError } from '@memo/sdk'
@@ -11,6 +12,7 @@ export type Stamp = { readonly challenge: string; readonly counter: number }
 /** Tries between two looks at the signal, some milliseconds. */
 const TRIES_AT_ONCE = 8_192
 const REPORT_MS = 250
+const MAX_FIRST = 2 ** 47
 
 /**
  * Asks a gateway for a challenge and works on it until a counter stamps it, which takes 2^bits tries on average; says on
@@ -39,7 +41,9 @@ export async function findCounter(
   }
   const startedMs = performance.now()
   let reportedMs = startedMs
-  for (let from = 0; ; from += TRIES_AT_ONCE) {
+  // A stamp is good once: whoever asks twice within one challenge shall not find the same.
+  const first = randomInt(MAX_FIRST)
+  for (let from = first; ; from += TRIES_AT_ONCE) {
     const counter = findHashcash(challenge, bits, from, TRIES_AT_ONCE)
     const nowMs = performance.now()
     if (counter !== undefined) {
@@ -56,7 +60,7 @@ export async function findCounter(
     runtime.signal.throwIfAborted()
     if (nowMs - reportedMs < REPORT_MS) continue
     reportedMs = nowMs
-    output.live(describe(from + TRIES_AT_ONCE, bits, nowMs - startedMs))
+    output.live(describe(from - first + TRIES_AT_ONCE, bits, nowMs - startedMs))
   }
 }
 
