@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { findBytesFromHex, isHashcash } from '@memo/core'
+import { runGatewayDaemon } from '@memo/gateway'
+import { LOCAL_BANK_KEY, LOCAL_USER_ATTO, localBankAddress } from '../src/local-chain.ts'
+import { type ApplicationsOptions, applications, grant, refuse } from '../src/money/applications.ts'
+import { apply } from '../src/money/apply.ts'
+import { balance } from '../src/money/balance.ts'
+import { free } from '../src/money/free.ts'
+import { createStamp, findCounter } from '../src/money/stamp.ts'
+import { wallet } from '../src/money/wallet.ts'
+import { initNode } from '../src/nodes/init-node.ts'
+import type { Verb } from '../src/program.ts'
+import { findProfile, saveProfile } from '../src/settings.ts'
+import { createIdentity, type Identity } from '../src/user/identity.ts'
+import { createDid } from '../src/user/network-verbs.ts'
+import { startNetwork, type TestNetwork } from './support/local-network.ts'
+import { createTestContext, type TestContext } from './support/test-context.ts'
+
+const GIB = 2 ** 30
+const home = mkdtempSync(join(tmpdir(), 'memo-gateway-verbs-'))
+const data = join(home, 'network')
+const stop = new AbortController()
+let network: TestNetwork
+let gateway: string
+let serving: Promise<void>
+let user: Identity
+
+before(async () => {
+  network = await startNetwork()
+  const { rpcUrl, registry } = network
+  const signal = new AbortController().signal
+  const dataDir = join(home, 'gateway')
+  const { secretKey } = await initNode({ kind: 'gateway', dataDir, rpcUrl, registry, signal })
+  const ready = Promise.withResolvers<string>()
+  serving = runGatewayDaemon({
+    dataDir,
+    rpcUrl,
+    registry,
+    secretKey,
+    host: '127.0.0.1',
+    port: 0,
+    policy: 'rs:1+1',
+    orders: false,
+    apply: { hashcashBits: 8 },
+    drainMs: 100,
+    signal: stop.signal,
+    onEvent: (event) => event.type === 'ready' && ready.resolve(`${event.url}`),
+  })
+  gateway = await Promise.race([ready.promise, serving.then(() => 'it ended')])
+  user = await createIdentity({ dataDir: data, rpcUrl, registry, signal })
+  await saveProfile(data, { ...(findProfile(data) as NonNullable<ReturnType<typeof findProfile>>), gateway })
+})
+after(async () => {
+  stop.abort()
+  await serving
+  await network?.close()
+  rmSync(home, { recursive: true, force: true })
+})
+
+async function run<O>(verb: Verb<O>, options: O, args: readonly string[] = []): Promise<TestContext> {
+  const said = createTestContext()
+  await verb(said.context, options, args)
+  return said
+}
+
+const wish = { data, type: 'space', size: '10GiB', evidence: 'https://example.org/a-post' }
+const admin = { data, yes: true, reason: 'a good post' }
+const idsOf = (said: TestContext) => said.json.filter(({ event }) => event === 'application').map(({ id }) => id)
+
+describe('whoever has nothing yet', () => {
+  test('gets a DID at a gateway’s expense, once, and no coin', async () => {
+    const dir = join(home, 'newcomer')
+    const options = { data: dir, rpc: network.rpcUrl, registry: network.registry, relay: `${gateway}/` }
+    const first = (await run(createDid, options)).last()
+    const record = await user.chain.findDid(first.did as string)
+    assert.equal(record?.masterAddress, first.address)
+    const again = await run(createDid, options)
+    assert.deepEqual([again.last().did, again.json.some(({ event }) => event === 'stamp')], [first.did, false])
+    const account = (await run(wallet, { data: dir })).json.find(({ event }) => event === 'account')
+    assert.deepEqual([account?.gasWei, account?.memoAtto], [0n, 0n])
+    assert.equal(findProfile(dir)?.gateway, gateway)
+    await run(apply, { ...wish, data: dir })
+  })
+
+  test('is refused a gateway that is none', async () => {
+    const options = { data: join(home, 'nowhere'), rpc: network.rpcUrl, registry: network.registry }
+    await assert.rejects(run(createDid, { ...options, relay: 'gateway' }), { name: 'UsageError' })
+    await assert.rejects(run(createDid, { ...options, relay: 'http://127.0.0.1:9' }), { name: 'UnreachableError' })
+  })
+})
+
+describe('an application', () => {
+  test('waits, is granted on chain by an administrator, recorded with its transaction, and granted once', async () => {
+    const { id } = (await run(apply, wish)).last()
+    assert.ok(idsOf(await run(applications, { data })).includes(id))
+    await assert.rejects(run(apply, wish), { name: 'GatewayError', message: /not decided yet/ })
+    const granted = (await run(grant, { ...admin, size: '2GiB' }, [`${id}`])).last()
+    assert.deepEqual([granted.to, granted.sizeByte], [user.signer.address, 2 * GIB])
+    const { space } = (await run(balance, { data })).last() as { space: Record<string, bigint> }
+    assert.equal(space.grantedBytes, BigInt(2 * GIB))
+    const all = await run(applications, { data, all: true } as ApplicationsOptions)
+    assert.equal(all.json.find((line) => line.id === id)?.tx, granted.tx)
+    await assert.rejects(run(grant, admin, [`${id}`]), { name: 'UsageError', message: /is granted/ })
+  })
+
+  test('whose grant was sent and not recorded is recorded, and not granted again', async () => {
+    const { id } = (await run(apply, wish)).last()
+    const reason = `${admin.reason} (application ${id})`
+    const before = (await run(balance, { data })).last() as { space: Record<string, bigint> }
+    const sent = (await run(free, { ...admin, type: 'space', to: user.did, size: '1GiB', reason })).last()
+    const recorded = (await run(grant, admin, [`${id}`])).last()
+    assert.deepEqual([recorded.tx, recorded.sizeByte], [sent.tx, GIB])
+    const after = (await run(balance, { data })).last() as { space: Record<string, bigint> }
+    assert.equal((after.space.grantedBytes ?? 0n) - (before.space.grantedBytes ?? 0n), BigInt(GIB))
+  })
+
+  test('is refused with a reason, and decided by nobody who may not', async () => {
+    const { id } = (await run(apply, { ...wish, type: 'traffic' })).last()
+    const key = join(data, 'keys', 'user.json')
+    for (const verb of [grant, refuse]) {
+      await assert.rejects(run(verb, { ...admin, key }, [`${id}`]), { name: 'GatewayError', message: /526/ })
+    }
+    assert.equal((await run(refuse, admin, [`${id}`])).last().event, 'refused')
+    await assert.rejects(run(refuse, admin, ['9999']), { name: 'GatewayError' })
+    await assert.rejects(run(refuse, admin, ['x']), { name: 'UsageError' })
+  })
+
+  test('says what it is for', async () => {
+    for (const wrong of [
+      { type: 'room' },
+      { size: '0' },
+      { size: 'much' },
+      { evidence: 'my word' },
+      { evidence: 'file:///etc/passwd' },
+    ]) {
+      await assert.rejects(run(apply, { ...wish, ...wrong }), { name: 'UsageError' })
+    }
+  })
+})
+
+describe('a stamp', () => {
+  test('is work on what the gateway asked for, and another one each time', async () => {
+    const { context } = createTestContext()
+    const terms = { purpose: 'apply', subject: user.did } as const
+    const [first, second] = [await createStamp(context, gateway, terms), await createStamp(context, gateway, terms)]
+    assert.equal(first.challenge, second.challenge)
+    assert.notEqual(first.counter, second.counter)
+    assert.ok(isHashcash(findBytesFromHex(first.challenge) as Uint8Array, first.counter, 8))
+  })
+
+  test('that costs hours is not worked on, and one that is stopped stops', async () => {
+    const challenge = new Uint8Array(32)
+    for (const bits of [41, -1, 0.5, Number.NaN]) {
+      await assert.rejects(findCounter(createTestContext().context, { challenge, bits }), {
+        name: 'BadGatewayAnswerError',
+      })
+    }
+    const said = createTestContext()
+    const working = findCounter(said.context, { challenge, bits: 40 })
+    said.interrupt()
+    await assert.rejects(working, /interrupted/)
+  })
+})
+
+test('who grants on a local network is its bank, and what users got from it is what they have', async () => {
+  assert.equal(LOCAL_BANK_KEY.length, 32)
+  const granted = await run(free, { ...admin, type: 'traffic', to: user.did, size: '1GiB' })
+  assert.equal(granted.last().admin, localBankAddress())
+  const account = (await run(wallet, { data })).json.find(({ event }) => event === 'account')
+  assert.equal(account?.memoAtto, LOCAL_USER_ATTO)
+})
