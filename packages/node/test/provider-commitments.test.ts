@@ -295,7 +295,7 @@ describe('an order that is over', () => {
 
   test('leaves its pieces for the grace, readable, then takes them along', async () => {
     const { world, provider, client, open, put, commit, isThere } = await startedProvider(LIMITS)
-    world.chain.setEpochs({ current: 10n, closedBefore: 8n })
+    world.chain.setEpochs({ current: 10n, closedBefore: 8n, epochSeconds: 3_600n })
     open(ORDER, { end: 20n })
     open(6n, { end: 500n })
     const [a, b, kept] = [await put(), await put(), await put(1_000, 6n)]
@@ -318,9 +318,21 @@ describe('an order that is over', () => {
     assert.ok(provider.events.some(({ type, orderId }) => type === 'order-collected' && orderId === 5))
   })
 
+  test('leaves them no longer than it ran', async () => {
+    const { world, open, put, isThere } = await startedProvider(LIMITS)
+    world.chain.setEpochs({ current: 10n, closedBefore: 8n, epochSeconds: 60n })
+    open(ORDER, { start: 9n, end: 19n })
+    const a = await put()
+    world.chain.setEpochs({ current: 60n, closedBefore: 58n })
+    await world.time.advance(10 * MINUTE_MS)
+    assert.ok(isThere(a))
+    await world.time.advance(3 * MINUTE_MS)
+    assert.ok(!isThere(a))
+  })
+
   test('takes nothing along that was renewed meanwhile, or that a chain in trouble does not speak of', async () => {
     const { world, open, put, isThere } = await startedProvider(LIMITS)
-    world.chain.setEpochs({ current: 10n, closedBefore: 8n })
+    world.chain.setEpochs({ current: 10n, closedBefore: 8n, epochSeconds: 3_600n })
     open(ORDER, { end: 20n })
     const a = await put()
     world.chain.setEpochs({ current: 25n, closedBefore: 23n })

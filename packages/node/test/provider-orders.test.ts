@@ -231,6 +231,23 @@ describe('under an order', () => {
     await upload(bytes, 5)
   })
 
+  test('an order that this provider’s chain does not show yet is waited for', async () => {
+    const { world, open, upload, client } = await startedProvider({ orderWaitMs: 3_000 })
+    const bytes = world.random.bytes(2_000)
+    const early = upload(bytes, 5)
+    await world.time.advance(1_000)
+    open(5n, { sizeBytes: 2_000n })
+    await world.time.run(early)
+    const larger = upload(world.random.bytes(3_000), 5)
+    await world.time.advance(1_000)
+    open(5n, { sizeBytes: 5_000n })
+    await world.time.run(larger)
+    await assert.rejects(world.time.run(upload(bytes, 5)), refusedFor('too-small'))
+    open(6n, { user: world.user('bob').address })
+    await assert.rejects(upload(bytes, 6), refusedFor('other-user'), 'at once')
+    assert.equal((await client.info()).pieces, 0)
+  })
+
   test('an upload whose order ends before its commit gets no receipt', async () => {
     const { world, client, open } = await startedProvider()
     const { current } = await world.chain.getEpochs()

@@ -25,6 +25,8 @@ export type ProviderLimits = {
   readonly maxOrderSeconds: number
   /** How long an order that was read from the chain is believed, as long as it is enough. */
   readonly orderCacheMs: number
+  /** An upload waits so long for its order to be on the chain, or to be large enough there. */
+  readonly orderWaitMs: number
   /** How long what is held under an order is kept after its end. */
   readonly graceSeconds: number
   /** Rest between two looks for claims whose time is over. */
@@ -68,6 +70,7 @@ export const PROVIDER_LIMITS: ProviderLimits = {
   unpaidBytesPerAccount: Number.MAX_SAFE_INTEGER,
   maxOrderSeconds: 365 * 86_400,
   orderCacheMs: 5 * SECOND_MS,
+  orderWaitMs: 3 * SECOND_MS,
   graceSeconds: 7 * 86_400,
   orderSweepRestMs: MINUTE_MS,
   readWindowBytes: 64 * 1_048_576,

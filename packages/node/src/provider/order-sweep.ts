@@ -82,12 +82,15 @@ export function createOrderSweeper({ chain, custody, reader, log, graceSeconds }
       return false
     }
     const { timestamp } = await chain.getBlock()
+    // Who pays for an hour is not kept for a week.
+    const ranSeconds = Number((order.end - order.start) * epochs.epochSeconds)
+    const keptSeconds = Math.min(graceSeconds, ranSeconds)
     if (overSince === undefined) {
       await setOverSince(orderId, timestamp)
-      const message = `order ${orderId} is over; what is held under it is kept for ${graceSeconds} seconds`
-      log({ type: 'order-over', level: 'info', message, orderId, graceSeconds })
+      const message = `order ${orderId} is over; what is held under it is kept for ${keptSeconds} seconds`
+      log({ type: 'order-over', level: 'info', message, orderId, graceSeconds: keptSeconds })
     }
-    if (timestamp - (overSince ?? timestamp) < graceSeconds || epochs.closedBefore < order.end) return false
+    if (timestamp - (overSince ?? timestamp) < keptSeconds || epochs.closedBefore < order.end) return false
     const pieces = await endOrder(orderId, signal)
     const message = `order ${orderId} is over and its grace has passed: ${pieces} pieces are given up`
     log({ type: 'order-collected', level: 'info', message, orderId, pieces })

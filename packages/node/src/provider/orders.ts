@@ -12,6 +12,7 @@ import {
   type Quote,
   RECEIPT_LIFE_SECONDS,
   type Signer,
+  type Timers,
 } from '@memo/core'
 import { NotServingError } from '../server/errors.ts'
 import type { OrderReader } from '../server/order-reader.ts'
@@ -29,7 +30,7 @@ export type OrderDesk = {
   /** Signs a change of an order of `account`. Errors: as above. */
   signAmendment(account: Address, terms: AmendmentTerms): Promise<Uint8Array>
   /** What reserves the bytes of an upload, at the moment at which it is called. Errors: {@link OrderRefusedError}. */
-  admitUpload(terms: UploadTerms): Promise<() => Hold>
+  admitUpload(terms: UploadTerms, signal?: AbortSignal): Promise<() => Hold>
   /** Until when a receipt given now runs, in unix seconds. Errors: {@link OrderRefusedError}. */
   getReceiptExpiry(account: Address, orderId: number): Promise<number>
   /** An order of `account` with this provider that is not over. Errors: {@link OrderRefusedError}. */
@@ -39,11 +40,12 @@ export type OrderDesk = {
 export type OrderDeskOptions = {
   readonly chain: Chain
   readonly clock: Clock
+  readonly timers: Timers
   readonly signer: Signer
   readonly reader: OrderReader
   readonly accounts: ByteAccounts
   readonly room: Room
-  readonly limits: Pick<ProviderLimits, 'maxOrderSeconds' | 'readWindowBytes' | 'unpaidBytesPerAccount'>
+  readonly limits: Pick<ProviderLimits, 'maxOrderSeconds' | 'readWindowBytes' | 'unpaidBytesPerAccount' | 'orderWaitMs'>
 }
 
 /** An order that was signed must reach the chain so soon: prices and room do not stay as they are. */
@@ -52,10 +54,14 @@ const MAX_SUBMIT_SECONDS = 600
 const CLOCK_SKEW_SECONDS = 60
 /** An order may begin so many epochs from now: later it would hold room that nobody uses. */
 const MAX_START_EPOCHS = 2n
+/** Looks at the chain while an upload waits for its order, and uploads that wait at once. */
+const WAIT_STEPS = 4
+const MAX_WAITING = 64
 
 export function createOrderDesk(options: OrderDeskOptions): OrderDesk {
-  const { chain, clock, signer, reader, accounts, room, limits } = options
+  const { chain, clock, timers, signer, reader, accounts, room, limits } = options
   const verifier = ordersVerifierOf(chain.money)
+  let waiting = 0
   const nowSeconds = () => Math.floor(clock.nowMs() / 1_000)
 
   const maxOrderEpochs = ({ epochSeconds }: EpochInfo) =>
@@ -124,12 +130,12 @@ export function createOrderDesk(options: OrderDeskOptions): OrderDesk {
   const getRunning = async (
     account: Address,
     orderId: number,
-    isEnough: (order: OrderInfo) => boolean = () => true,
+    find: (isRunning: (order: OrderInfo) => boolean) => Promise<OrderInfo | undefined> = (isRunning) =>
+      reader.find(orderId, isRunning),
   ): Promise<{ readonly order: OrderInfo; readonly epochs: EpochInfo }> => {
     const epochs = await chain.getEpochs()
     const isRunning = (order: OrderInfo) => order.end > epochs.current + 1n
-    const found = await reader.find(orderId, (order) => isRunning(order) && isEnough(order))
-    const order = assertOwn(orderId, found, account)
+    const order = assertOwn(orderId, await find(isRunning), account)
     if (isRunning(order)) return { order, epochs }
     throw new OrderRefusedError('over', `order ${orderId} ends with epoch ${order.end}, and it is ${epochs.current}`, {
       fix: 'Renew the order, or open another.',
@@ -137,6 +143,29 @@ export function createOrderDesk(options: OrderDeskOptions): OrderDesk {
       end: `${order.end}`,
       epoch: `${epochs.current}`,
     })
+  }
+  /**
+   * The order as soon as it is enough, for which a user may have to be waited for: the chain as this provider sees it can be
+   * some blocks behind the one on which the user saw it opened or grown.
+   */
+  const findPatiently = async (
+    orderId: number,
+    isEnough: (order: OrderInfo) => boolean,
+    signal: AbortSignal | undefined,
+  ): Promise<OrderInfo | undefined> => {
+    const order = await reader.find(orderId, isEnough)
+    if ((order && isEnough(order)) || limits.orderWaitMs === 0 || waiting >= MAX_WAITING) return order
+    waiting++
+    try {
+      let found = order
+      for (let step = 0; step < WAIT_STEPS && !(found && isEnough(found)); step++) {
+        await timers.sleep(limits.orderWaitMs / WAIT_STEPS, signal)
+        found = await reader.refresh(orderId)
+      }
+      return found
+    } finally {
+      waiting--
+    }
   }
   /** Reserves under the order or the account without one, or refuses: nothing comes between check and reservation. */
   const reserve = ({ account, orderId, maxBytes }: UploadTerms, mostBytes: number): Hold => {
@@ -215,12 +244,15 @@ export function createOrderDesk(options: OrderDeskOptions): OrderDesk {
       await assertFair(terms, order.liableBytes)
       return await signer.signDigest(amendmentDigest(verifier, terms))
     },
-    async admitUpload(terms) {
+    async admitUpload(terms, signal) {
       const { account, orderId, maxBytes } = terms
       if (orderId === 0) return () => reserve(terms, limits.unpaidBytesPerAccount)
-      const usedBytes = accounts.usedBytes(`order ${orderId}`)
-      const isEnough = (order: OrderInfo) => usedBytes + maxBytes <= sizeOf(order)
-      const { order } = await getRunning(account, orderId, isEnough)
+      const key = accountKeyOf(terms)
+      const isEnough = (order: OrderInfo) => accounts.usedBytes(key) + maxBytes <= sizeOf(order)
+      const isAnothers = (order: OrderInfo) => order.user !== account || order.provider !== signer.address
+      const { order } = await getRunning(account, orderId, (isRunning) =>
+        findPatiently(orderId, (found) => isAnothers(found) || (isRunning(found) && isEnough(found)), signal),
+      )
       return () => reserve(terms, sizeOf(order))
     },
     async getReceiptExpiry(account, orderId) {

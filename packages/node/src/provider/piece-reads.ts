@@ -27,7 +27,12 @@ import type { Charge, ReadPayments } from './read-payments.ts'
 
 /** Answers reads of pieces (`spec/wire.md` 4 and 12). `root` is 64 hex digits. */
 export type PieceReads = {
-  get(root: string, rangeHeader: string | undefined, voucher: string | undefined): Promise<WireResponse>
+  get(
+    root: string,
+    rangeHeader: string | undefined,
+    voucher: string | undefined,
+    signal?: AbortSignal,
+  ): Promise<WireResponse>
   head(root: string): Promise<WireResponse>
   units(root: string, voucher: string | undefined): Promise<WireResponse>
   proof(root: string, leaf: string | null): Promise<WireResponse>
@@ -75,7 +80,7 @@ export function createPieceReads(options: {
   }
 
   return {
-    async get(root, rangeHeader, voucher) {
+    async get(root, rangeHeader, voucher, signal) {
       const { sizeBytes } = await custody.getReadable(root)
       const range = findRange(rangeHeader, sizeBytes)
       if (range === 'unsatisfiable') return unsatisfiable(sizeBytes)
@@ -83,7 +88,7 @@ export function createPieceReads(options: {
       const charge = await payments.charge(voucher, length)
       const found = await readOr(pieces.read(root, offset, length), () => charge.giveBack(length))
       if (!found) throw await lost(root)
-      const stream = metered(found, length, charge)
+      const stream = metered(found, length, charge, signal)
       const headers = pieceHeaders(root, length)
       if (!range) return streamResponse(200, stream, headers)
       const span = `bytes ${offset}-${offset + length - 1}/${sizeBytes}`
@@ -122,14 +127,17 @@ async function readOr(reading: Promise<ByteStream | undefined>, undo: () => void
   }
 }
 
-/** `body`, giving back at its end what was charged and not sent. */
-function metered(body: ByteStream, length: number, charge: Charge): ByteStream {
+/** `body`, giving back at its end what was charged and not sent, also where its requester has gone before it began. */
+function metered(body: ByteStream, length: number, charge: Charge, signal: AbortSignal | undefined): ByteStream {
   let unsent = length
   let isOver = false
   const end = () => {
     if (!isOver && unsent > 0) charge.giveBack(unsent)
     isOver = true
+    signal?.removeEventListener('abort', end)
   }
+  signal?.addEventListener('abort', end)
+  if (signal?.aborted) end()
   return {
     [Symbol.asyncIterator]() {
       const iterator = body[Symbol.asyncIterator]()

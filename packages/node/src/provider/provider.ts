@@ -85,7 +85,7 @@ export function createProvider(options: ProviderOptions): Provider {
   const self = signer.address
   const reader = createOrderReader({ chain, clock, ttlMs: limits.orderCacheMs })
   const room = createRoom({ chain, self, pieces, space, accounts })
-  const desk = createOrderDesk({ chain, clock, signer, reader, accounts, room, limits })
+  const desk = createOrderDesk({ chain, clock, timers, signer, reader, accounts, room, limits })
   const commitments = createCommitments({ chain, signer, custody, desk, reader })
   const vouchers = createVoucherRows(index)
   const payments = createReadPayments({ chain, clock, self, reader, rows: vouchers, limits })

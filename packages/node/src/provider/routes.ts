@@ -61,7 +61,7 @@ export function createProviderRoutes(options: ProviderRoutesOptions): readonly R
     await assertActiveUser(chain, account)
     const facts = terms.orderId === 0 ? await room.findUnsold() : (await room.find())?.facts
     if (!facts) throw new NotServingError('provider', 'the chain does not count it as an active provider')
-    const reserve = await desk.admitUpload(terms)
+    const reserve = await desk.admitUpload(terms, request.signal)
     const digest = await uploads.receive(terms, request.body, { facts, reserve }, request.signal)
     return jsonResponse(200, { root: hexFromBytes(digest.root), sizeBytes: digest.sizeBytes })
   }
@@ -96,7 +96,10 @@ export function createProviderRoutes(options: ProviderRoutesOptions): readonly R
     {
       method: 'GET',
       path: /^\/pieces\/([0-9a-f]{64})$/,
-      answer: (call) => reads.get(root(call), call.request.headers.range, call.request.headers[VOUCHER_HEADER]),
+      answer: (call) => {
+        const { headers, signal } = call.request
+        return reads.get(root(call), headers.range, headers[VOUCHER_HEADER], signal)
+      },
     },
     { method: 'HEAD', path: /^\/pieces\/([0-9a-f]{64})$/, answer: (call) => reads.head(root(call)) },
     { method: 'DELETE', path: /^\/pieces\/([0-9a-f]{64})$/, answer: release },

@@ -170,7 +170,8 @@ export function createWorld(seed = 'node-tests'): World {
           log,
           pieces: disk.openPieceStore(),
           index: disk.openIndexStore(),
-          limits: options.limits,
+          // Most tests are about bytes, not about money.
+          limits: { unpaidBytesPerAccount: Number.MAX_SAFE_INTEGER, orderWaitMs: 0, ...options.limits },
           money: options.money,
         })
       const node = createNode('provider', name, start, options)
