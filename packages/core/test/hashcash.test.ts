@@ -9,6 +9,7 @@ const terms = {
   purpose: 'apply',
   subject: `did:memo:${'ab'.repeat(32)}`,
   bucket: 2_833_333,
+  series: 0,
 } as const
 
 describe('a stamp', () => {
@@ -24,6 +25,7 @@ describe('a stamp', () => {
       { ...terms, purpose: 'did' as const },
       { ...terms, subject: `did:memo:${'ac'.repeat(32)}` },
       { ...terms, bucket: terms.bucket + 1 },
+      { ...terms, series: 1 },
     ]
     for (const other of others) assert.ok(!isHashcash(hashcashChallenge(other), counter, 12))
   })

@@ -107,7 +107,7 @@ describe('a voucher', () => {
         assert.equal((await buyer.info('space')).nonce, 0n)
         offset.ms = laterMs
         await until('it is cashed', async () => (await buyer.info('space')).nonce === 1n)
-        assert.ok(gateway.events.some(({ type }) => type === 'voucher-cashed'))
+        await until('it says so', () => gateway.events.some(({ type }) => type === 'voucher-cashed'))
       })
     }
   })

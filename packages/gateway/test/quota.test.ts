@@ -7,7 +7,7 @@ import { parseTransaction } from 'viem'
 import { createBuyer, SELLER } from './support/buyer.ts'
 import { cidOf, createCaller, queryOf } from './support/caller.ts'
 import { startReadyGateway, type TestGateway, until } from './support/gateway.ts'
-import { startNetwork, type TestNetwork, testKey } from './support/network.ts'
+import { GATEWAY_KEY, startNetwork, type TestNetwork, testKey } from './support/network.ts'
 import { bytesOf, errorOf, fresh, list } from './support/objects.ts'
 
 const TRIAL = 1_000
@@ -66,6 +66,12 @@ describe('the trial', () => {
     await is518(await second.upload(fresh(200)), /100 bytes of space are missing/)
   })
 
+  test('is used though a voucher comes that is worth nothing: older clients send one with every call', async () => {
+    const buyer = await createBuyer(network, gateway)
+    await is200(await buyer.upload(fresh(600), await buyer.voucher({ size: 600n, form: 'original', v: 0 })))
+    await is518(await buyer.upload(fresh(600), await buyer.voucher({ size: 600n })), /has expired|has 0/)
+  })
+
   test('is not charged again for the same bytes, nor for what was refused or broken off', async () => {
     const buyer = await createBuyer(network, gateway)
     const content = fresh(450)
@@ -122,17 +128,58 @@ describe('an upload beyond the trial', () => {
     // Without the announcement the length of the request tells, less what a form may have beside its file.
     await is518(await buyer.upload(content), /bytes of space are missing/)
     assert.deepEqual(await list(buyer.caller), [])
+    // Who announces less than he sends is stopped where his quota ends.
+    await is518(await buyer.upload(content, undefined, { 'x-memo-length': '10' }), /bytes of space are missing/)
+    for (const bad of ['-1', 'NaN', '1e3', '9'.repeat(30)]) {
+      assert.equal((await buyer.upload(fresh(10), undefined, { 'x-memo-length': bad })).status, 516, bad)
+    }
+    assert.equal((JSON.parse(await buyer.ask('/mefs/space')) as Space).TrialUsed, 0)
+  })
+
+  test('asks the chain nothing, where it was asked a moment ago', async () => {
+    let asked = 0
+    const { client } = network.gatewayChain
+    const rpc = new Proxy(client.rpc, {
+      get(target, name, receiver) {
+        if (name === 'readContract') asked += 1
+        return Reflect.get(target, name, receiver) as unknown
+      },
+    })
+    const contracts = { ...network.gatewayChain, client: { ...client, rpc } }
+    const counted = await startReadyGateway(network, {
+      other: { secretKey: GATEWAY_KEY, contracts },
+      quota: { trialSpaceBytes: 100, trialTrafficBytes: 0 },
+    })
+    try {
+      const buyer = await createBuyer(network, counted)
+      await buyer.grant('space', 50_000n)
+      await is200(await buyer.upload(fresh(100)))
+      assert.equal(asked, 0)
+      const vouchers = [await buyer.voucher({ size: 10_000n }), await buyer.voucher({ size: 20_000n })]
+      await is200(await buyer.upload(fresh(2_000), vouchers[0]))
+      const first = asked
+      assert.ok(first <= 3, `${first} questions`)
+      const startedMs = Date.now()
+      await is200(await buyer.upload(fresh(2_000)))
+      await is200(await buyer.upload(fresh(9_000), vouchers[1]))
+      if (Date.now() - startedMs < 1_500) assert.equal(asked, first)
+    } finally {
+      await counted.close()
+    }
   })
 })
 
 describe('a voucher is refused', () => {
+  let other: Buyer
+  before(async () => {
+    other = await createBuyer(network, gateway)
+  })
   const cases = {
-    'of another buyer': async (buyer: Buyer, other: Buyer) => await buyer.voucher({ size: 2_000n, signer: other }),
+    'of another buyer': async (buyer: Buyer) => await buyer.voucher({ size: 2_000n, signer: other }),
     'under a nonce that is not the one of now': async (buyer: Buyer) =>
       await buyer.voucher({ size: 2_000n, nonce: 1n }),
     'for another pay contract': async (buyer: Buyer) => await buyer.voucher({ size: 2_000n, payAddress: SELLER }),
-    'for another seller': async (buyer: Buyer, other: Buyer) =>
-      await buyer.voucher({ size: 2_000n, seller: other.address }),
+    'for another seller': async (buyer: Buyer) => await buyer.voucher({ size: 2_000n, seller: other.address }),
     'over more than was bought': async (buyer: Buyer) => await buyer.voucher({ size: 5_001n }),
     'with a signature whose s is in the upper half': async (buyer: Buyer) => {
       const { size, sign } = await buyer.voucher({ size: 2_000n })
@@ -145,9 +192,9 @@ describe('a voucher is refused', () => {
   }
   for (const [what, make] of Object.entries(cases)) {
     test(what, async () => {
-      const [buyer, other] = [await createBuyer(network, gateway), await createBuyer(network, gateway)]
+      const buyer = await createBuyer(network, gateway)
       await buyer.grant('space', 5_000n)
-      await is518(await buyer.upload(fresh(1_500), await make(buyer, other)), /voucher/)
+      await is518(await buyer.upload(fresh(1_500), await make(buyer)), /voucher/)
       assert.deepEqual(await list(buyer.caller), [])
       await is200(await buyer.upload(fresh(1_500), await buyer.voucher({ size: 500n })))
     })
@@ -168,7 +215,7 @@ describe('a voucher is refused', () => {
     const buyer = await createBuyer(network, gateway)
     await buyer.grant('space', 5_000n)
     await is200(await buyer.upload(fresh(3_000), await buyer.voucher({ size: 2_500n })))
-    const refused = await is518(await buyer.upload(fresh(10), await buyer.voucher({ size: 1_999n })), /2000 are used/)
+    const refused = await is518(await buyer.upload(fresh(501), await buyer.voucher({ size: 1_999n })), /2000 are used/)
     assert.equal(refused.headers.get('x-memo-voucher-size'), '2000')
     // A smaller one than the best, which covers what was used, changes nothing.
     await is200(await buyer.upload(fresh(500), await buyer.voucher({ size: 2_100n })))

@@ -14,6 +14,8 @@ export type HashcashTerms = {
   readonly subject: string
   /** Stretch of time, of {@link HASHCASH_BUCKET_SECONDS}. */
   readonly bucket: number
+  /** How many stamps the subject has used in this stretch: each challenge is good for one. */
+  readonly series: number
 }
 
 /** A challenge is new every ten minutes. */
@@ -24,8 +26,10 @@ export const MAX_HASHCASH_BITS = 40
 const CONTEXT = 'memo-hashcash-v1'
 
 /** What is to be stamped (`spec/gateway.md` 17): SHA-256 over the terms, one to a line. */
-export function hashcashChallenge({ chainId, gateway, purpose, subject, bucket }: HashcashTerms): Uint8Array {
-  return primitives.sha256(utf8([CONTEXT, chainId, gateway, purpose, encodeURIComponent(subject), bucket].join('\n')))
+export function hashcashChallenge(terms: HashcashTerms): Uint8Array {
+  const { chainId, gateway, purpose, subject, bucket, series } = terms
+  const lines = [CONTEXT, chainId, gateway, purpose, encodeURIComponent(subject), bucket, series]
+  return primitives.sha256(utf8(lines.join('\n')))
 }
 
 /** Whether SHA-256(challenge ‖ counter as 8 bytes big endian) begins with `bits` zero bits. */

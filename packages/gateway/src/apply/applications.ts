@@ -27,7 +27,7 @@ export type NewApplication = Pick<Application, 'type' | 'did' | 'evidence' | 'si
 export type Decision = Pick<Application, 'state'> &
   Partial<Pick<Application, 'grantedBytes' | 'tx' | 'reason' | 'decidedBy'>>
 
-/** Applications, durable, oldest first (`spec/gateway.md` 18). */
+/** Applications, durable, oldest first (`spec/gateway.md` 20). */
 export type Applications = {
   /** Errors: {@link ApiError} 518 where the DID has one open already, 503 when too many are. */
   add(application: NewApplication): Promise<Application>

@@ -93,14 +93,14 @@ export async function createQuota(ports: {
     kinds: readonly QuotaKind[],
     voucher: GivenVoucher | undefined,
   ): Promise<Entered> => {
-    const payKind = (voucher && (await desk.accept(buyer, kinds, voucher))) ?? trialKind
+    const { payKind = trialKind, refusal } = await offer(desk, buyer, kinds, voucher)
     const { isUsable } = await desk.look(buyer, payKind)
     const terms = { buyer, trialKind, trialLimit: trialLimits[trialKind], payKind: isUsable ? payKind : undefined }
-    return { buyer, trialKind, payKind, hold: await ledger.hold(terms) }
+    return { buyer, trialKind, payKind, refusal, hold: await ledger.hold(terms) }
   }
-  const take = async ({ buyer, payKind, hold }: Entered, bytes: bigint): Promise<void> => {
+  const take = async ({ buyer, payKind, refusal, hold }: Entered, bytes: bigint): Promise<void> => {
     const missing = hold.take(bytes)
-    if (missing > 0n) throw await shortage({ market, ledger }, buyer, payKind, missing)
+    if (missing > 0n) throw refusal ?? (await shortage({ market, ledger }, buyer, payKind, missing))
   }
 
   return {
@@ -153,7 +153,27 @@ type Entered = {
   readonly buyer: Address
   readonly trialKind: QuotaKind
   readonly payKind: QuotaKind
+  /** Why the voucher that came was not taken. */
+  readonly refusal: ApiError | undefined
   readonly hold: Hold
+}
+
+/**
+ * Takes a voucher. That one is refused matters only to whom trial and earlier vouchers do not suffice: the original's
+ * clients send one with every call.
+ */
+async function offer(
+  desk: VoucherDesk,
+  buyer: Address,
+  kinds: readonly QuotaKind[],
+  voucher: GivenVoucher | undefined,
+): Promise<{ readonly payKind?: QuotaKind; readonly refusal?: ApiError }> {
+  try {
+    return voucher ? { payKind: await desk.accept(buyer, kinds, voucher) } : {}
+  } catch (thrown) {
+    if (thrown instanceof ApiError && thrown.status === 518) return { refusal: thrown }
+    throw thrown
+  }
 }
 
 async function countHold(charges: Charges, { buyer, trialKind, payKind, hold }: Entered, id: string): Promise<Taken> {

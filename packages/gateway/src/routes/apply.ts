@@ -20,13 +20,13 @@ const HASH = /^0x[0-9a-f]{64}$/
 const KINDS: ReadonlySet<unknown> = new Set<QuotaKind>(['space', 'traffic'])
 const PURPOSES: ReadonlySet<unknown> = new Set<HashcashPurpose>(['apply', 'did'])
 
-/** What a gateway does for people who have nothing yet: DIDs and free bytes (`spec/gateway.md` 17 and 18). */
+/** What a gateway does for people who have nothing yet: DIDs and free bytes (`spec/gateway.md` 17, 20). */
 export function applyRoutes(app: FastifyInstance, context: GatewayContext): void {
   const { applications, stamps, didLimit, applicationLimit } = context.apply
 
   app.get<{ Querystring: FieldSource }>('/hashcash', async ({ query: { purpose, subject } }) => {
     if (!PURPOSES.has(purpose)) throw new ApiError(516, 'purpose is apply or did')
-    return { ...stamps.issue(purpose as HashcashPurpose, didFrom(subject)), bits: stamps.bits }
+    return { ...(await stamps.issue(purpose as HashcashPurpose, didFrom(subject))), bits: stamps.bits }
   })
 
   app.post('/did', async (request) => {
@@ -82,7 +82,11 @@ export function applyRoutes(app: FastifyInstance, context: GatewayContext): void
     const call = await readCall(request)
     const decidedBy = await findAdmin(context, request, call)
     const { id } = await applications.get(findCount(request.params.id) ?? 0)
-    return await applications.decide(id, ['open', 'granting'], { state: 'refused', reason: reasonFrom(call.fields), decidedBy })
+    return await applications.decide(id, ['open', 'granting'], {
+      state: 'refused',
+      reason: reasonFrom(call.fields),
+      decidedBy,
+    })
   })
 }
 
