@@ -9,7 +9,8 @@ import { browserTest, executable, launchChromium } from './support/chromium.ts'
 import { countPieces, fund, tamper } from './support/local-network.ts'
 import { servePage, serveSite } from './support/site.ts'
 
-const NETWORK = ['--keepers', '3', '--providers', '4', '--policy', 'rs:2+1']
+/** A page keeps no book of orders: its providers store without one. */
+const NETWORK = ['--keepers', '3', '--providers', '4', '--policy', 'rs:2+1', '--unpaid-bytes', '10GiB']
 const MIB = 1_048_576
 const SIZES = { empty: 0, 'one byte': 1, 'seventy KiB': 70 * 1_024, 'five MiB': 5 * MIB }
 const GONE_MS = 15_000

@@ -12,7 +12,8 @@ import { countPieces } from './support/local-network.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
 const EXAMPLE = join(ROOT, 'examples', 'browser')
-const NETWORK = ['--keepers', '1', '--providers', '3', '--policy', 'rs:2+1']
+/** A page keeps no book of orders: its providers store without one. */
+const NETWORK = ['--keepers', '1', '--providers', '3', '--policy', 'rs:2+1', '--unpaid-bytes', '10GiB']
 const FILE = {
   name: 'grüße & <b>more</b>.txt',
   mimeType: 'text/plain',

@@ -1,7 +1,7 @@
 /**
  * Serves the example application for a local network:
  *
- *     npx memo up                                          # prints chain and registry
+ *     npx memo up --unpaid-bytes 10GiB                     # prints chain and registry
  *     node --conditions=source examples/browser/serve.ts --rpc http://127.0.0.1:… --registry 0x…
  *
  * This server gives pages their files and, since the network is a local one, accounts their coins for gas. What is stored

@@ -59,6 +59,9 @@ export class LoginRefusedError extends MemoError {
   }
 }
 
+/** What the gateway's account lacks is no fault of who asks it. */
+const OWN_LACKS: ReadonlySet<string> = new Set(['EscrowTooSmallError', 'GasMoneyMissing'])
+
 /** The API error that any thrown value answers with. */
 export function apiErrorFrom(thrown: unknown): ApiError | LoginRefusedError {
   if (thrown instanceof ApiError || thrown instanceof LoginRefusedError) return thrown
@@ -68,6 +71,7 @@ export function apiErrorFrom(thrown: unknown): ApiError | LoginRefusedError {
   if (thrown.name === 'UnauthorizedError') return new ApiError(401, text, thrown)
   if (thrown.name === 'BodyTooLargeError') return new ApiError(413, text, thrown)
   if (thrown.name === 'BadCidError') return new ApiError(517, text, thrown)
+  if (OWN_LACKS.has(thrown.name)) return new ApiError(503, text, thrown)
   if (thrown.blame === 'provider' || thrown.blame === 'keeper' || thrown.blame === 'chain') {
     return new ApiError(503, text, thrown)
   }

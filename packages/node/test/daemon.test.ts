@@ -116,6 +116,10 @@ describe('daemons on a chain, sockets and disks', () => {
     }
     return { url, events, stop }
   }
+  /** One that stores without an order. */
+  const runFreeProvider = async (options: NodeDaemonOptions) => {
+    await runProviderDaemon({ ...options, limits: { unpaidBytesPerAccount: 2 ** 30 } })
+  }
   const portsOf = (signer?: Signer): ClientPorts => ({
     network: owner.network,
     transport: http.transport,
@@ -165,7 +169,7 @@ describe('daemons on a chain, sockets and disks', () => {
     await registerUser(user.client, { addresses: user.addresses })
     const { address } = createKeySigner(key)
 
-    const first = await start(runProviderDaemon, 'provider', key)
+    const first = await start(runFreeProvider, 'provider', key)
     const warning = first.events.find(({ type }) => type === 'endpoint-differs')
     assert.equal(warning?.level, 'warn')
     const again = runProviderDaemon(optionsOf('provider', key, new AbortController().signal, []))
@@ -180,7 +184,7 @@ describe('daemons on a chain, sockets and disks', () => {
     assert.deepEqual(first.events.at(-1)?.type, 'stopped')
     await assert.rejects(client.info(), { name: 'UnreachableError' })
 
-    const second = await start(runProviderDaemon, 'provider', key)
+    const second = await start(runFreeProvider, 'provider', key)
     const later = createProviderClient(portsOf(createKeySigner(testKey(0x34))), { address, endpoint: second.url })
     assert.deepEqual(await later.commit(id, { root, sizeBytes }), receipt)
     const units = await later.readUnits(root, sizeBytes)

@@ -13,6 +13,7 @@ export type NodeOptions = CommonOptions &
     readonly operator?: string
     readonly region?: string
     readonly capacity?: number
+    readonly unpaidBytes?: number
     readonly passwordFile?: string
     readonly init?: boolean
     readonly policy?: string
@@ -74,8 +75,14 @@ function nodeOptions(command: Command, kind: NodeKind): Command {
     .option('--endpoint <url>', 'how others reach it (default http://host:port)')
     .option('--operator <label>', 'who runs it')
     .option('--region <label>', 'where it stands')
-  if (kind === 'provider') command.option('--capacity <size>', 'what it offers, as 500GiB', sizeInBytes('--capacity'))
+  return kind === 'provider' ? providerOptions(command) : command
+}
+
+function providerOptions(command: Command): Command {
+  const unpaid = sizeInBytes('--unpaid-bytes')
   return command
+    .option('--capacity <size>', 'what it offers, as 500GiB', sizeInBytes('--capacity'))
+    .option('--unpaid-bytes <size>', 'what it stores for an account without an order (default 0)', unpaid)
 }
 
 function gatewayOptions(command: Command): Command {

@@ -2,7 +2,7 @@ import { parseErasurePolicy } from '@memo/core'
 import type { Command } from 'commander'
 import { UsageError } from '../errors.ts'
 import type { AddVerb, Verb } from '../program.ts'
-import { type CommonOptions, dataDirOf, wholeNumber } from '../settings.ts'
+import { type CommonOptions, dataDirOf, sizeInBytes, wholeNumber } from '../settings.ts'
 
 type Options = CommonOptions & {
   readonly rpc?: string
@@ -11,6 +11,7 @@ type Options = CommonOptions & {
   readonly keepers: number
   readonly policy: string
   readonly checkpointEvery: number
+  readonly unpaidBytes: number
   readonly demo?: boolean
   readonly restart: boolean
 }
@@ -29,6 +30,7 @@ const up: Verb<Options> = async ({ runtime, output }, options) => {
     keepers: options.keepers,
     policy: options.policy,
     checkpointSeconds: options.checkpointEvery,
+    unpaidBytes: options.unpaidBytes,
     demo: options.demo === true,
     restart: options.restart,
   })
@@ -57,6 +59,7 @@ export function addCommands(program: Command, addVerb: AddVerb): void {
     .option('--keepers <n>', 'how many', wholeNumber('--keepers', 1, MAX_NODES), 3)
     .option('--policy <policy>', 'how the gateway spreads files, as rs:4+2', 'rs:4+2')
     .option('--checkpoint-every <seconds>', 'how soon the chain is told what has changed', checkpointSeconds, 15)
+    .option('--unpaid-bytes <size>', 'what each provider stores without an order', sizeInBytes('--unpaid-bytes'), 0)
     .option('--demo', 'store a file, kill a provider, fetch the file')
     .option('--no-restart', 'leave down what ends')
   addVerb<Options>(command, async () => up)

@@ -24,6 +24,7 @@ export async function runNode(context: Context, kind: NodeKind, options: NodeOpt
     checkpointSeconds: options.checkpointEvery,
     checkpointGas: options.checkpointGas,
     quota: quotaOf(options),
+    unpaidBytes: options.unpaidBytes,
     signal: runtime.signal,
     onEvent: (event) => process.stderr.write(`${JSON.stringify({ at: new Date().toISOString(), ...event })}\n`),
     onReady(url, details) {
@@ -47,6 +48,8 @@ export type ServeNodeOptions = {
   readonly checkpointGas: number | undefined
   /** What a gateway gives for nothing, and who decides about applications beside those whom governance names. */
   readonly quota: GatewayQuota
+  /** What a provider stores for an account without an order. */
+  readonly unpaidBytes: number | undefined
   readonly signal: AbortSignal
   readonly onEvent: (event: { readonly type: string; readonly message: string }) => void
   readonly onReady: (url: string, details?: unknown) => void

@@ -33,6 +33,8 @@ export type UpOptions = {
   readonly policy: string
   /** How soon the gateway tells the chain what has changed. */
   readonly checkpointSeconds: number
+  /** What each provider stores for an account without an order. */
+  readonly unpaidBytes: number
   readonly demo: boolean
   readonly restart: boolean
 }
@@ -148,8 +150,11 @@ async function start(
           ...['chain', 'run', '--json', '--data', join(options.dataDir, 'chain'), '--port', `${layout.rpcPort}`],
         ]),
       ]
+  const argsOf = { keeper: [], provider: ['--unpaid-bytes', `${options.unpaidBytes}`] }
   const group = (role: 'keeper' | 'provider', count: number) =>
-    namesOf(role, count).map((name) => make(name, role, nodeArgs(role, name, layout.ports[name] as number)))
+    namesOf(role, count).map((name) => {
+      return make(name, role, [...nodeArgs(role, name, layout.ports[name] as number), ...argsOf[role]])
+    })
   const keepers = group('keeper', options.keepers)
   const providers = group('provider', options.providers)
   const gateway = make('gateway', 'gateway', [

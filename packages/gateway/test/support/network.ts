@@ -35,6 +35,8 @@ const PLEDGE_ATTO = 1_000n * ATTOMEMO_PER_MEMO
 const CHAIN_CACHE_MS = 2_000
 const CAPACITY_BYTES = 2 ** 33
 const PROVIDERS = 4
+/** Gateways of tests without an escrow store without orders. */
+const FREE = { limits: { unpaidBytesPerAccount: CAPACITY_BYTES } }
 const KEEPERS = 3
 /** Test keys: 32 equal bytes and a number. */
 const DEPLOYER_KEY: Uint8Array = testKey(1)
@@ -159,7 +161,7 @@ function createNode(role: 'provider' | 'keeper', key: Uint8Array, chain: Chain, 
   const node =
     role === 'keeper'
       ? createKeeper({ ...ports, transport: http.transport, limits: { probeIntervalMs: 500, feedPollMs: 1_000 } })
-      : createProvider({ ...ports, transport: http.transport, pieces: createMemoryPieceStore() })
+      : createProvider({ ...ports, ...FREE, transport: http.transport, pieces: createMemoryPieceStore() })
   const { handler, start, stop } = node
   return { endpoint: '', isDown: false, handler, start, stop }
 }

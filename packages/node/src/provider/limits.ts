@@ -67,7 +67,7 @@ export const PROVIDER_LIMITS: ProviderLimits = {
   orphanGraceMs: 24 * HOUR_MS,
   unplacedGraceMs: 72 * HOUR_MS,
   collectRestMs: 6 * HOUR_MS,
-  unpaidBytesPerAccount: Number.MAX_SAFE_INTEGER,
+  unpaidBytesPerAccount: 0,
   maxOrderSeconds: 365 * 86_400,
   orderCacheMs: 5 * SECOND_MS,
   orderWaitMs: 3 * SECOND_MS,
