@@ -72,7 +72,13 @@ async function startedProvider(limits: Partial<ProviderLimits> = {}) {
   const { state, money } = createScriptedMoney(world)
   const provider = world.provider('a', {
     money,
-    limits: { settleRestMs: HOUR_MS, voucherFlushMs: HOUR_MS, orderSweepRestMs: HOUR_MS, ...limits },
+    limits: {
+      settleThresholdAtto: 0n,
+      settleRestMs: HOUR_MS,
+      voucherFlushMs: HOUR_MS,
+      orderSweepRestMs: HOUR_MS,
+      ...limits,
+    },
   })
   await provider.start()
   const user = world.user('alice')
@@ -104,6 +110,20 @@ describe('a provider', () => {
     await world.time.advance(HOUR_MS)
     assert.deepEqual(state.settled, [6n, 5n])
     await world.time.advance(20 * HOUR_MS)
+    assert.deepEqual(state.settled, [6n, 5n])
+  })
+
+  test('settles no dust before the end of an order', async () => {
+    const { world, state, open } = await startedProvider({ settleEveryEpochs: 1, settleThresholdAtto: 5_000n })
+    open(6n, { end: 40n })
+    world.chain.setEpochs({ current: 40n, closedBefore: 39n })
+    await world.time.advance(2 * HOUR_MS)
+    assert.deepEqual(state.settled, [])
+    world.chain.setEpochs({ current: 42n, closedBefore: 41n })
+    await world.time.advance(2 * HOUR_MS)
+    assert.deepEqual(state.settled, [6n])
+    world.chain.setEpochs({ current: 60n, closedBefore: 51n })
+    await world.time.advance(2 * HOUR_MS)
     assert.deepEqual(state.settled, [6n, 5n])
   })
 

@@ -43,8 +43,9 @@ export type ProviderLimits = {
   readonly voucherFlushMs: number
   /** Rest between two looks for what is worth collecting. */
   readonly settleRestMs: number
-  /** An order is settled when so many of its epochs are beyond dispute, or all. */
+  /** An order is settled when so many of its epochs are beyond dispute, and bring so much, or when all are. */
   readonly settleEveryEpochs: number
+  readonly settleThresholdAtto: bigint
   /** A voucher is redeemed when it is worth so much, or as old. */
   readonly redeemThresholdAtto: bigint
   readonly redeemAgeMs: number
@@ -80,6 +81,7 @@ export const PROVIDER_LIMITS: ProviderLimits = {
   voucherFlushMs: SECOND_MS,
   settleRestMs: MINUTE_MS,
   settleEveryEpochs: 24,
+  settleThresholdAtto: 10n ** 16n, // a hundredth of a MEMO
   redeemThresholdAtto: 10n ** 17n, // a tenth of a MEMO
   redeemAgeMs: 24 * HOUR_MS,
 }

@@ -25,7 +25,10 @@ export type TreasuryOptions = {
   readonly vouchers: VoucherRows
   readonly payments: ReadPayments
   readonly log: EventSink
-  readonly limits: Pick<ProviderLimits, 'settleEveryEpochs' | 'redeemThresholdAtto' | 'redeemAgeMs'>
+  readonly limits: Pick<
+    ProviderLimits,
+    'settleEveryEpochs' | 'settleThresholdAtto' | 'redeemThresholdAtto' | 'redeemAgeMs'
+  >
 }
 
 const PAGE = 500
@@ -74,8 +77,10 @@ export function createTreasury(options: TreasuryOptions): Treasury {
   }
   const isWorthIt = (order: OrderInfo, { closedBefore }: EpochInfo, isForced: boolean): boolean => {
     const payable = earlierOf(closedBefore, order.end) - order.settledTo
-    const enough = isForced || order.end <= closedBefore ? 1n : BigInt(limits.settleEveryEpochs)
-    return payable >= enough
+    // Until an order is paid out to its end, what it was promised is not free for others.
+    if (isForced || order.end <= closedBefore) return payable > 0n
+    const isLong = payable >= BigInt(limits.settleEveryEpochs)
+    return isLong && incomeUntil(order, closedBefore) >= limits.settleThresholdAtto
   }
   /** Pays out what is beyond dispute; forgets orders that are paid out to their end. */
   const settleOrder = async (orderId: bigint, epochs: EpochInfo, isForced: boolean, signal: AbortSignal) => {
