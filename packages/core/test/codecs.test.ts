@@ -261,6 +261,16 @@ describe('an index entry', () => {
       const evidence = i === 0 ? putEntry.evidence : undefined
       const signed = await signEntry(network, { ...putEntry, evidence, action }, writer)
       assert.deepEqual(decodeSignedEntry(network, signed.bytes, signed.signature), signed)
+      assert.deepEqual(
+        decodeSignedEntry(network, signed.bytes, signed.signature),
+        signed,
+        'also when it was seen before',
+      )
+      const page = new Uint8Array(100_000)
+      page.set(signed.bytes, 500)
+      const again = decodeSignedEntry({ ...network }, page.subarray(500, 500 + signed.bytes.length), signed.signature)
+      page.fill(0)
+      assert.deepEqual(again, signed, 'what is remembered is not in the memory of whoever showed it')
     }
   })
 
@@ -271,6 +281,7 @@ describe('an index entry', () => {
     assert.throws(() => decodeSignedEntry({ ...network, chainId: 1 }, bytes, signature), BadInputError)
     assert.throws(() => decodeSignedEntry(network, withFields(bytes, { time: 1 }), signature), BadInputError)
     assert.throws(() => decodeSignedEntry(network, bytes, new Uint8Array(0)), BadInputError)
+    assert.throws(() => decodeSignedEntry(network, bytes, new Uint8Array(1_000_000)), BadInputError)
   })
 
   test('that drags along what nobody reads is refused, at any depth and size', async () => {

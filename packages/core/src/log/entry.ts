@@ -16,6 +16,7 @@ import {
   findSignerAddress,
   keccak256,
   type Network,
+  SIGNATURE_BYTES,
   type Signer,
   type TypedStruct,
   typedDigest,
@@ -96,12 +97,36 @@ export async function signEntry(network: Network, entry: LogEntry, signer: Signe
 
 /** Parses an entry's bytes and checks that its writer signed it. Errors: {@link BadInputError}. */
 export function decodeSignedEntry(network: Network, bytes: Uint8Array, signature: Uint8Array): SignedEntry {
-  const entry = decodeEntry(bytes)
+  if (signature.length !== SIGNATURE_BYTES) throw new BadInputError('an index entry without a signature')
   const hash = hashEntry(bytes)
+  const key = String.fromCharCode(...hash, ...signature)
+  const known = goodEntries.get(network)?.get(key)
+  if (known) return known
+  // In memory of its own: that of a whole page would stay with what is remembered of it.
+  const own = bytes.length <= MAX_REMEMBERED_BYTES ? bytes.slice() : bytes
+  const entry = decodeEntry(own)
   if (findSignerAddress(entryDigest(network, entry, hash), signature) !== entry.writer) {
     throw new BadInputError('an index entry that its writer did not sign')
   }
-  return { entry, bytes, hash, signature }
+  const signed = { entry, bytes: own, hash, signature: signature.slice() }
+  if (bytes.length <= MAX_REMEMBERED_BYTES) remember(network, key, signed)
+  return signed
+}
+
+/**
+ * Entries that were good, by hash and signature: a keeper meets each one when it is handed in, in the feeds of all other
+ * keepers, and in its own records. What is not good is not remembered.
+ */
+const goodEntries = new WeakMap<Network, Map<string, SignedEntry>>()
+const MAX_REMEMBERED = 1_024
+const MAX_REMEMBERED_BYTES = 8_192
+
+function remember(network: Network, key: string, signed: SignedEntry): void {
+  const entries = goodEntries.get(network) ?? new Map<string, SignedEntry>()
+  goodEntries.set(network, entries)
+  entries.set(key, signed)
+  const oldest = entries.size > MAX_REMEMBERED ? entries.keys().next().value : undefined
+  if (oldest !== undefined) entries.delete(oldest)
 }
 
 /** Whether `next` continues a log whose newest entry is `head` (undefined: the log is empty). */

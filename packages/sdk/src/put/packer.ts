@@ -7,8 +7,10 @@ import { type StoredStretch, settlePieces } from './sending.ts'
 import type { OutStripe } from './stripes.ts'
 import { createPartsUpload } from './upload-parts.ts'
 
-/** Parts that are sent at one time under one policy: while one waits for providers, the next is filled. */
+/** Parts that are sent at one time under one policy. */
 const PACKS_AT_ONCE = 2
+/** Another part is begun beside the one that is being sent when so many objects wait: few in each would cost the most. */
+const COMPANY = 8
 /** Objects in one part. */
 const MAX_MEMBERS = 128
 
@@ -31,7 +33,7 @@ export type PackedStretch = StoredStretch & {
 
 /**
  * Puts small objects that wait at the same time into one part (`spec/sdk.md` 14): receipts, requests and writes to disks
- * are then those of one object. Nobody waits for company: what comes while parts are being sent goes with the next.
+ * are then those of one object. What comes while one is being sent goes with the next.
  */
 export type Packer = {
   /** Errors: those of the upload; the signal's reason, once nothing is left behind that is this object's alone. */
@@ -62,7 +64,7 @@ export function createPacker(): Packer {
   }
   const serve = (context: StorageContext, logs: Pick<OwnLogs, 'isPending'>, policy: ErasurePolicy) => {
     const line = lineOf(policy)
-    while (line.running < PACKS_AT_ONCE && line.waiting.length > 0) {
+    while (line.running < (line.waiting.length < COMPANY ? 1 : PACKS_AT_ONCE) && line.waiting.length > 0) {
       line.running++
       const sent = sendPack(context, logs, policy, takePack(line.waiting, stripeStoredBytesOf(policy.dataShards)))
       const next = () => {
