@@ -25,16 +25,27 @@ const SURELY_LOCAL_WEI: bigint = 10n ** 26n
 export const LOCAL_GAS_WEI: bigint = 10n ** 18n
 /** What the gateway of a local network has in escrow to pay providers from. */
 export const LOCAL_GATEWAY_ATTO: bigint = 10_000n * ATTOMEMO_PER_MEMO
-/** What a user of a local network has to spend: some years of storing and hundreds of TiB of quota. */
+/** What a user of a local network has to spend: enough for some hundred GiB and years. */
 export const LOCAL_USER_ATTO: bigint = 10_000n * ATTOMEMO_PER_MEMO
 
 export function localBankAddress(): Address {
   return findAddress(accountFromSecretKey(LOCAL_BANK_KEY).address) as Address
 }
 
+/**
+ * What the gateway of a local network takes: a little more than it pays providers that ask what `memo provider init`
+ * offers, for pieces of 4+2 over the whole validity with fees, and for reading them.
+ */
+const LOCAL_SPACE_PRICE_ATTO = 60_000_000_000n
+const LOCAL_TRAFFIC_PRICE_ATTO = 12_000_000n
+
 /** What a local network of so many keepers is deployed with; the seller of space and traffic is its gateway. */
 export function localParams(level: number, seller?: Address): NetworkParams {
-  return { ...devnetParams, level, market: { ...devnetParams.market, seller } }
+  const prices = {
+    spacePriceAttoPerByte: LOCAL_SPACE_PRICE_ATTO,
+    trafficPriceAttoPerByte: LOCAL_TRAFFIC_PRICE_ATTO,
+  }
+  return { ...devnetParams, level, market: { ...devnetParams.market, ...prices, seller } }
 }
 
 /** Where the registry of a local network stands, before it is deployed. */

@@ -22,7 +22,7 @@ import { startNetwork, type TestNetwork } from './support/local-network.ts'
 import { createTestContext, type TestContext } from './support/test-context.ts'
 
 const GIB = 2n ** 30n
-const SPACE_PRICE = 25_000n
+const SPACE_PRICE = 60_000_000_000n
 const home = mkdtempSync(join(tmpdir(), 'memo-money-'))
 let network: TestNetwork
 let rpc: HoldingRpc
@@ -86,7 +86,7 @@ describe('buying', () => {
     const first = await buySpace(user, '10GiB')
     const cost = 10n * GIB * SPACE_PRICE
     assert.equal(first.last().costAtto, cost)
-    assert.ok(first.text.join('\n').includes('0.000268435456 MEMO'))
+    assert.ok(first.text.join('\n').includes('644.2450944 MEMO'))
     assert.deepEqual([(await user.space()).sizeByte, await user.memo()], [10n * GIB, LOCAL_USER_ATTO - cost])
     const second = await buySpace(user, '10GiB')
     assert.equal(second.last().isResumed, false)
@@ -212,11 +212,11 @@ describe('what administrators do', () => {
 
   test('prices are shown as the chain has them, and a change is announced and not yet in force', async () => {
     const user = await createUser()
-    await run(prices, { data: user.data, yes: true, space: '30000' })
+    await run(prices, { data: user.data, yes: true, space: '70000000000' })
     const said = await run(prices, { data: user.data })
     const { spacePriceAttoPerByte, announced } = said.last()
     assert.equal(spacePriceAttoPerByte, SPACE_PRICE)
-    assert.equal((announced as { spacePriceAttoPerByte: bigint }).spacePriceAttoPerByte, 30_000n)
+    assert.equal((announced as { spacePriceAttoPerByte: bigint }).spacePriceAttoPerByte, 70_000_000_000n)
     for (const space of ['0', '-1', '1.5', '18446744073709551616', 'x']) {
       await assert.rejects(run(prices, { data: user.data, yes: true, space }), { name: 'UsageError' }, space)
     }
@@ -242,10 +242,19 @@ describe('what is shown', () => {
     )
   })
 
+  test('a quote without enough providers says so and names no price of theirs', async () => {
+    const user = await createUser()
+    const said = await run(quote, { data: user.data, size: '10GiB', for: '1y', policy: 'rs:4+2' })
+    const { gateway, direct } = said.last() as { gateway: { spaceAtto: bigint }; direct: { costAtto: bigint | null } }
+    assert.deepEqual([gateway.spaceAtto, direct.costAtto], [10n * GIB * SPACE_PRICE, null])
+    assert.match(said.text.join('\n'), /needs 6 providers, and 0 are active/)
+  })
+
   test('what is left of quota that expired is ended and taken, once, and nobody is owed anything then', async () => {
     const user = await createUser()
     await buySpace(user, '1GiB')
     assert.equal((await run(take, { data: user.data, yes: true })).last().amountAtto, 0n)
+    // For the tests after this one, prices are those that were announced.
     await network.devnet.increaseTime(1_096 * 86_400)
     await network.devnet.mine()
     const dry = await run(take, { data: user.data, dryRun: true })
@@ -261,13 +270,5 @@ describe('what is shown', () => {
     )
     assert.equal(await user.memo(), LOCAL_USER_ATTO)
     assert.equal((await run(take, { data: user.data, yes: true })).last().amountAtto, 0n)
-  })
-
-  test('a quote without enough providers says so and names no price of theirs', async () => {
-    const user = await createUser()
-    const said = await run(quote, { data: user.data, size: '10GiB', for: '1y', policy: 'rs:4+2' })
-    const { gateway, direct } = said.last() as { gateway: { spaceAtto: bigint }; direct: { costAtto: bigint | null } }
-    assert.deepEqual([gateway.spaceAtto, direct.costAtto], [10n * GIB * SPACE_PRICE, null])
-    assert.match(said.text.join('\n'), /needs 6 providers, and 0 are active/)
   })
 })

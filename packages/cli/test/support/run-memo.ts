@@ -34,13 +34,17 @@ const TERMINAL_MAKER = 'script'
 
 /** Why nothing can be run on a terminal here; undefined where it can. */
 export const NO_TERMINAL: string | undefined =
-  spawnSync(TERMINAL_MAKER, ['-qefc', 'true', '/dev/null']).status === 0 ? undefined : `this machine has no ${TERMINAL_MAKER}(1)`
+  spawnSync(TERMINAL_MAKER, ['-qefc', 'true', '/dev/null']).status === 0
+    ? undefined
+    : `this machine has no ${TERMINAL_MAKER}(1)`
 
 /** Starts a command as a process of its own. */
 export function startMemo(args: readonly string[], options: RunOptions = {}): Running {
   const { bin = 'memo', env = {}, terminal = false } = options
   const command = [process.execPath, join(BIN, `${bin}.js`), ...args]
-  const [file = '', ...rest] = terminal ? [TERMINAL_MAKER, '-qefc', command.map(quoted).join(' '), '/dev/null'] : command
+  const [file = '', ...rest] = terminal
+    ? [TERMINAL_MAKER, '-qefc', command.map(quoted).join(' '), '/dev/null']
+    : command
   const child = spawn(file, rest, { env: { PATH: process.env.PATH, ...env }, stdio: 'pipe' })
   const said = { stdout: '', stderr: '' }
   const waiting = new Set<() => void>()
