@@ -44,8 +44,16 @@ export const prices: Verb<PricesOptions> = async (context, options) => {
   const { block } = facts
   const { output } = context
   const rows = [
-    ['space', `${now.spacePriceAttoPerByte} attomemo/byte`, formatPerGiB(now.spacePriceAttoPerByte)],
-    ['traffic', `${now.trafficPriceAttoPerByte} attomemo/byte`, formatPerGiB(now.trafficPriceAttoPerByte)],
+    [
+      'space',
+      `${now.spacePriceAttoPerByte.toLocaleString('en')} attomemo/byte`,
+      formatPerGiB(now.spacePriceAttoPerByte),
+    ],
+    [
+      'traffic',
+      `${now.trafficPriceAttoPerByte.toLocaleString('en')} attomemo/byte`,
+      formatPerGiB(now.trafficPriceAttoPerByte),
+    ],
     ['seller', now.seller],
     ['valid for', formatDuration(facts.validityDays * 86_400)],
   ]
