@@ -13,10 +13,10 @@ import { ListenError, lockDataDirectory } from '@memo/platform'
 import { FundsMissingError } from '../errors.ts'
 import { isLocalNetwork, LOCAL_BANK_KEY, localBankAddress, localParams } from '../local-chain.ts'
 import { ensureNodeAddress } from '../nodes/init-node.ts'
-import { formatMs, type Output } from '../output.ts'
+import { formatMs, formatTable, type Output } from '../output.ts'
 import { findFreePort } from '../ports.ts'
 import { type ParentMessage, type Runtime, raceAbort, untilStopped } from '../runtime.ts'
-import { findProfile, saveProfile } from '../settings.ts'
+import { dataDirOf, findProfile, saveProfile } from '../settings.ts'
 import { createIdentity, type Identity } from '../user/identity.ts'
 import { type Child, type ChildEvent, type ChildRole, createChild } from './child.ts'
 import { runDemo } from './demo.ts'
@@ -274,10 +274,26 @@ function reportReady(output: Output, network: RunningNetwork, ms: number): void 
       `  your key  ${identity.keyFile}`,
       `  data      ${dataDir}`,
       '',
+      'beside it, in another terminal:',
+      ...nextSteps(dataDir),
+      '',
       'Ctrl-C stops everything and keeps the data.',
     ].join('\n'),
     { event: 'ready', ...ready, keyFile: identity.keyFile, dataDir, nodes, ms: Math.round(ms) },
   )
+}
+
+/** What can be typed next, as it works where this was typed. */
+function nextSteps(dataDir: string): string[] {
+  const memo = process.env.npm_execpath === undefined ? 'memo' : 'npx memo'
+  const data = dataDir === dataDirOf({}) ? '' : ` --data ${dataDir}`
+  const steps = [
+    ['put FILE', 'stores a file'],
+    ['ls --long', 'shows what you have stored, and until when it is paid'],
+    ['wallet', 'shows your MEMO'],
+    ['buy space 10GiB', 'shows what room at the gateway costs, and asks'],
+  ]
+  return formatTable(steps.map(([verb, what]) => [`  ${memo} ${verb}${data}`, what as string])).split('\n')
 }
 
 /** What others lean on stops last: gateway, then nodes, then the chain. */
