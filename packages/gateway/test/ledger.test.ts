@@ -187,7 +187,11 @@ describe('bytes that are counted', () => {
     const first = await world.open()
     const early = await first.beginDownload(BUYER.address, undefined, 60)
     for await (const bytes of early.watch(bytesOf(60))) if (bytes.length > 0) break
-    await early.end()
+    await early.end(true)
+    assert.equal((await first.status(BUYER.address, 'traffic')).trialUsed, 10n)
+    const broken = await first.beginDownload(BUYER.address, undefined, 60)
+    await drain(broken.watch(bytesOf(20)))
+    await broken.end(false)
     assert.equal((await first.status(BUYER.address, 'traffic')).trialUsed, 10n)
     await first.beginDownload(BUYER.address, undefined, 60)
     assert.equal((await first.status(BUYER.address, 'traffic')).trialUsed, 70n)

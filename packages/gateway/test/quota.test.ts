@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { type IncomingMessage, request } from 'node:http'
+import { json } from 'node:stream/consumers'
 import { after, before, describe, test } from 'node:test'
 import { getMemoBalance, registerUser, transferGas } from '@memo/chain'
 import { createKeySigner, findBytesFromHex, hexFromBytes, keccak256 } from '@memo/core'
@@ -340,11 +343,12 @@ describe('the routes of the original', () => {
       const signed = await account?.signTransaction(parseTransaction(tx) as never)
       return await buyer.chain.client.rpc.sendRawTransaction({ serializedTransaction: signed as `0x${string}` })
     }
+    await buyer.fund()
     const size = 5_000n
     const { cost } = JSON.parse(await buyer.ask(`/mefs/buyspace?size=${size}`)) as { cost: string }
     assert.equal(BigInt(cost), 25_000n * size)
     await run(`/mefs/approve?type=store&size=${cost}`)
-    assert.equal(await buyer.ask('/mefs/allowance?type=store'), cost)
+    await until('the approval is there', async () => (await buyer.ask('/mefs/allowance?type=store')) === cost)
     const hash = await run(`/mefs/buyspace?size=${size}`)
     await until('the block is there', async () => (await buyer.info('space')).sizeByte === size)
     assert.equal((JSON.parse(await buyer.ask('/mefs/space')) as Space).SizeByte, 5_000)
@@ -353,6 +357,21 @@ describe('the routes of the original', () => {
     const { client, addresses } = buyer.chain
     const balance = await getMemoBalance(client, { addresses, address: buyer.address })
     assert.equal(await buyer.ask('/mefs/balance'), `{"Address":"${buyer.address}","Balance":"${balance}"}`)
+  })
+
+  test('read their fields from the body of a GET, as the original’s clients send them', async () => {
+    const buyer = await createBuyer(network, gateway)
+    const get = async (path: string, more: object = {}): Promise<Record<string, unknown>> => {
+      const body = JSON.stringify({ ...(await buyer.caller.sign()), ...more })
+      const sent = request(`${gateway.url}${path}`, { method: 'GET', headers: { 'content-length': body.length } })
+      sent.end(body)
+      const [answer] = (await once(sent, 'response')) as [IncomingMessage]
+      return (await json(answer)) as Record<string, unknown>
+    }
+    assert.equal((await get('/mefs/space')).Nonce, 0)
+    assert.equal((await get('/traffichash', { size: 12 })).SizeByte, 12)
+    assert.match(String((await get('/mefs/buytraffic', { size: '12' })).tx), /^0xf8/)
+    assert.equal((await get('/mefs/balance')).Balance, '0')
   })
 
   test('give hashes to sign, for traffic at the root as well', async () => {

@@ -1,4 +1,4 @@
-import { ContractRefused, type QuotaKind } from '@memo/chain'
+import { ContractRefused, GasMoneyMissing, type QuotaKind } from '@memo/chain'
 import { type Address, MemoError, type Timers } from '@memo/core'
 import type { GatewayEventSink } from '../events.ts'
 import type { Turns } from '../turns.ts'
@@ -66,7 +66,8 @@ export function createCashier(ports: {
       log({ type: 'voucher-cashed', level: 'info', message, kind, buyer, nonce: `${nonce}`, tx: hash })
       return hash
     } catch (thrown) {
-      const isFinal = thrown instanceof ContractRefused && thrown.reason !== 'WrongNonce'
+      const isFinal =
+        (thrown instanceof ContractRefused && thrown.reason !== 'WrongNonce') || thrown instanceof GasMoneyMissing
       // In doubt the next attempt looks at the nonce, and knows that it was we who moved it.
       if (isFinal) await setAccount(buyer, kind, (account) => ({ ...account, isCashing: false }))
       throw thrown

@@ -6,7 +6,7 @@ import { paidRoom, usedUnderNonce, withoutCharge } from './account.ts'
 import { type Charges, openCharges, type Taken } from './charges.ts'
 import { type Hold, type Ledger, openLedger, withQuotaCharge } from './ledger.ts'
 import type { Market } from './market.ts'
-import { most } from './numbers.ts'
+import { least, most } from './numbers.ts'
 import { createVoucherDesk, type GivenVoucher, type VoucherDesk } from './vouchers.ts'
 
 /** What a gateway gives for nothing. */
@@ -34,8 +34,8 @@ export type UploadQuota = {
 /** A download as far as quota goes. */
 export type DownloadQuota = {
   watch(bytes: ByteStream): ByteStream
-  /** Gives back what was not sent. */
-  end(): Promise<void>
+  /** Gives back what was not sent; all of it where the answer never began. */
+  end(hasBegun: boolean): Promise<void>
 }
 
 /** What is left of a kind, for `GET /mefs/space` and `/traffic`. */
@@ -226,9 +226,10 @@ function createDownload(ledger: Ledger, charges: Charges, id: string, taken: Tak
         yield bytes
       }
     },
-    async end() {
-      const trial = taken.trial < sent ? taken.trial : sent
-      const paid = most(0n, sent - trial)
+    async end(hasBegun) {
+      const paidFor = hasBegun ? sent : 0n
+      const trial = least(taken.trial, paidFor)
+      const paid = paidFor - trial
       const unsent = { trial: taken.trial - trial, paid: most(0n, taken.paid - paid), nonce: taken.nonce }
       await ledger.update(
         taken.buyer,

@@ -41,12 +41,13 @@ export function downloadRoutes(app: FastifyInstance, context: GatewayContext): v
 
       const quota = await chargeRead(context, request, call, object, length)
       const options = { ...(range ? { offset, length } : {}), owner, signal: disconnectSignal(reply) }
-      try {
-        const bytes = context.storage.read(manifest, options)
-        return await reply.send(await startedStream(quota ? quota.watch(bytes) : bytes))
-      } finally {
-        if (quota) endWith(context, reply, quota)
-      }
+      const bytes = context.storage.read(manifest, options)
+      if (!quota) return await reply.send(await startedStream(bytes))
+      let hasBegun = false
+      reply.raw.once('close', () => context.background(async () => await quota.end(hasBegun)))
+      const body = await startedStream(quota.watch(bytes))
+      hasBegun = true
+      return await reply.send(body)
     },
   })
 }
@@ -85,13 +86,6 @@ async function chargeRead(
   // Whoever reads a public object brings no voucher of its owner.
   const voucher = manifest.isPublic ? undefined : findVoucher(sources, request.headers)
   return await context.quota.beginDownload(await buyerOf(context, owner), voucher, length)
-}
-
-/** Gives back what is not sent, once the answer has ended in whatever way. */
-function endWith(context: GatewayContext, reply: FastifyReply, quota: DownloadQuota): void {
-  const end = () => context.background(async () => await quota.end())
-  if (reply.raw.closed || reply.raw.writableFinished) end()
-  else reply.raw.once('close', end)
 }
 
 function describe(reply: FastifyReply, manifest: Manifest, etag: string): void {

@@ -41,6 +41,8 @@ export type Buyer = {
   readonly address: Address
   readonly caller: TestCaller
   readonly chain: MemoChain
+  /** Gives the account coins and tokens. */
+  fund(): Promise<void>
   buy(kind: QuotaKind, sizeByte: bigint): Promise<void>
   grant(kind: QuotaKind, sizeByte: bigint): Promise<void>
   info(kind: QuotaKind): Promise<QuotaInfo>
@@ -51,12 +53,17 @@ export type Buyer = {
   ask(path: string): Promise<string>
 }
 
-/** A new DID whose master key has coins, and who is logged in. */
+/** A new DID, logged in. */
 export async function createBuyer(network: TestNetwork, gateway: TestGateway): Promise<Buyer> {
   const { did, master, secretKey } = await network.newDid()
   const { addresses, client } = network.chain
-  await transferGas(client, { to: master.address, amountWei: 10n ** 18n })
-  await transferMemo(client, { addresses, to: master.address, amountAtto: FUNDS_ATTO })
+  let isFunded = false
+  const fund = async () => {
+    if (isFunded) return
+    isFunded = true
+    await transferGas(client, { to: master.address, amountWei: 10n ** 18n })
+    await transferMemo(client, { addresses, to: master.address, amountAtto: FUNDS_ATTO })
+  }
   const chain = await network.connect(secretKey)
   const caller = createCaller(gateway.url, did, master)
   await caller.login()
@@ -66,7 +73,11 @@ export async function createBuyer(network: TestNetwork, gateway: TestGateway): P
     caller,
     chain,
     info,
-    buy: async (kind, sizeByte) => void (await buyQuota(chain.client, { addresses, kind, sizeByte })),
+    fund,
+    async buy(kind, sizeByte) {
+      await fund()
+      await buyQuota(chain.client, { addresses, kind, sizeByte })
+    },
     grant: async (kind, sizeByte) =>
       void (await grantQuota(client, { addresses, kind, to: master.address, sizeByte, reason: 'test' })),
     async voucher(terms) {
