@@ -10,7 +10,7 @@ import { join } from 'node:path'
 /** A transaction of this size fits into a block of every chain that is meant; no call may take more than a third. */
 const TRANSACTION_GAS = 16_000_000
 const LIMIT_GAS = Math.floor(TRANSACTION_GAS / 3)
-const NAME_COLUMNS = 50
+const NAME_COLUMNS = 60
 
 const contracts = join(import.meta.dirname, '..', '..', 'packages', 'contracts')
 

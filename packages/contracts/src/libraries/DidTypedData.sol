@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity 0.8.37;
 
+import {TypedText} from "./TypedText.sol";
+
 /// @title The operations of a DID as EIP-712 structs, bound to chain and contract by their domain
 library DidTypedData {
     bytes32 private constant CREATE = keccak256("CreateDID(string did,string methodType,bytes publicKey,uint64 nonce)");
@@ -18,7 +20,7 @@ library DidTypedData {
     string private constant RELATION_FIELDS = "(string did,string id,uint64 nonce)";
 
     function createDid(string memory did, string memory methodType, bytes memory key) internal pure returns (bytes32) {
-        return keccak256(abi.encode(CREATE, _hash(did), _hash(methodType), keccak256(key), uint64(0)));
+        return keccak256(abi.encode(CREATE, TypedText.hash(did), TypedText.hash(methodType), keccak256(key), uint64(0)));
     }
 
     function addVerification(
@@ -29,7 +31,14 @@ library DidTypedData {
         uint64 nonce
     ) internal pure returns (bytes32) {
         return keccak256(
-            abi.encode(ADD_VERIFICATION, _hash(did), _hash(methodType), _hash(controller), keccak256(key), nonce)
+            abi.encode(
+                ADD_VERIFICATION,
+                TypedText.hash(did),
+                TypedText.hash(methodType),
+                TypedText.hash(controller),
+                keccak256(key),
+                nonce
+            )
         );
     }
 
@@ -40,11 +49,15 @@ library DidTypedData {
         bytes memory key,
         uint64 nonce
     ) internal pure returns (bytes32) {
-        return keccak256(abi.encode(UPDATE_VERIFICATION, _hash(did), index, _hash(methodType), keccak256(key), nonce));
+        return keccak256(
+            abi.encode(
+                UPDATE_VERIFICATION, TypedText.hash(did), index, TypedText.hash(methodType), keccak256(key), nonce
+            )
+        );
     }
 
     function deactivateVerification(string memory did, uint256 index, uint64 nonce) internal pure returns (bytes32) {
-        return keccak256(abi.encode(DEACTIVATE_VERIFICATION, _hash(did), index, nonce));
+        return keccak256(abi.encode(DEACTIVATE_VERIFICATION, TypedText.hash(did), index, nonce));
     }
 
     /// @param structName such as "AddAuthentication"
@@ -53,8 +66,8 @@ library DidTypedData {
         pure
         returns (bytes32)
     {
-        bytes32 typeHash = keccak256(bytes.concat(bytes(structName), bytes(RELATION_FIELDS)));
-        return keccak256(abi.encode(typeHash, _hash(did), _hash(url), nonce));
+        bytes32 typeHash = TypedText.typeHash(structName, RELATION_FIELDS);
+        return keccak256(abi.encode(typeHash, TypedText.hash(did), TypedText.hash(url), nonce));
     }
 
     function addDelegation(string memory did, string memory url, uint256 expiration, uint64 nonce)
@@ -62,14 +75,10 @@ library DidTypedData {
         pure
         returns (bytes32)
     {
-        return keccak256(abi.encode(ADD_DELEGATION, _hash(did), _hash(url), expiration, nonce));
+        return keccak256(abi.encode(ADD_DELEGATION, TypedText.hash(did), TypedText.hash(url), expiration, nonce));
     }
 
     function deactivateDid(string memory did, uint64 nonce) internal pure returns (bytes32) {
-        return keccak256(abi.encode(DEACTIVATE, _hash(did), nonce));
-    }
-
-    function _hash(string memory text) private pure returns (bytes32) {
-        return keccak256(bytes(text));
+        return keccak256(abi.encode(DEACTIVATE, TypedText.hash(did), nonce));
     }
 }

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {FileListing} from "../types/FileTypes.sol";
+import {TypedText} from "./TypedText.sol";
 
 /// @title The operations on files as EIP-712 structs; each names the controller whose nonce it uses
 library FileTypedData {
@@ -24,14 +25,15 @@ library FileTypedData {
     function register(FileListing memory file, uint64 nonce) internal pure returns (bytes32) {
         bytes memory texts = abi.encode(
             REGISTER,
-            _hash(file.mfile),
-            _hash(file.encode),
+            TypedText.hash(file.mfile),
+            TypedText.hash(file.encode),
             file.ftype,
-            _hash(file.controller),
+            TypedText.hash(file.controller),
             file.price,
-            _hashAll(file.keywords)
+            TypedText.hashAll(file.keywords)
         );
-        return keccak256(bytes.concat(texts, abi.encode(_hash(file.name), file.sizeBytes, file.keyRoot, nonce)));
+        return
+            keccak256(bytes.concat(texts, abi.encode(TypedText.hash(file.name), file.sizeBytes, file.keyRoot, nonce)));
     }
 
     function changeController(string memory mfile, string memory controller, string memory newController, uint64 nonce)
@@ -39,7 +41,11 @@ library FileTypedData {
         pure
         returns (bytes32)
     {
-        return keccak256(abi.encode(CONTROLLER, _hash(mfile), _hash(controller), _hash(newController), nonce));
+        return keccak256(
+            abi.encode(
+                CONTROLLER, TypedText.hash(mfile), TypedText.hash(controller), TypedText.hash(newController), nonce
+            )
+        );
     }
 
     function changeFtype(string memory mfile, string memory controller, uint8 ftype, uint64 nonce)
@@ -47,7 +53,7 @@ library FileTypedData {
         pure
         returns (bytes32)
     {
-        return keccak256(abi.encode(FTYPE, _hash(mfile), _hash(controller), ftype, nonce));
+        return keccak256(abi.encode(FTYPE, TypedText.hash(mfile), TypedText.hash(controller), ftype, nonce));
     }
 
     function changePrice(string memory mfile, string memory controller, uint256 price, uint64 nonce)
@@ -55,7 +61,7 @@ library FileTypedData {
         pure
         returns (bytes32)
     {
-        return keccak256(abi.encode(PRICE, _hash(mfile), _hash(controller), price, nonce));
+        return keccak256(abi.encode(PRICE, TypedText.hash(mfile), TypedText.hash(controller), price, nonce));
     }
 
     function changeKeywords(string memory mfile, string memory controller, string[] memory keywords, uint64 nonce)
@@ -63,7 +69,9 @@ library FileTypedData {
         pure
         returns (bytes32)
     {
-        return keccak256(abi.encode(KEYWORDS, _hash(mfile), _hash(controller), _hashAll(keywords), nonce));
+        return keccak256(
+            abi.encode(KEYWORDS, TypedText.hash(mfile), TypedText.hash(controller), TypedText.hashAll(keywords), nonce)
+        );
     }
 
     /// @param structName "GrantFileRead" or "RevokeFileRead"
@@ -74,23 +82,13 @@ library FileTypedData {
         string memory reader,
         uint64 nonce
     ) internal pure returns (bytes32) {
-        bytes32 typeHash = keccak256(bytes.concat(bytes(structName), bytes(READ_FIELDS)));
-        return keccak256(abi.encode(typeHash, _hash(mfile), _hash(controller), _hash(reader), nonce));
+        bytes32 typeHash = TypedText.typeHash(structName, READ_FIELDS);
+        return keccak256(
+            abi.encode(typeHash, TypedText.hash(mfile), TypedText.hash(controller), TypedText.hash(reader), nonce)
+        );
     }
 
     function deactivate(string memory mfile, string memory controller, uint64 nonce) internal pure returns (bytes32) {
-        return keccak256(abi.encode(DEACTIVATE, _hash(mfile), _hash(controller), nonce));
-    }
-
-    function _hash(string memory text) private pure returns (bytes32) {
-        return keccak256(bytes(text));
-    }
-
-    function _hashAll(string[] memory texts) private pure returns (bytes32) {
-        bytes32[] memory hashes = new bytes32[](texts.length);
-        for (uint256 i = 0; i < texts.length; ++i) {
-            hashes[i] = _hash(texts[i]);
-        }
-        return keccak256(abi.encodePacked(hashes));
+        return keccak256(abi.encode(DEACTIVATE, TypedText.hash(mfile), TypedText.hash(controller), nonce));
     }
 }

@@ -101,7 +101,7 @@ contract OrderGasTest is OrderNetwork, GasMeter {
     function test_gas_settle() public {
         equal(orders.getSegments(settled).length, OrderBook.MAX_SEGMENTS, "all segments wait");
         bytes memory data = abi.encodeCall(Orders.settle, (settled, type(uint64).max));
-        measure("claim of 2,048 failed epochs over 16 segments", STRANGER, address(orders), data);
+        measure("claim of 2,048 epochs, nearly all failed, over 16 segments", STRANGER, address(orders), data);
     }
 
     function test_gas_share() public {
@@ -147,7 +147,7 @@ contract OrderGasTest is OrderNetwork, GasMeter {
         }
     }
 
-    /// @dev Every epoch is failed while its window is open, and then all windows close.
+    /// @dev Every epoch is failed whose window is open still, and then all windows close. Some are not: there is money for all.
     function _failAll() private {
         for (uint64 epoch = FIRST; epoch < FIRST + EPOCHS; ++epoch) {
             if (epoch > orders.currentEpoch()) goToEpoch(epoch);
