@@ -6,6 +6,7 @@ import {
   type IndexBundle,
   type IndexChange,
   type IndexStore,
+  MemoError,
   type Network,
   uint64be,
 } from '@memo/core'
@@ -108,7 +109,12 @@ export function createSignedHeads(network: Network, store: IndexStore | undefine
     },
     listWaiting: async () => [...(await listWaiting()).values()],
     async close() {
-      if (putOff.length > 0) await apply([])
+      try {
+        if (putOff.length > 0) await apply([])
+      } catch (thrown) {
+        if (!(thrown instanceof MemoError)) throw thrown
+        // What was put off is found out again: a disk that fails keeps nobody from closing.
+      }
     },
   }
 }
