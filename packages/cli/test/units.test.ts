@@ -9,6 +9,7 @@ import { exitCodeOf } from '../src/exit-codes.ts'
 import { formatBytes, formatMs, formatTable, toJson } from '../src/output.ts'
 import { dataDirOf, networkOf, sizeInBytes } from '../src/settings.ts'
 import { freshName } from '../src/user/file-name.ts'
+import { heldBack } from '../src/user/held-back.ts'
 
 describe('exit codes', () => {
   const blamed = (blame: MemoError['blame'], retry: MemoError['retry']) => new MemoError('x', { blame, retry })
@@ -123,6 +124,29 @@ describe('settings', () => {
     ]) {
       assert.throws(() => read(text), { name: 'UsageError', message: /^--capacity .* is not a size$/ }, text)
     }
+  })
+})
+
+describe('what goes to stdout', () => {
+  const streamOf = async function* (parts: readonly Uint8Array[], end?: Error): AsyncGenerator<Uint8Array> {
+    yield* parts
+    if (end) throw end
+  }
+
+  test('it is the same bytes, and of a short stream that fails at its end none', async () => {
+    const parts = fc.array(fc.uint8Array({ maxLength: 20 }), { maxLength: 20 })
+    await fc.assert(
+      fc.asyncProperty(parts, fc.nat({ max: 200 }), async (given, limit) => {
+        const all = Buffer.concat(given)
+        const out = await Array.fromAsync(heldBack(streamOf(given), limit))
+        assert.deepEqual(Buffer.concat(out), all)
+        const seen: Uint8Array[] = []
+        await assert.rejects(async () => {
+          for await (const part of heldBack(streamOf(given, new RangeError('false bytes')), limit)) seen.push(part)
+        }, RangeError)
+        assert.equal(Buffer.concat(seen).length, all.length > limit ? all.length : 0)
+      }),
+    )
   })
 })
 

@@ -6,6 +6,7 @@ import { UsageError } from '../errors.ts'
 import { formatBytes, formatMs } from '../output.ts'
 import type { Context, Verb } from '../program.ts'
 import { dataDirOf, findProfile, networkOf } from '../settings.ts'
+import { heldBack } from './held-back.ts'
 import { type UserOptions, withAnonymous, withSession } from './open-storage.ts'
 
 /** So much of what goes to stdout waits until it is known to be right, or is more than that. */
@@ -87,26 +88,14 @@ export function notFound(cid: string): NotFoundError {
   })
 }
 
-/** The first bytes are held back: a small file goes out checked, and a false one is found before anything went out. */
+/** A small file goes out checked, and a false one is found before anything went out. */
 async function writeToStdout(bytes: ByteStream, onBytes: (length: number) => void): Promise<number> {
   let length = 0
-  let held: Uint8Array[] | undefined = []
-  const write = async (part: Uint8Array) => {
+  for await (const part of heldBack(bytes, HELD_BYTES)) {
+    length += part.length
     onBytes(part.length)
     if (!process.stdout.write(part)) await once(process.stdout, 'drain')
   }
-  const release = async () => {
-    const parts = held ?? []
-    held = undefined
-    for (const part of parts) await write(part)
-  }
-  for await (const part of bytes) {
-    length += part.length
-    if (held) held.push(part.slice())
-    else await write(part)
-    if (held && length > HELD_BYTES) await release()
-  }
-  await release()
   return length
 }
 
