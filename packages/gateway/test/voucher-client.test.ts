@@ -47,10 +47,9 @@ async function newSecond(): Promise<void> {
 
 describe('a session that may sign vouchers', () => {
   test('stores and reads beyond the trial without being told how', async () => {
-    const buyer = await createBuyer(network, gateway)
+    const buyer = await createBuyer(network, gateway, { isLoggedIn: false })
     await buyer.buy('space', 100_000n)
     await buyer.buy('traffic', 100_000n)
-    await newSecond()
     const { addresses } = network.chain
     const payContracts = { space: payContractOf(addresses, 'space'), traffic: payContractOf(addresses, 'traffic') }
     const client = clientOf(buyer, { payContracts })
@@ -66,9 +65,8 @@ describe('a session that may sign vouchers', () => {
   })
 
   test('signs ahead where it may, so that not every call asks', async () => {
-    const buyer = await createBuyer(network, gateway)
+    const buyer = await createBuyer(network, gateway, { isLoggedIn: false })
     await buyer.buy('space', 8_000n)
-    await newSecond()
     const client = clientOf(buyer, { aheadBytes: 5_000 })
     await client.upload(fresh(2_000), { name: 'a.bin' })
     assert.equal((await client.quota('space')).signedBytes, 6_000n)
@@ -78,9 +76,8 @@ describe('a session that may sign vouchers', () => {
   })
 
   test('signs neither more than it may nor more than was bought', async () => {
-    const buyer = await createBuyer(network, gateway)
+    const buyer = await createBuyer(network, gateway, { isLoggedIn: false })
     await buyer.buy('space', 20_000n)
-    await newSecond()
     const client = clientOf(buyer, { maxVoucherBytes: 4_000 })
     await client.upload(fresh(4_500), { name: 'a.bin' })
     await assert.rejects(client.upload(fresh(600), { name: 'b.bin' }), { name: 'VoucherLimitError', blame: 'user' })
@@ -94,7 +91,7 @@ describe('a session that may sign vouchers', () => {
   })
 
   test('signs with the master key, whichever key has logged in', async () => {
-    const buyer = await createBuyer(network, gateway)
+    const buyer = await createBuyer(network, gateway, { isLoggedIn: false })
     await buyer.buy('space', 20_000n)
     const second = createKeySigner(testKey(960))
     await addAuthenticationKey(
@@ -103,7 +100,6 @@ describe('a session that may sign vouchers', () => {
       buyer.caller.signer,
       second.publicKey,
     )
-    await newSecond()
     const without = clientOf(buyer, {}, { signer: second })
     await assert.rejects(without.upload(fresh(2_000), { name: 'a.bin' }), {
       name: 'VoucherLimitError',
@@ -115,7 +111,7 @@ describe('a session that may sign vouchers', () => {
   })
 
   test('signs nothing for another chain, another contract, or one that makes no sense', async () => {
-    const buyer = await createBuyer(network, gateway)
+    const buyer = await createBuyer(network, gateway, { isLoggedIn: false })
     await buyer.buy('space', 20_000n)
     const lies = [
       [/"ChainId":\d+/, '"ChainId":1'],
@@ -124,27 +120,27 @@ describe('a session that may sign vouchers', () => {
       [/"Nonce":\d+/, '"Nonce":"1"'],
       [/^.*$/, '[]'],
     ] as const
-    for (const [truth, lie] of lies) {
-      await newSecond()
-      const transport: Transport = async (request) => {
-        const answer = await network.http.transport(request)
-        if (!request.url.includes('spacehash')) return answer
-        const text = new TextDecoder().decode(await collectBytes(answer.body, 10_000)).replace(truth, lie)
-        const body = (async function* () {
-          yield new TextEncoder().encode(text)
-        })()
-        return { ...answer, body }
-      }
-      const { addresses } = network.chain
-      const payContracts = { space: payContractOf(addresses, 'space'), traffic: payContractOf(addresses, 'traffic') }
-      const client = clientOf(buyer, { payContracts }, { transport })
+    let [truth, lie]: (typeof lies)[number] = lies[0]
+    const transport: Transport = async (request) => {
+      const answer = await network.http.transport(request)
+      if (!request.url.includes('spacehash')) return answer
+      const text = new TextDecoder().decode(await collectBytes(answer.body, 10_000)).replace(truth, lie)
+      const body = (async function* () {
+        yield new TextEncoder().encode(text)
+      })()
+      return { ...answer, body }
+    }
+    const { addresses } = network.chain
+    const payContracts = { space: payContractOf(addresses, 'space'), traffic: payContractOf(addresses, 'traffic') }
+    const client = clientOf(buyer, { payContracts }, { transport })
+    for (const pair of lies) {
+      ;[truth, lie] = pair
       await assert.rejects(client.upload(fresh(2_000), { name: 'a.bin' }), /VoucherLimitError|BadGatewayAnswerError/)
     }
   })
 
   test('is opt-in: without it the gateway’s refusal is an error that says what is wanted', async () => {
-    const buyer = await createBuyer(network, gateway)
-    await newSecond()
+    const buyer = await createBuyer(network, gateway, { isLoggedIn: false })
     await assert.rejects(clientOf(buyer).upload(fresh(2_000), { name: 'a.bin' }), {
       name: 'GatewayError',
       status: 518,

@@ -53,8 +53,12 @@ export type Buyer = {
   ask(path: string): Promise<string>
 }
 
-/** A new DID, logged in. */
-export async function createBuyer(network: TestNetwork, gateway: TestGateway): Promise<Buyer> {
+/** A new DID, logged in unless a client of its own is going to do that. */
+export async function createBuyer(
+  network: TestNetwork,
+  gateway: TestGateway,
+  options: { readonly isLoggedIn?: boolean } = {},
+): Promise<Buyer> {
   const { did, master, secretKey } = await network.newDid()
   const { addresses, client } = network.chain
   let isFunded = false
@@ -66,7 +70,7 @@ export async function createBuyer(network: TestNetwork, gateway: TestGateway): P
   }
   const chain = await network.connect(secretKey)
   const caller = createCaller(gateway.url, did, master)
-  await caller.login()
+  if (options.isLoggedIn ?? true) await caller.login()
   const info = async (kind: QuotaKind) => await getQuota(chain.client, { addresses, kind, buyer: master.address })
   const buyer: Buyer = {
     address: master.address,
