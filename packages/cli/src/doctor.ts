@@ -1,10 +1,14 @@
 import { constants } from 'node:fs'
 import { access, stat, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { connectNetwork, type MemoChain } from '@memo/chain'
+import { connectNetwork, getEscrow, getMemoBalance, type MemoChain } from '@memo/chain'
 import { type Account, MemoError } from '@memo/core'
 import { createHttpTransport } from '@memo/platform'
 import { EXIT } from './exit-codes.ts'
+import { listKnownAccounts } from './money/account.ts'
+import { listOrders } from './money/chain-orders.ts'
+import { ask } from './money/rpc.ts'
+import { formatDistance, formatMemo } from './money/units.ts'
 import { findNodeConfig } from './nodes/node-config.ts'
 import { formatBytes, formatTable } from './output.ts'
 import type { Verb } from './program.ts'
@@ -21,6 +25,10 @@ type Finding = {
 const LOW_DISK_BYTES = 5 * 1024 ** 3
 const MAX_CLOCK_SKEW_SECONDS = 60
 const ANSWER_TIMEOUT_MS = 3_000
+/** Gas of some transactions at a busy hour. */
+const LOW_GAS_WEI: bigint = 10n ** 15n
+/** Orders are renewed at half their term: so late, something is wrong. */
+const ENDING_SECONDS = 7 * 86_400
 
 /** `memo doctor`: checks what most often is wrong, in the order in which it hurts. Exit code 1 when something fails. */
 export const doctor: Verb<UserOptions> = async ({ output }, options) => {
@@ -28,7 +36,7 @@ export const doctor: Verb<UserOptions> = async ({ output }, options) => {
   const findings: Finding[] = [checkNode(), await checkDirectory(dataDir), await checkDisk(dataDir)]
   const kept = findProfile(dataDir) ?? findNodeConfig(dataDir)
   const chain = await checkChain(options, kept, findings)
-  if (chain) findings.push(...(await checkPeers(chain)))
+  if (chain) findings.push(...(await checkPeers(chain)), ...(await checkMoney(chain, dataDir)))
   for (const finding of findings) output.event({ event: 'check', ...finding })
   const failed = findings.filter(({ result }) => result === 'fail').length
   const rows = findings.map(({ check, result, message }) => [result.toUpperCase().padEnd(4), check, message])
@@ -122,4 +130,33 @@ async function checkPeers(chain: MemoChain): Promise<Finding[]> {
   } finally {
     await close()
   }
+}
+
+/** Whether the account of this directory can pay gas, and how long its orders run. */
+async function checkMoney(chain: MemoChain, dataDir: string): Promise<Finding[]> {
+  const [account] = listKnownAccounts(dataDir)
+  if (!account) return []
+  const { client, addresses } = chain
+  const { address } = account
+  const [gas, memoAtto, { freeAtto }, orders, { current, epochSeconds }] = await Promise.all([
+    ask(client, 'eth_getBalance', [address, 'latest']),
+    getMemoBalance(client, { addresses, address }),
+    getEscrow(client, { addresses, account: address }),
+    listOrders(chain, address),
+    chain.getEpochs(),
+  ])
+  const hasGas = BigInt(gas as string) >= LOW_GAS_WEI
+  const money: Finding = {
+    check: 'money',
+    result: hasGas ? 'ok' : 'warn',
+    message: `${formatMemo(memoAtto)}, ${formatMemo(freeAtto)} free in escrow${hasGas ? '' : ', too little coin for gas'}`,
+    ...(hasGas ? {} : { fix: `send some of the chain’s coin to ${address}` }),
+  }
+  const running = orders.filter(({ end }) => end > current)
+  if (running.length === 0) return [money]
+  const soonest = running.map(({ end }) => Number((end - current) * epochSeconds)).reduce((a, b) => Math.min(a, b))
+  const isEnding = soonest < ENDING_SECONDS
+  const message = `${running.length} run${running.length === 1 ? 's' : ''}, the first ends ${formatDistance(soonest)}`
+  const fix = 'have enough free in escrow for them to be renewed: memo escrow deposit AMOUNT'
+  return [money, { check: 'orders', result: isEnding ? 'warn' : 'ok', message, ...(isEnding ? { fix } : {}) }]
 }
