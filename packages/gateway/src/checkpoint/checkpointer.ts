@@ -117,6 +117,7 @@ export function createCheckpointer(ports: CheckpointerPorts): Checkpointer {
     return !isDry
   }
   const writeDue = async (signal: AbortSignal): Promise<void> => {
+    if (isWaitingForGas && gas.isDry()) return
     const due = changed
       .listDue({ entries: limits.checkpointEntries, ageMs: limits.checkpointMs })
       .filter(({ did }) => (retries.get(did)?.atMs ?? 0) <= clock.nowMs())

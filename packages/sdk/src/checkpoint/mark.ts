@@ -29,8 +29,17 @@ export function markMetadata({ from, seq, hash, links }: CheckpointMark): Record
   return { [CHECKPOINT_KEY]: `${from} ${seq} ${hex32(hash)}`, [CHECKPOINT_LINKS_KEY]: links.join(' ') }
 }
 
+/** What was found of entries that are in memory: a log of many objects is looked through for each checkpoint of it. */
+const known = new WeakMap<SignedEntry, { readonly mark: CheckpointMark | undefined }>()
+
 /** The mark of the checkpoint that an entry puts; undefined for any other entry. */
-export function findMark({ entry }: SignedEntry): CheckpointMark | undefined {
+export function findMark(signed: SignedEntry): CheckpointMark | undefined {
+  const found = known.get(signed) ?? { mark: readMark(signed) }
+  known.set(signed, found)
+  return found.mark
+}
+
+function readMark({ entry }: SignedEntry): CheckpointMark | undefined {
   const { action } = entry
   if (action.kind !== 'put' || !action.isPublic || action.manifest.kind !== 'clear') return undefined
   const manifest = openManifest(action.manifest)

@@ -93,7 +93,7 @@ export async function writeCheckpoint(
     return undefined
   }
   const { dataShards } = parseErasurePolicy(options.policy ?? DEFAULT_POLICY)
-  const read = async (after: LogPlace) => await readEntries(run, after)
+  const read = async (after: LogPlace) => (after?.seq === slot?.seq ? uncovered : await readEntries(run, after))
   for (const mostBytes of [options.mostBytes ?? CHECKPOINT_BYTES, STRIPE_SHARE * dataShards * STRIP_BYTES]) {
     const draft = await composeCheckpoint(context, { did, live, inForce, readEntries: read, mostBytes, signal })
     const stored = await store(run, draft)
