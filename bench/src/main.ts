@@ -11,6 +11,7 @@ import { benchHttp } from './network/http.ts'
 import { benchMemory } from './network/memory.ts'
 import { openPlace, type Place } from './network/place.ts'
 import { benchSmall } from './network/small.ts'
+import { benchPeers } from './peers/peers.ts'
 import { type Report, tableFromReport } from './report.ts'
 import type { Bench, BenchOptions, BenchRow, NetworkBench } from './row.ts'
 import { benchErasure } from './stages/erasure.ts'
@@ -26,6 +27,7 @@ const NETWORK_BENCHES: Readonly<Record<string, NetworkBench>> = {
   http: benchHttp,
   memory: benchMemory,
   small: benchSmall,
+  peers: benchPeers,
 }
 const ALL: readonly string[] = [...Object.keys(BENCHES), ...Object.keys(NETWORK_BENCHES)]
 

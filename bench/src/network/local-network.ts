@@ -16,6 +16,8 @@ export type LocalNetwork = {
   readonly dataDir: string
   readonly gatewayPid: number
   readonly providerPids: readonly number[]
+  /** All of its processes but the one that started them. */
+  readonly pids: readonly number[]
   stop(): Promise<void>
 }
 
@@ -39,7 +41,9 @@ export async function startLocalNetwork(dataDir: string, signal: AbortSignal): P
     const { gateway, rpc, registry, nodes } = await untilReady(child, signal)
     const pidsOf = (wanted: string) => nodes.filter(({ role }) => role === wanted).map(({ pid }) => pid)
     const [gatewayPid = 0] = pidsOf('gateway')
-    return { gateway, rpcUrl: rpc, registry, dataDir, gatewayPid, providerPids: pidsOf('provider'), stop }
+    const pids = nodes.map(({ pid }) => pid)
+    const providerPids = pidsOf('provider')
+    return { gateway, rpcUrl: rpc, registry, dataDir, gatewayPid, providerPids, pids, stop }
   } catch (error) {
     await stop()
     throw error
@@ -72,7 +76,7 @@ async function end(child: ChildProcess): Promise<void> {
   clearTimeout(force)
 }
 
-async function findFreePort(): Promise<number> {
+export async function findFreePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()

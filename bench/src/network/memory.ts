@@ -15,12 +15,12 @@ const MIXED_SIZES: readonly number[] = [KIB, 64 * KIB, MIB, 5 * MIB, 16 * MIB, 4
  * half of them up and half down. The largest of all runs counts, since one that is too large ends a process.
  */
 export const benchMemory: NetworkBench = async (place, { isQuick, signal, progress }) => {
-  const sizeBytes = isQuick ? 96 * MIB : GIB
+  const sizeBytes = isQuick ? 64 * MIB : GIB
   const rows: BenchRow[] = []
   const benches = [
     // A thousand stripes and more, of which each may set the peak: one run of them is enough.
     { name: `${STREAMS} uploads of ${sizeBytes / MIB} MiB`, runs: 1, run: () => uploadAtOnce(place, sizeBytes) },
-    { name: '64 mixed streams', runs: isQuick ? 1 : 3, run: () => mixStreams(place) },
+    { name: '64 mixed streams', runs: isQuick ? 1 : 2, run: () => mixStreams(place) },
   ]
   for (const { name, runs, run } of benches) {
     const peaks: number[] = []

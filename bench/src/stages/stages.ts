@@ -23,13 +23,13 @@ type Stage = Candidate & {
   readonly baseline: Candidate
 }
 
-/** Megabytes per second of each stage that bytes go through, on one core, over one stripe of 4+2. */
+/** Megabytes per second of processor time of each stage that bytes go through, over one stripe of 4+2. */
 export const benchStages: Bench = async ({ isQuick, signal }) => {
   const turns = isQuick ? 9 : 31
   const stages = createStages()
   const baselines = [...new Set(stages.map(({ baseline }) => baseline))]
   const candidates = [...baselines, ...stages]
-  const times = await timeInTurns(candidates, { turns, warmUpTurns: 4, signal })
+  const times = await timeInTurns(candidates, { turns, warmUpTurns: 4, isCpu: true, signal })
   const timesOf = (candidate: Candidate): Times => times[candidates.indexOf(candidate)]!
   return [
     ...baselines.map((baseline): BenchRow => {
