@@ -67,6 +67,25 @@ describe('puts that are paid', () => {
     assert.ok(payer.events.some(({ type }) => type === 'order-grown'))
   })
 
+  test('a provider that counts more under an order than we know of gets a larger one, and nobody else does', async () => {
+    const world = createWorld({ providers: 6 })
+    const payer = createPayer(world, { policy: { firstOrderBytes: MIB } })
+    await put(world, payer)
+    const { address, orders: side } = world.providers[0]!
+    const [orderId, held] = [...side!.held.entries()][0]!
+    held.set('ab'.repeat(32), 900_000)
+    await put(world, payer)
+    await put(world, payer)
+    const { orders } = await world.run(payer.orders.status())
+    const sizes = new Map(orders.map((order) => [order.provider, order.sizeBytes]))
+    assert.equal(sizes.get(address), 2 * MIB)
+    assert.ok(
+      [...sizes].every(([provider, size]) => provider === address || size === MIB),
+      `order ${orderId}`,
+    )
+    assert.equal(world.faults.filter(({ name }) => name === 'OrderRefusedError').length, 1)
+  })
+
   test('an empty escrow fails a put before its first byte, and names the command', async () => {
     const world = createWorld({ providers: 6 })
     const payer = createPayer(world, { freeAtto: 0n })

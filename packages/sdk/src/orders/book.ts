@@ -12,7 +12,7 @@ import { type NodeFault, nodeFault, StorageClosedError } from '../errors.ts'
 import { createDirectory } from '../nodes/directory.ts'
 import { recordOf } from './change.ts'
 import { createCommitter } from './committer.ts'
-import { EscrowTooSmallError } from './errors.ts'
+import { EscrowTooSmallError, isOrderRefused } from './errors.ts'
 import type { OrderEvent } from './events.ts'
 import type { OrderMoney } from './money.ts'
 import type { OrderBook, OrderLease } from './order-book.ts'
@@ -83,8 +83,6 @@ export type Orders = OrderBook & {
 const EPOCHS_MS = 5_000
 /** An order is forgotten so long after its end: providers keep what was under it for a while. */
 const FORGET_SECONDS = 30 * 86_400
-/** Name of the refusal of a provider that thinks otherwise of an order. */
-const ORDER_REFUSED = 'OrderRefusedError'
 
 export function createOrders(options: OrdersOptions): Orders {
   const { ports, money, chain, onEvent = () => undefined, onFault = () => undefined } = options
@@ -138,6 +136,7 @@ export function createOrders(options: OrdersOptions): Orders {
     getProvider: async (address) => await directory.getProvider(address),
     openSet,
     emit: onEvent,
+    follow,
     closed,
   }
   const ordersOf = (provider: Address) => {
@@ -203,7 +202,6 @@ export function createOrders(options: OrdersOptions): Orders {
     signer,
     listRecords,
     onFault,
-    follow,
   })
   /** Orders that ended long ago: what was held under them is gone. */
   const forgetOver = async ({ current, epochSeconds }: EpochInfo) => {
@@ -245,7 +243,7 @@ export function createOrders(options: OrdersOptions): Orders {
   const readsOf = (orderId: bigint, provider: Address) => {
     const known = reads.get(orderId)
     if (known) return known
-    const common = { ...shared, contracts: money.money, signer, follow }
+    const common = { ...shared, contracts: money.money, signer }
     const made = createOrderReads(common, { orderId, provider, saved: savedReads.get(orderId) })
     reads.set(orderId, made)
     return made
@@ -263,7 +261,7 @@ export function createOrders(options: OrdersOptions): Orders {
       },
       release(refusal) {
         free()
-        if (refusal instanceof MemoError && refusal.name === ORDER_REFUSED) orders.distrust()
+        if (isOrderRefused(refusal)) orders.reconsider(refusal)
       },
     }
   }

@@ -58,6 +58,11 @@ export class NoRoomError extends MemoError {
   }
 }
 
+/** Whether a provider does not take an order, a change of one, or an upload under one. */
+export function isOrderRefused(thrown: unknown): thrown is MemoError {
+  return thrown instanceof MemoError && thrown.name === 'OrderRefusedError'
+}
+
 /** Errors of this account, with which no provider could do anything else. */
 const OWN_FAULTS: readonly string[] = ['EscrowTooSmallError', 'GasMoneyMissing', 'AccountMissing']
 

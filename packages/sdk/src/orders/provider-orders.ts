@@ -11,7 +11,7 @@ import {
 } from '@memo/core'
 import { orAborted } from '../flow/abortable.ts'
 import { carryOut, recordOf, takeUp } from './change.ts'
-import { EscrowTooSmallError, NoRoomError, PriceTooHighError } from './errors.ts'
+import { EscrowTooSmallError, isOrderRefused, NoRoomError, PriceTooHighError } from './errors.ts'
 import type { OrderEvent } from './events.ts'
 import { type OrderMoney, refusalReasonOf } from './money.ts'
 import {
@@ -42,6 +42,8 @@ export type OrderShared = {
   getProvider(address: Address): Promise<ProviderClient>
   openSet(orderId: bigint): Promise<OrderSet>
   emit(event: OrderEvent): void
+  /** Keeps an eye on work that nobody waits for. */
+  follow(work: Promise<unknown>): void
   /** Aborted when the book is closed. */
   readonly closed: AbortSignal
 }
@@ -55,8 +57,8 @@ export type ProviderOrders = {
   readonly order: OrderRecord | undefined
   /** Takes room for `bytes`; opens or grows the order where there is too little. */
   take(bytes: number, signal: AbortSignal): Promise<Room>
-  /** The provider says that the order is not as we think. */
-  distrust(): void
+  /** The provider refused an upload under the order: it may be another than we think, or hold more. */
+  reconsider(refusal: MemoError): void
   renewIfDue(): Promise<void>
   /** Goes on with a change that was under way when the process ended. */
   resume(change: ChangeRecord): void
@@ -81,7 +83,7 @@ export function createProviderOrders(shared: OrderShared, provider: Address, sav
   let reservedBytes = 0
   /** What those who wait need. */
   let wantedBytes = 0
-  /** The provider counts more than we do: nothing more goes in before the order has grown. */
+  /** What the provider counts under the order beyond what we know of. */
   let unknownBytes = 0
   let changing: Promise<void> | undefined
   let pending: ChangeRecord | undefined
@@ -155,7 +157,12 @@ export function createProviderOrders(shared: OrderShared, provider: Address, sav
   const amending = async (record: OrderRecord, common: Omit<AmendmentTerms, 'orderId' | 'seq'>) => {
     const full: AmendmentTerms = { orderId: record.orderId, seq: record.seq, ...common }
     const client = await shared.getProvider(provider)
-    return { kind: 'amend' as const, terms: full, signature: await client.signAmendment(full, { signal: closed }) }
+    try {
+      return { kind: 'amend' as const, terms: full, signature: await client.signAmendment(full, { signal: closed }) }
+    } catch (thrown) {
+      if (isOrderRefused(thrown)) await refresh()
+      throw thrown
+    }
   }
   const goOn = async (record: ChangeRecord) => {
     await settle(record, async () => await takeUp(money, store, record, closed), undefined)
@@ -225,13 +232,24 @@ export function createProviderOrders(shared: OrderShared, provider: Address, sav
     }
     return { order: record, set: opened, free }
   }
+  /** Reads the order anew. */
+  const refresh = async () => {
+    if (order) adopt(await lookUp(order.orderId))
+  }
+  /** The provider counts so many bytes: as long as we know of fewer, there is less room. */
+  const believe = async (usedBytes: number) => {
+    if (!order) return
+    const knownBytes = (await setOf(order)).heldBytes() + reservedBytes
+    unknownBytes = Math.max(0, Math.min(usedBytes, order.sizeBytes) - knownBytes)
+  }
   /** Nobody waits for it: what does not come about now is tried when it is needed. */
   const growAhead = () => {
     if (changing || closed.aborted) return
-    startChange('room').catch((thrown: unknown) => {
+    const grown = startChange('room').catch((thrown: unknown) => {
       if (!(thrown instanceof MemoError)) throw thrown
       shared.emit({ type: 'order-waits', provider, error: thrown.name, message: thrown.message })
     })
+    shared.follow(grown)
   }
 
   return {
@@ -253,9 +271,10 @@ export function createProviderOrders(shared: OrderShared, provider: Address, sav
       }
       throw new NoRoomError(provider, bytes)
     },
-    distrust() {
+    reconsider(refusal) {
       terms = undefined
-      if (order) unknownBytes = order.sizeBytes
+      const { usedBytes } = refusal.details
+      shared.follow(typeof usedBytes === 'number' ? believe(usedBytes) : refresh())
     },
     async renewIfDue() {
       if (!order && !pending) return

@@ -167,7 +167,8 @@ export function createWireOrders({ chain, signer }: { readonly chain: Chain; rea
       const size = Number(order?.segments.at(-1)?.sizeBytes ?? 0n)
       const isOurs = order?.user === user && order.provider === signer.address
       if (isOurs && usedBytes(BigInt(orderId)) + maxBytes <= size) return
-      throw refusal('OrderRefusedError', isOurs ? 'the order is full' : 'no such order')
+      const details = isOurs ? { usedBytes: usedBytes(BigInt(orderId)) } : {}
+      throw refusal('OrderRefusedError', isOurs ? 'the order is full' : 'no such order', details)
     },
     charge(text, bytes) {
       const signedVoucher = text === undefined ? undefined : findVoucher(text)
