@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { getQuotaWithdrawable, ReceiptTimeout } from '@memo/chain'
+import { endQuota, getQuotaWithdrawable, ReceiptTimeout } from '@memo/chain'
 import { createKeySigner, type IndexStore, pathOf, type Signer, signRequest } from '@memo/core'
 import { createMemoryIndexStore } from '@memo/core/testing'
 import { createSystemClock, createSystemRandomness } from '@memo/platform'
@@ -200,6 +200,32 @@ describe('cashing', () => {
       const headers = await signRequest(signing, request, SELLER)
       await is(await fetch(url, { headers }), 518)
       await is(await fetch(url, { headers }), 401)
+    })
+  })
+})
+
+/** Last, since it moves the chain's time. */
+describe('a quota that ended', () => {
+  test('takes its voucher along, and what was used under it is owed by nobody', async () => {
+    const offset = { ms: 0 }
+    const clock = { nowMs: () => Date.now() + offset.ms }
+    const days = 1_096
+    await withGateway({ clock }, async (_gateway, buyer) => {
+      const { client, addresses } = network.chain
+      await buyer.buy('space', 20_000n)
+      const voucher = await buyer.voucher({ size: 5_000n })
+      await is(await buyer.upload(fresh(2_000), voucher), 200)
+      offset.ms = days * 86_400_000
+      await network.devnet.increaseTime(days * 86_400)
+      await network.devnet.mine(1)
+      await endQuota(client, { addresses, kind: 'space', buyer: buyer.address })
+      await buyer.buy('space', 9_000n)
+      await buyer.caller.login(clock.nowMs())
+      await until('the answer is young', async () => (await space(buyer)).Nonce === 1)
+      const { Used, Signed, SizeByte } = await space(buyer)
+      assert.deepEqual([Used, Signed, SizeByte], [0, 0, 9_000])
+      const refused = await is(await buyer.upload(fresh(2_000), voucher), 518)
+      assert.match((await errorOf(refused)).Description, /under the nonce of now/)
     })
   })
 })
