@@ -298,6 +298,15 @@ describe('without an order', () => {
   })
 })
 
+test('a provider that has sold all its room takes a piece in place of one that was given up', async () => {
+  const { world, client, open, upload } = await startedProvider({}, 10_000)
+  open(5n, { sizeBytes: 10_000n })
+  const { root } = await store(client, world, world.random.bytes(9_000), 5)
+  await client.delete(root)
+  await upload(world.random.bytes(10_000), 5)
+  await assert.rejects(upload(world.random.bytes(1), 0), { name: 'NoSpaceError' })
+})
+
 test('thousands of orders of one user are kept apart', async () => {
   const { world, provider, client, open } = await startedProvider()
   const bytes = world.random.bytes(100)

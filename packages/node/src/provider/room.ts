@@ -6,6 +6,8 @@ import type { SpaceFacts, SpaceLedger } from './space.ts'
 export type Room = {
   /** The account, and what bounds its space; undefined while the chain does not count it as an active provider. */
   find(): Promise<{ readonly account: Account; readonly facts: SpaceFacts } | undefined>
+  /** What an upload under an order meets: the chain counts its size against the capacity, so that only the disk is left. */
+  findSold(): Promise<SpaceFacts | undefined>
   /** What is left when all that orders have bought is kept free for them (`spec/provider.md` 14). */
   findUnsold(): Promise<SpaceFacts | undefined>
   /** Bytes that may be sold, or stored without an order. */
@@ -35,6 +37,10 @@ export function createRoom({ chain, self, pieces, space, accounts }: RoomOptions
   }
   return {
     find,
+    async findSold() {
+      const found = await find()
+      return found && { ...found.facts, capacityBytes: Number.MAX_SAFE_INTEGER }
+    },
     findUnsold,
     async unsoldBytes() {
       const facts = await findUnsold()

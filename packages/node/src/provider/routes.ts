@@ -59,7 +59,7 @@ export function createProviderRoutes(options: ProviderRoutesOptions): readonly R
     const account = verifier.verify(request, 'stream')
     const terms = readTerms(account, query)
     await assertActiveUser(chain, account)
-    const facts = terms.orderId === 0 ? await room.findUnsold() : (await room.find())?.facts
+    const facts = terms.orderId === 0 ? await room.findUnsold() : await room.findSold()
     if (!facts) throw new NotServingError('provider', 'the chain does not count it as an active provider')
     const reserve = await desk.admitUpload(terms, request.signal)
     const digest = await uploads.receive(terms, request.body, { facts, reserve }, request.signal)
