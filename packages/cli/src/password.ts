@@ -42,6 +42,15 @@ export async function openKeys(
   return await openKeyStore(dir, password)
 }
 
+/** Whether the keys of a data directory open without somebody typing. */
+export function opensUnasked(dataDir: string, options: PasswordOptions): boolean {
+  return (
+    options.passwordFile !== undefined ||
+    process.env.MEMO_PASSWORD !== undefined ||
+    existsSync(join(dataDir, KEYS_DIR, LOCAL_PASSWORD_FILE))
+  )
+}
+
 /** The password of a key file that lies anywhere. Errors: {@link UsageError}. */
 export async function passwordFor(path: string, options: PasswordOptions): Promise<string> {
   const beside = join(path, '..', LOCAL_PASSWORD_FILE)

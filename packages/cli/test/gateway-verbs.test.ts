@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -139,6 +139,28 @@ describe('an application', () => {
     ]) {
       await assert.rejects(run(apply, { ...wish, ...wrong }), { name: 'UsageError' })
     }
+  })
+})
+
+describe('a balance', () => {
+  test('is shown from the chain alone where the gateway does not answer, or no password opens the key', async () => {
+    const profile = findProfile(data) as NonNullable<ReturnType<typeof findProfile>>
+    const usedBy = async (dir: string) => {
+      const said = await run(balance, { data: dir })
+      return [(said.last().space as Record<string, unknown>).usedBytes, said.text.join(' ')] as const
+    }
+    assert.equal((await usedBy(data))[0], 0n)
+    await saveProfile(data, { ...profile, gateway: 'http://127.0.0.1:9' })
+    const [unknown, why] = await usedBy(data)
+    assert.equal(unknown, null)
+    assert.match(why, /cannot be said now/)
+    await saveProfile(data, profile)
+    const locked = join(home, 'locked')
+    cpSync(data, locked, { recursive: true })
+    rmSync(join(locked, 'keys', 'password'))
+    const [sealed, hint] = await usedBy(locked)
+    assert.equal(sealed, null)
+    assert.match(hint, /--password-file/)
   })
 })
 

@@ -4,7 +4,7 @@ import type { Verb } from '../program.ts'
 import { type CommonOptions, dataDirOf, findProfile } from '../settings.ts'
 import { type AccountOptions, openPayer } from './account.ts'
 import { kindOf, sizeOf } from './buy.ts'
-import { callGateway } from './gateway.ts'
+import { callGateway, logIn } from './gateway.ts'
 import { createStamp } from './stamp.ts'
 
 export type ApplyOptions = AccountOptions & {
@@ -23,13 +23,14 @@ export const apply: Verb<ApplyOptions> = async (context, options) => {
   const endpoint = gatewayOf(options)
   const { did, secretKey } = await openPayer(options)
   if (did === undefined) throw new NotSetUpError('whoever applies has a DID', 'Make one with: memo did create')
+  const { signal } = context.runtime
   const stamp = await createStamp(context, endpoint, { purpose: 'apply', subject: did })
   const { id } = await callGateway(endpoint, {
     method: 'POST',
     path: '/applications',
     body: { type: kind, evidence, sizeBytes, stamp },
-    signer: { did, secretKey },
-    signal: context.runtime.signal,
+    signer: await logIn(endpoint, { did, secretKey, signal }),
+    signal,
   })
   const text = `application ${id} for ${formatBytes(sizeBytes)} of ${kind} waits for a decision; look with: memo balance`
   context.output.data(text, { event: 'applied', id, kind, sizeBytes, did, evidence, gateway: endpoint })

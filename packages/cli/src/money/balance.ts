@@ -1,18 +1,22 @@
 import { getQuota, type MemoChain, type QuotaInfo, type QuotaKind } from '@memo/chain'
-import { createKeySigner, MemoError } from '@memo/core'
-import type { GatewayQuota } from '@memo/sdk'
+import { isCount, MemoError } from '@memo/core'
+import { BadGatewayAnswerError } from '@memo/sdk'
 import { NotSetUpError } from '../errors.ts'
 import { formatBytes, formatTable } from '../output.ts'
+import { opensUnasked } from '../password.ts'
 import type { Context, Verb } from '../program.ts'
 import { dataDirOf, findProfile } from '../settings.ts'
 import { type AccountOptions, findTarget, listKnownAccounts, openChain, openPayer, type Target } from './account.ts'
-import { withGateway } from './gateway.ts'
+import { callGateway, logIn } from './gateway.ts'
 import { formatDay } from './units.ts'
 
 export type BalanceOptions = AccountOptions & { readonly for?: string }
 
+/** What a gateway counts of one kind. */
+type Usage = { readonly usedBytes: bigint; readonly trialBytes: bigint; readonly trialUsedBytes: bigint }
+
 /** What is there of one kind, and what the gateway says was used of it. */
-type Line = { readonly kind: QuotaKind; readonly quota: QuotaInfo; readonly gateway: GatewayQuota | undefined }
+type Line = { readonly kind: QuotaKind; readonly quota: QuotaInfo; readonly gateway: Usage | undefined }
 
 const KINDS: readonly QuotaKind[] = ['space', 'traffic']
 
@@ -58,22 +62,37 @@ async function targetOf(chain: MemoChain, options: BalanceOptions): Promise<Targ
 async function askGateway(
   { output, runtime }: Context,
   options: BalanceOptions,
-): Promise<readonly GatewayQuota[] | undefined> {
-  const endpoint = findProfile(dataDirOf(options))?.gateway
+): Promise<readonly Usage[] | undefined> {
+  const dataDir = dataDirOf(options)
+  const endpoint = findProfile(dataDir)?.gateway
   if (endpoint === undefined) return undefined
+  if (!opensUnasked(dataDir, options)) {
+    output.progress('what was used is told to your key alone: give its --password-file')
+    return undefined
+  }
   const { did, secretKey } = await openPayer(options)
   if (did === undefined) return undefined
   try {
-    return await withGateway(endpoint, { did, signer: createKeySigner(secretKey) }, async (client) => {
-      const quotas: GatewayQuota[] = []
-      for (const kind of KINDS) quotas.push(await client.quota(kind, { signal: runtime.signal }))
-      return quotas
-    })
+    const { signal } = runtime
+    const signer = await logIn(endpoint, { did, secretKey, signal })
+    const quotas: Usage[] = []
+    for (const kind of KINDS) {
+      quotas.push(usageFrom(await callGateway(endpoint, { method: 'GET', path: `/mefs/${kind}`, signer, signal })))
+    }
+    return quotas
   } catch (error) {
     if (!(error instanceof MemoError) || runtime.wasInterrupted()) throw error
     output.progress(`what was used cannot be said now: ${error.message}`)
     return undefined
   }
+}
+
+/** Counts of bytes, which a number holds exactly. Errors: BadGatewayAnswerError. */
+function usageFrom({ Used, TrialByte, TrialUsed }: Readonly<Record<string, unknown>>): Usage {
+  if (!isCount(Used) || !isCount(TrialByte) || !isCount(TrialUsed)) {
+    throw new BadGatewayAnswerError('a quota without what was used of it')
+  }
+  return { usedBytes: BigInt(Used), trialBytes: BigInt(TrialByte), trialUsedBytes: BigInt(TrialUsed) }
 }
 
 /** Bytes that can still be used: what is there and not used, and the rest of the trial. */
@@ -84,7 +103,7 @@ function leftOf({ quota, gateway }: Line, now: number): bigint {
   return unused + trialLeftOf(gateway)
 }
 
-function trialLeftOf({ trialBytes, trialUsedBytes }: GatewayQuota): bigint {
+function trialLeftOf({ trialBytes, trialUsedBytes }: Usage): bigint {
   return trialBytes > trialUsedBytes ? trialBytes - trialUsedBytes : 0n
 }
 

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import {
   collectBytes,
   createKeySigner,
@@ -14,35 +15,13 @@ import {
   utf8,
 } from '@memo/core'
 import { createHttpTransport, createSystemClock, createSystemRandomness } from '@memo/platform'
-import {
-  BadGatewayAnswerError,
-  createGatewayClient,
-  type GatewayClient,
-  GatewayError,
-  restrictedDigest,
-} from '@memo/sdk'
+import { BadGatewayAnswerError, GatewayError, restrictedDigest } from '@memo/sdk'
 
-/** A client of the gateway at `endpoint` for a DID, closed after `use`. */
-export async function withGateway<T>(
-  endpoint: string,
-  { did, signer }: { readonly did: string; readonly signer: Signer },
-  use: (client: GatewayClient) => Promise<T>,
-): Promise<T> {
-  const { transport, close } = createHttpTransport({ blame: 'us' })
-  try {
-    const clock = createSystemClock()
-    const random = createSystemRandomness()
-    return await use(createGatewayClient({ endpoint, transport, did, signer, clock, random }))
-  } finally {
-    await close()
-  }
-}
+/** A DID's login for a few calls; its numbers begin anew, so none is taken from the gateway. */
+export type Login = { readonly did: string; readonly token: Uint8Array; readonly key: Signer; nextId: number }
 
 /** Who signs a call: nobody, a DID by a restricted call (`spec/login.md` 3), or an account (`spec/wire.md` 3). */
-export type CallSigner =
-  | undefined
-  | { readonly did: string; readonly secretKey: Uint8Array }
-  | { readonly network: Network; readonly secretKey: Uint8Array }
+export type CallSigner = undefined | Login | { readonly network: Network; readonly secretKey: Uint8Array }
 
 type Fields = Readonly<Record<string, unknown>>
 
@@ -59,8 +38,8 @@ export type GatewayCall = {
 const TOKEN_BYTES = 32
 /** The first number that a session takes. */
 const FIRST_REQUEST_ID = 1
-/** Commands that follow each other closely log in within one second. */
-const MAX_SECONDS_AHEAD = 5
+const MAX_LOGINS = 3
+const SECOND_MS = 1_000
 const MAX_ANSWER_BYTES = 4_194_304
 const JSON_TYPE = 'application/json'
 /** From here on it is the gateway that failed, but for these, which speak of the call (`spec/gateway.md` 8). */
@@ -94,8 +73,8 @@ async function sign(
   { method, path, signer, signal, bytes }: GatewayCall & { readonly bytes: Uint8Array },
 ): Promise<Readonly<Record<string, string>>> {
   if (!signer) return {}
+  if ('token' in signer) return await restrictedHeaders(signer)
   const key = createKeySigner(signer.secretKey)
-  if ('did' in signer) return await logIn(transport, endpoint, { did: signer.did, key, signal })
   const { account } = await send(transport, endpoint, { method: 'GET', path: '/info', signal })
   const audience = findAddress(account)
   if (!audience) throw new BadGatewayAnswerError('no account of its own')
@@ -104,31 +83,41 @@ async function sign(
 }
 
 /**
- * A login of its own for one call: its numbers begin anew, so none is taken from the gateway. A login must be later than the
- * last one of the DID, to the second, and may lie ahead a little.
+ * Logs a DID in at a gateway. A login must be later than the last one of its DID, to the second: commands that follow each
+ * other closely wait for the next one. Errors: GatewayError, UnreachableError.
  */
-async function logIn(
-  transport: Transport,
+export async function logIn(
   endpoint: string,
-  { did, key, signal }: { readonly did: string; readonly key: Signer; readonly signal: AbortSignal },
-): Promise<Readonly<Record<string, string>>> {
+  { did, secretKey, signal }: { readonly did: string; readonly secretKey: Uint8Array; readonly signal: AbortSignal },
+): Promise<Login> {
+  const key = createKeySigner(secretKey)
   const token = createSystemRandomness().bytes(TOKEN_BYTES)
-  const headers = { 'content-type': JSON_TYPE }
-  const nowSeconds = Math.floor(createSystemClock().nowMs() / 1_000)
-  for (let ahead = 0; ; ahead++) {
-    const timestamp = nowSeconds + ahead
-    const signature = await signatureOf(key, loginDigest(did, token, timestamp))
-    const body = utf8(JSON.stringify({ did, token: hexFromBytes(token), timestamp, signature }))
-    const response = await transport({ method: 'POST', url: `${endpoint}/login`, headers, body, signal })
-    const answer = await collectBytes(response.body, MAX_ANSWER_BYTES)
-    if (response.status === 200) break
-    if (response.status !== 401 || ahead === MAX_SECONDS_AHEAD) throw errorOf(response.status, answer)
+  const { transport, close } = createHttpTransport({ blame: 'us' })
+  try {
+    for (let attempt = 1; ; attempt++) {
+      const timestamp = Math.floor(createSystemClock().nowMs() / 1_000)
+      const signature = await signatureOf(key, loginDigest(did, token, timestamp))
+      const body = utf8(JSON.stringify({ did, token: hexFromBytes(token), timestamp, signature }))
+      const headers = { 'content-type': JSON_TYPE }
+      const response = await transport({ method: 'POST', url: `${endpoint}/login`, headers, body, signal })
+      const answer = await collectBytes(response.body, MAX_ANSWER_BYTES)
+      if (response.status === 200) return { did, token, key, nextId: FIRST_REQUEST_ID }
+      if (response.status !== 401 || attempt === MAX_LOGINS) throw errorOf(response.status, answer)
+      await sleep(SECOND_MS, undefined, { signal })
+    }
+  } finally {
+    await close()
   }
+}
+
+async function restrictedHeaders(login: Login): Promise<Readonly<Record<string, string>>> {
+  const { did, token, key } = login
+  const id = login.nextId++
   return {
     'x-memo-did': did,
     'x-memo-token': hexFromBytes(token),
-    'x-memo-request-id': `${FIRST_REQUEST_ID}`,
-    'x-memo-signature': await signatureOf(key, restrictedDigest(did, token, FIRST_REQUEST_ID)),
+    'x-memo-request-id': `${id}`,
+    'x-memo-signature': await signatureOf(key, restrictedDigest(did, token, id)),
   }
 }
 
