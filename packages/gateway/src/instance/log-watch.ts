@@ -32,6 +32,8 @@ export type LogWatch = {
 /** Clocks of two machines may differ by so much. */
 const SKEW_SECONDS = 120
 const END = 'log-end/'
+/** Since when the ends of all logs are known. */
+const KNOWN = 'log-ends-since'
 
 export function createLogWatch(sources: {
   readonly storage: Storage
@@ -53,6 +55,7 @@ export function createLogWatch(sources: {
     const end = await store.get(`${END}${did}`)
     return end ? Number(textFromUtf8(end)) : 0
   }
+  const setEnd = async (did: string, seq: number) => await store.apply([{ key: `${END}${did}`, value: utf8(`${seq}`) }])
   /** A keeper may lie about where a log ends: what counts is an entry with the key's signature. */
   const check = async (did: string, seq: number, signal?: AbortSignal): Promise<void> => {
     for await (const { seq: at, manifest } of storage.list(did, { writer: account, ...(signal ? { signal } : {}) })) {
@@ -65,7 +68,7 @@ export function createLogWatch(sources: {
       log({ type: 'other-instance', level: 'error', message, did, seq: at, instance: by ?? '' })
     }
     written.delete(did)
-    await store.apply([{ key: `${END}${did}`, value: utf8(`${seq}`) }])
+    await setEnd(did, seq)
   }
   /** Ends of all logs of the account, as one keeper after the other has them. */
   const listEnds = async function* (signal: AbortSignal) {
@@ -82,21 +85,28 @@ export function createLogWatch(sources: {
     }
   }
   const look = async (signal: AbortSignal): Promise<void> => {
+    const since = `${instance.sinceSeconds}`
+    const known = await store.get(KNOWN)
+    // What stands in the logs of a directory that is new is history.
+    const isNew = !known || textFromUtf8(known) !== since
     for await (const { did, seq } of listEnds(signal)) {
       const end = await endOf(did)
       const own = written.get(did) ?? 0
       if (seq <= end) continue
       written.delete(did)
       // As many new ones as were written here are those that were written here.
-      if (end > 0 && seq <= end + own) await store.apply([{ key: `${END}${did}`, value: utf8(`${seq}`) }])
+      if (isNew || seq <= end + own) await setEnd(did, seq)
       else await check(did, seq, signal)
     }
+    if (isNew) await store.apply([{ key: KNOWN, value: utf8(since) }])
   }
-  const note = (did: string) => written.set(did, (written.get(did) ?? 0) + 1)
-  /** An entry with a higher number than those that are known and own is looked at at once. */
+  const note = (did: string, entries = 1) => written.set(did, (written.get(did) ?? 0) + entries)
+  /** A new entry whose number is not explained by what is known and own has the log looked at, at once. */
   const verify = (did: string, seq: number) => {
     background(async () => {
-      if (seq > (await endOf(did)) + (written.get(did) ?? 0)) await check(did, seq)
+      const end = await endOf(did)
+      // No new entry is under the end: whoever said that it is there has lied.
+      if (seq <= end || seq > end + (written.get(did) ?? 0)) await check(did, seq)
     })
   }
   return {
@@ -105,7 +115,8 @@ export function createLogWatch(sources: {
       async put(source, options) {
         const metadata = { ...options.metadata, [INSTANCE_KEY]: instance.id }
         const result = await storage.put(source, { ...options, metadata })
-        if (!result.deduplicated) note(options.did)
+        if (result.deduplicated) return result
+        note(options.did)
         verify(options.did, result.seq)
         return result
       },
@@ -115,13 +126,18 @@ export function createLogWatch(sources: {
         verify(did, result.seq)
         return result
       },
+      async writeCheckpoint(did, options) {
+        const result = await storage.writeCheckpoint(did, options)
+        if (result) note(did, 1 + result.deleted)
+        return result
+      },
     },
     assertAlone() {
       if (instance.conflict !== undefined) throw new ApiError(503, instance.conflict)
     },
     findFault() {
       if (instance.conflict === undefined) return undefined
-      return `gateway: ${instance.conflict}; stop one of them, and start the other once with takeOver`
+      return `gateway: ${instance.conflict}; stop one of them, and start the other once with --take-over`
     },
     async run(signal) {
       while (!signal.aborted) {
