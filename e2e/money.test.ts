@@ -82,6 +82,9 @@ async function freeOf(chain: MemoChain, account: Address): Promise<bigint> {
 async function isUpAgain(server: Server, gateway: string): Promise<void> {
   await eventually('the gateway is up again', UP_MS, async () => {
     if (server.seen('node-up').filter(({ name }) => name === 'gateway').length < 2) return false
-    return (await fetch(`${gateway}/readyz`).catch(() => undefined))?.ok === true
+    return await fetch(`${gateway}/readyz`).then(
+      ({ ok }) => ok,
+      () => false,
+    )
   })
 }

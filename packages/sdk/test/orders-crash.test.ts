@@ -135,3 +135,45 @@ describe('a process that ends while an order is opened and grown', () => {
     await one.world.run(orders.close())
   })
 })
+
+describe('a process that ends while a set is committed', () => {
+  const root = new Uint8Array(32).fill(7)
+  const sizeBytes = 10_000
+  const receiptOf = (orderId: number) => {
+    return { orderId, root, sizeBytes, expiry: 0, provider: `0x${'00'.repeat(20)}` as const, signature: root }
+  }
+  /** Stores a piece, has it committed, gives it up, and has that committed as well. */
+  const storeAndGiveUp = async ({ world }: Case, orders: Orders): Promise<void> => {
+    const { address, orders: side } = world.providers[0]!
+    const lease = await orders.ensure(address, MIB, SIGNAL)
+    side!.held.set(BigInt(lease.orderId), new Map([['07'.repeat(32), sizeBytes]]))
+    lease.stored(receiptOf(lease.orderId))
+    assert.equal(await orders.commitSets(), true)
+    side!.held.clear()
+    orders.noteRemoved(address, root)
+    await world.time.settle()
+    assert.equal(await orders.commitSets(), true)
+  }
+
+  test('agrees with the provider when it is back, whichever of its acts was the last', async () => {
+    const whole: Life = { steps: 0, endsAt: Number.POSITIVE_INFINITY }
+    const first = createCase()
+    await first.world.run(storeAndGiveUp(first, bookOf(first, whole)))
+    const newest = (one: Case) => [...one.world.providers[0]!.orders!.commitments.values()][0]?.commitment
+    assert.deepEqual([newest(first)?.seq, newest(first)?.usedBytes], [2n, 0n])
+    for (let endsAt = 1; endsAt <= whole.steps; endsAt++) {
+      const one = createCase()
+      await assert.rejects(one.world.run(storeAndGiveUp(one, bookOf(one, { steps: 0, endsAt }))), `step ${endsAt}`)
+      const side = one.world.providers[0]!.orders!
+      const again = bookOf(one)
+      await one.world.run(again.ensure(one.world.providers[0]!.address, MIB, SIGNAL))
+      assert.equal(await one.world.run(again.commitSets()), true, `after an end at step ${endsAt}`)
+      const { orders } = await one.world.run(again.status())
+      assert.equal(BigInt(orders[0]!.committedBytes), newest(one)?.usedBytes ?? 0n, `step ${endsAt}`)
+      assert.equal(orders[0]!.uncommitted, 0)
+      const heldBytes = [...side.held.values()].flatMap((pieces) => [...pieces.values()]).length * sizeBytes
+      assert.ok((newest(one)?.usedBytes ?? 0n) >= BigInt(heldBytes), 'all that is held is in the set')
+      await one.world.run(again.close())
+    }
+  })
+})
