@@ -9,6 +9,8 @@ export type PlanView = {
   readonly epochs: EpochInfo
   /** The longest order that the provider signs. */
   readonly maxOrderEpochs: number
+  /** What the provider has left to sell. */
+  readonly roomBytes: number
   /** Escrow that nothing else is going to take. */
   readonly freeAtto: bigint
 }
@@ -53,7 +55,8 @@ export function epochCostAtto(sizeBytes: number, priceAttoPerGiBSecond: bigint, 
 export function planOpen(view: PlanView, policy: OrderPolicy): OrderPlan | OrderShortfall {
   const start = view.epochs.current + 1n
   const least = roundedUp(view.needBytes)
-  const most = Math.max(roundedUp(2 * view.needBytes), policy.firstOrderBytes)
+  const wanted = Math.max(roundedUp(2 * view.needBytes), policy.firstOrderBytes)
+  const most = Math.max(least, Math.min(wanted, roundedDown(view.roomBytes)))
   const costOf = ({ sizeBytes, end }: Candidate) => costFrom(view, sizeBytes, start, end)
   return choose(candidatesOf({ least, most, start }, view, policy), start, costOf, view, policy)
 }
@@ -64,7 +67,8 @@ export function planOpen(view: PlanView, policy: OrderPolicy): OrderPlan | Order
  */
 export function planGrow(order: OrderView, view: PlanView, policy: OrderPolicy): OrderPlan | OrderShortfall {
   const least = Math.max(order.sizeBytes, roundedUp(order.usedBytes + view.needBytes))
-  const most = Math.max(least, Math.min(2 * order.sizeBytes, order.sizeBytes + policy.maxStepBytes))
+  const room = order.sizeBytes + roundedDown(view.roomBytes)
+  const most = Math.max(least, Math.min(2 * order.sizeBytes, order.sizeBytes + policy.maxStepBytes, room))
   return planChange(order, { least, most }, view, policy)
 }
 
@@ -167,4 +171,8 @@ function* halvings(from: number, to: number): Generator<number> {
 
 function roundedUp(bytes: number): number {
   return Math.max(1, Math.ceil(bytes / SIZE_STEP_BYTES)) * SIZE_STEP_BYTES
+}
+
+function roundedDown(bytes: number): number {
+  return Math.floor(bytes / SIZE_STEP_BYTES) * SIZE_STEP_BYTES
 }

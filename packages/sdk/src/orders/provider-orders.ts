@@ -114,12 +114,12 @@ export function createProviderOrders(shared: OrderShared, provider: Address, sav
   }
 
   const planOf = async (wish: Wish, quote: Quote, epochs: EpochInfo) => {
-    const { priceAttoPerGiBSecond, maxOrderEpochs } = quote
+    const { priceAttoPerGiBSecond, maxOrderEpochs, freeBytes: roomBytes } = quote
     const record = order && isOpen(order, epochs) ? order : undefined
     const view = record && (await viewOf(record))
     const planned = await purse.plan(
       (freeAtto): { plan: OrderPlan | undefined; costAtto?: bigint } | OrderShortfall => {
-        const common = { needBytes: wantedBytes, priceAttoPerGiBSecond, epochs, maxOrderEpochs, freeAtto }
+        const common = { needBytes: wantedBytes, priceAttoPerGiBSecond, epochs, maxOrderEpochs, roomBytes, freeAtto }
         const plan = !view
           ? planOpen(common, policy)
           : wish === 'room'
