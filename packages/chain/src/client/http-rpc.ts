@@ -69,10 +69,15 @@ async function readText(response: Response): Promise<string> {
   const decoder = new TextDecoder()
   const parts: string[] = []
   let sizeBytes = 0
-  for await (const chunk of response.body ?? []) {
-    sizeBytes += chunk.length
-    if (sizeBytes > MAX_ANSWER_BYTES) throw new TypeError(`an answer of more than ${MAX_ANSWER_BYTES} bytes`)
-    parts.push(decoder.decode(chunk, { stream: true }))
+  // Not every browser lets a body be iterated.
+  const reader = response.body?.getReader()
+  for (let read = await reader?.read(); read !== undefined && !read.done; read = await reader?.read()) {
+    sizeBytes += read.value.length
+    if (sizeBytes > MAX_ANSWER_BYTES) {
+      await reader?.cancel()
+      throw new TypeError(`an answer of more than ${MAX_ANSWER_BYTES} bytes`)
+    }
+    parts.push(decoder.decode(read.value, { stream: true }))
   }
   return parts.join('')
 }
