@@ -1,7 +1,8 @@
 import { Readable } from 'node:stream'
 import type { ByteStream } from '@memo/core'
 
-const BUFFER_BYTES = 1_048_576
+/** Less than one block of a sealed object has, so that one of them waits for the socket, and not two for each download. */
+const BUFFER_BYTES = 262_144
 
 /**
  * A stream as an answer's body. It is there once its first bytes are, so that what cannot begin is answered with an
