@@ -109,7 +109,9 @@ describe('an application', () => {
 
   test('whose grant was sent and not recorded is recorded, and not granted again', async () => {
     const { id } = (await run(apply, wish)).last()
-    const reason = `${admin.reason} (application ${id})`
+    // What an administrator’s command that was cut off left behind; the next one may say another reason.
+    const { account } = (await (await fetch(`${gateway}/info`)).json()) as { account: string }
+    const reason = `something else (application ${id} of ${account})`
     const before = (await run(balance, { data })).last() as { space: Record<string, bigint> }
     const sent = (await run(free, { ...admin, type: 'space', to: user.did, size: '1GiB', reason })).last()
     const recorded = (await run(grant, admin, [`${id}`])).last()

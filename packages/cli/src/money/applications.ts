@@ -1,4 +1,4 @@
-import { grantQuota, type MemoChain, type QuotaKind } from '@memo/chain'
+import type { MemoChain, QuotaKind } from '@memo/chain'
 import { spaceMarketAbi } from '@memo/contracts'
 import { type Address, isCount, NotFoundError } from '@memo/core'
 import { BadGatewayAnswerError } from '@memo/sdk'
@@ -9,10 +9,9 @@ import { findTarget, type Payer } from './account.ts'
 import { gatewayOf } from './apply.ts'
 import { sizeOf } from './buy.ts'
 import { readEvents } from './events.ts'
-import { assertReason, openGranter } from './free.ts'
-import { callGateway } from './gateway.ts'
-import { assertGranter } from './granters.ts'
-import { type PayingOptions, pay } from './pay.ts'
+import { accountOf, callGateway } from './gateway.ts'
+import { assertReason, openGranter, sendGrant } from './grants.ts'
+import type { PayingOptions } from './pay.ts'
 
 export type ApplicationsOptions = PayingOptions & { readonly gateway?: string; readonly all?: boolean }
 export type DecisionOptions = ApplicationsOptions & { readonly reason: string; readonly size?: string }
@@ -59,58 +58,29 @@ export const applications: Verb<ApplicationsOptions> = async (context, options) 
 
 /** `memo admin grant ID`: grants on chain with one’s own key, then has the gateway record it. */
 export const grant: Verb<DecisionOptions> = async (context, options, [idText = '']) => {
-  const { output, runtime } = context
   const id = idFrom(idText)
   const endpoint = gatewayOf(options)
   const payer = await openGranter(options)
-  const { chain } = payer
   const application = await getApplication(context, endpoint, payer, id)
-  const { type: kind, did } = application
-  const wanted = options.size === undefined ? application.sizeBytes : sizeOf(options.size)
-  const { address: to } = await findTarget(chain, did)
+  const { type: kind, did, evidence } = application
+  const target = await findTarget(payer.chain, did)
+  const account = await accountOf(endpoint, context.runtime.signal)
   // The chain then says which application a grant was for: one that was sent and not recorded is found again.
-  const reason = `${options.reason} (application ${id})`
-  assertReason(reason)
-  await assertGranter(chain, payer.address)
-  let done = await findGrant(chain, { to, admin: payer.address, reason })
+  const mark = `(application ${id} of ${account})`
+  let done = await findGrant(payer.chain, { to: target.address, admin: payer.address, mark })
   if (!done) {
-    const sizeByte = wanted
-    const outcome = await pay(
-      context,
-      options,
-      payer,
-      {
-        intent: { verb: 'admin grant', id: `${id}`, gateway: endpoint, sizeByte: `${sizeByte}`, to },
-        what: `grant ${formatBytes(sizeByte)} of ${kind}`,
-        costAtto: 0n,
-        rows: [
-          ['you grant', `${formatBytes(sizeByte)} of ${kind}, for nothing`],
-          ['as', payer.address],
-          ['to', did],
-          ['evidence', printable(application.evidence)],
-          ['reason', reason],
-        ],
-        question: 'Grant it?',
-        json: { id, kind, sizeByte, to, did, reason, admin: payer.address },
-      },
-      async ({ client, addresses }) => {
-        return await grantQuota(client, {
-          addresses,
-          kind,
-          to,
-          sizeByte: BigInt(sizeByte),
-          reason,
-          signal: runtime.signal,
-        })
-      },
-    )
+    const sizeByte = options.size === undefined ? application.sizeBytes : sizeOf(options.size)
+    const wanted = { kind, target, sizeByte, reason: `${options.reason} ${mark}` }
+    const intent = { verb: 'admin grant', mark, sizeByte: `${sizeByte}`, to: target.address }
+    const more = [['evidence', printable(evidence)] as const]
+    const outcome = await sendGrant(context, options, payer, wanted, { intent, more })
     if (!outcome.result) return outcome.code
-    done = { tx: outcome.result.hash, sizeByte }
+    done = { tx: outcome.result.hash, sizeByte, reason: wanted.reason }
   }
-  const { tx, sizeByte } = done
-  const body = { sizeBytes: sizeByte, reason, tx }
-  await decide(context, endpoint, payer, { id, what: 'grant', body })
-  output.data(`${tx}  application ${id} is granted`, { event: 'granted', id, kind, sizeByte, to, did, reason, tx })
+  const { tx, sizeByte, reason } = done
+  await decide(context, endpoint, payer, { id, what: 'grant', body: { sizeBytes: sizeByte, reason, tx } })
+  const json = { event: 'granted', id, kind, sizeByte, to: target.address, did, reason, tx }
+  context.output.data(`${tx}  application ${id} is granted`, json)
   return undefined
 }
 
@@ -173,18 +143,18 @@ async function decide(
   })
 }
 
-/** What this administrator granted to this account for this reason; undefined where nothing was. */
+/** What this administrator granted to this account for the application with this mark; undefined where nothing was. */
 async function findGrant(
   chain: MemoChain,
-  { to, admin, reason }: { readonly to: Address; readonly admin: Address; readonly reason: string },
-): Promise<{ readonly tx: string; readonly sizeByte: number } | undefined> {
+  { to, admin, mark }: { readonly to: Address; readonly admin: Address; readonly mark: string },
+): Promise<{ readonly tx: string; readonly sizeByte: number; readonly reason: string } | undefined> {
   const { client, addresses } = chain
   const contract = { address: addresses.spaceMarket, abi: spaceMarketAbi, eventName: 'FreeGranted' } as const
   const grants = await readEvents(chain, async (fromBlock, toBlock) => {
     return await client.rpc.getContractEvents({ ...contract, args: { to, admin }, fromBlock, toBlock, strict: true })
   })
-  const found = grants.find(({ args }) => args.reason === reason)
-  return found && { tx: found.transactionHash, sizeByte: Number(found.args.sizeByte) }
+  const found = grants.find(({ args }) => args.reason.endsWith(mark))
+  return found && { tx: found.transactionHash, sizeByte: Number(found.args.sizeByte), reason: found.args.reason }
 }
 
 function applicationFrom(plain: unknown): Application {

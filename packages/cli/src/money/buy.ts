@@ -25,8 +25,6 @@ export const buy: Verb<BuyOptions> = async (context, options, [kindText = '', ..
   const expire = expiryAfter(facts, before, { sizeByte, isOwn: target.address === from })
   const price = priceOf(facts, kind)
   const costAtto = price * BigInt(sizeByte)
-  const what = `buy ${formatBytes(sizeByte)} of ${kind}`
-  const until = formatDay(expire, facts.block.timestamp)
   const who = target.did ?? target.address
   const outcome = await pay(
     context,
@@ -34,14 +32,14 @@ export const buy: Verb<BuyOptions> = async (context, options, [kindText = '', ..
     payer,
     {
       intent: { verb: `buy ${kind}`, sizeByte: `${sizeByte}`, buyer: target.address },
-      what,
+      what: `buy ${formatBytes(sizeByte)} of ${kind}`,
       costAtto,
       rows: [
         ['you pay', `${exactMemo(costAtto)}  (${formatPerGiB(price)})`],
         ['from', from],
         ['you get', `${formatBytes(sizeByte)} of ${kind}`],
         ['for', who],
-        ['until', until],
+        ['until', formatDay(expire, facts.block.timestamp)],
       ],
       question: `Pay ${formatMemo(costAtto)}?`,
       json: { kind, sizeByte, priceAttoPerByte: price, from, buyer: target.address, expire },
@@ -59,15 +57,8 @@ export const buy: Verb<BuyOptions> = async (context, options, [kindText = '', ..
   output.progress(`${output.style('green', 'bought')}  ${formatBytes(sizeByte)} of ${kind} for ${who}`)
   output.data(`${hash}  block ${blockNumber}`, {
     event: 'bought',
-    kind,
-    sizeByte,
-    buyer: target.address,
-    did: target.did ?? null,
-    costAtto,
-    tx: hash,
-    block: blockNumber,
-    expire: Number(quota.expire),
-    isResumed: outcome.isResumed,
+    ...{ kind, sizeByte, costAtto, buyer: target.address, did: target.did ?? null },
+    ...{ tx: hash, block: blockNumber, expire: Number(quota.expire), isResumed: outcome.isResumed },
   })
   return undefined
 }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
+  type Address,
   collectBytes,
   createKeySigner,
   findAddress,
@@ -56,10 +57,18 @@ export async function callGateway(endpoint: string, call: GatewayCall): Promise<
   }
 }
 
+/** The account of a gateway, as it says itself. Errors: GatewayError, BadGatewayAnswerError, UnreachableError. */
+export async function accountOf(endpoint: string, signal: AbortSignal): Promise<Address> {
+  const { account } = await callGateway(endpoint, { method: 'GET', path: '/info', signal })
+  const address = findAddress(account)
+  if (!address) throw new BadGatewayAnswerError('no account of its own')
+  return address
+}
+
 async function send(transport: Transport, endpoint: string, call: GatewayCall): Promise<Fields> {
   const { method, path, signal } = call
   const body = call.body && utf8(JSON.stringify(call.body))
-  const signature = await sign(transport, endpoint, { ...call, bytes: body ?? new Uint8Array(0) })
+  const signature = await sign(endpoint, { ...call, bytes: body ?? new Uint8Array(0) })
   const headers = { ...(body ? { 'content-type': JSON_TYPE } : {}), ...signature }
   const { status, body: answer } = await transport({ method, url: `${endpoint}${path}`, headers, body, signal })
   const bytes = await collectBytes(answer, MAX_ANSWER_BYTES)
@@ -68,16 +77,13 @@ async function send(transport: Transport, endpoint: string, call: GatewayCall): 
 }
 
 async function sign(
-  transport: Transport,
   endpoint: string,
   { method, path, signer, signal, bytes }: GatewayCall & { readonly bytes: Uint8Array },
 ): Promise<Readonly<Record<string, string>>> {
   if (!signer) return {}
   if ('token' in signer) return await restrictedHeaders(signer)
   const key = createKeySigner(signer.secretKey)
-  const { account } = await send(transport, endpoint, { method: 'GET', path: '/info', signal })
-  const audience = findAddress(account)
-  if (!audience) throw new BadGatewayAnswerError('no account of its own')
+  const audience = await accountOf(endpoint, signal)
   const signing = { network: signer.network, signer: key, clock: createSystemClock(), random: createSystemRandomness() }
   return await signRequest(signing, { method, path, body: bytes }, audience)
 }
