@@ -70,7 +70,7 @@ export async function placementOf(
 
 type Gathered = Pick<CheckpointDraft, 'entries' | 'placements' | 'lacking'> & { readonly bytes: number }
 
-/** Entries from the first one on, up to about `mostBytes`, with the placements of what they put and nobody deleted. */
+/** Entries from the first one on, as long as they stay under `mostBytes`, with the placements of what they put and nobody deleted. */
 async function gather(
   context: StorageContext,
   { did, live, signal }: ComposeOptions,
@@ -78,41 +78,49 @@ async function gather(
   mostBytes: number,
 ): Promise<Gathered> {
   const placements = new Map<string, Placement>()
+  const taken: SignedEntry[] = []
   let lacking = 0
   let bytes = 0
-  let taken = 0
-  const partIdsOf = ({ entry }: SignedEntry) => (entry.action.kind === 'put' ? entry.action.partIds : [])
-  while (taken < entries.length && (bytes < mostBytes || taken === 0)) {
-    const some = entries.slice(taken, taken + ENTRIES_AT_ONCE)
-    const named = some.filter((signed) => live.has(signed.entry.seq) && !findMark(signed)).flatMap(partIdsOf)
-    const unknown = named.filter((partId) => !placements.has(hex32(partId)))
-    const wanted = [...new Map(unknown.map((partId) => [hex32(partId), partId])).values()]
-    const found = await findPlacements(context, did, wanted, signal)
-    lacking += wanted.length - found.length
-    for (const placement of found) {
-      placements.set(hex32(placement.partId), placement)
-      bytes += encodePlacement(placement).length
-    }
-    for (const signed of some) bytes += signed.bytes.length + RECORD_BYTES
-    taken += some.length
+  const partIdsOf = (signed: SignedEntry) => {
+    const { action, seq } = signed.entry
+    return action.kind === 'put' && live.has(seq) && !findMark(signed) ? action.partIds : []
   }
-  return { entries: entries.slice(0, taken), placements: [...placements.values()], lacking, bytes }
+  for (let at = 0; at < entries.length; at += ENTRIES_AT_ONCE) {
+    const some = entries.slice(at, at + ENTRIES_AT_ONCE)
+    const found = await findPlacements(context, did, some.flatMap(partIdsOf), placements, signal)
+    for (const signed of some) {
+      const named = [...new Set(partIdsOf(signed).map(hex32))].filter((key) => !placements.has(key))
+      const added = named.flatMap((key) => found.get(key) ?? [])
+      const size = added.reduce((sum, part) => sum + encodePlacement(part).length, signed.bytes.length + RECORD_BYTES)
+      if (taken.length > 0 && bytes + size > mostBytes)
+        return { entries: taken, placements: [...placements.values()], lacking, bytes }
+      for (const placement of added) placements.set(hex32(placement.partId), placement)
+      taken.push(signed)
+      lacking += named.length - added.length
+      bytes += size
+    }
+  }
+  return { entries: taken, placements: [...placements.values()], lacking, bytes }
 }
 
+/** Where these parts lie, by part id, but for those that are known. */
 async function findPlacements(
   context: StorageContext,
   did: string,
   partIds: readonly Uint8Array[],
+  known: ReadonlyMap<string, Placement>,
   signal: AbortSignal,
-): Promise<Placement[]> {
-  const found: (Placement | undefined)[] = []
-  const questions = [...partIds.entries()].reverse()
+): Promise<Map<string, Placement>> {
+  const found = new Map<string, Placement>()
+  const wanted = new Map(partIds.map((partId) => [hex32(partId), partId]))
+  const questions = [...wanted].filter(([key]) => !known.has(key))
   const ask = async () => {
     for (let next = questions.pop(); next; next = questions.pop()) {
-      const [i, partId] = next
-      found[i] = (await findPart(context, partId, did, signal))?.placement
+      const [key, partId] = next
+      const part = await findPart(context, partId, did, signal)
+      if (part) found.set(key, part.placement)
     }
   }
   await Promise.all(Array.from({ length: PARTS_ASKED_AT_ONCE }, ask))
-  return found.filter((placement) => placement !== undefined)
+  return found
 }
