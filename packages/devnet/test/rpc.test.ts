@@ -135,6 +135,30 @@ describe('a viem client', () => {
     assert.equal((await reader.getLogs({ fromBlock: 0n })).length, 2)
   })
 
+  test('reads the same again from the same block, and something else from the next', async (t) => {
+    const clients = await startDevnet(t)
+    const { reader } = clients
+    const address = await deployCounter(clients)
+    const get = (block: object = {}) => reader.readContract({ abi: counterAbi, address, functionName: 'get', ...block })
+    const seen: bigint[] = []
+    for (let amount = 1n; amount <= 3n; amount++) {
+      assert.deepEqual([await get(), await get()], [seen.at(-1) ?? 0n, seen.at(-1) ?? 0n])
+      const blockNumber = await add(clients, address, amount)
+      assert.equal(await get({ blockTag: 'pending' }), (seen.at(-1) ?? 0n) + amount)
+      seen.push(await get({ blockNumber }))
+    }
+    assert.deepEqual(seen, [1n, 3n, 6n])
+    const other = await deployCounter(clients)
+    assert.equal(await reader.readContract({ abi: counterAbi, address: other, functionName: 'get' }), 0n)
+    assert.equal(await get(), 6n)
+    const first = await reader.getBlockNumber()
+    for (let back = 0n; back < 3n; back++) assert.ok((await get({ blockNumber: first - back })) >= 3n)
+    const environment = () => reader.readContract({ abi: counterAbi, address, functionName: 'environment' })
+    const [number] = await environment()
+    await add(clients, address, 1n)
+    assert.equal((await environment())[0], number + 1n)
+  })
+
   test('is told what a revert said', async (t) => {
     const clients = await startDevnet(t)
     const address = await deployCounter(clients)

@@ -3,7 +3,8 @@ import { createTx, type TypedTransaction, type TypedTxData } from '@ethereumjs/t
 import { createAddressFromString, EthereumJSError } from '@ethereumjs/util'
 import { minOf } from '../bigint.ts'
 import type { Chain } from '../chain.ts'
-import { hexFromBytes, quantity } from '../hex.ts'
+import { type Hex, hexFromBytes, quantity } from '../hex.ts'
+import { LruMap } from '../lru.ts'
 import type { Outcome } from '../state-reader.ts'
 import { type CallRequest, parseCall } from './call-request.ts'
 import { getEnvironment, type RpcMethod } from './context.ts'
@@ -20,16 +21,42 @@ const ESTIMATE_ERROR_RATIO = 0.015
 /** Gas that a value transfer hands to the callee on top of what the caller allots. */
 const CALL_STIPEND = 2300n
 
+/** Answers of calls that are remembered, and how long each may be with its question. */
+const REMEMBERED_CALLS = 4_096
+const MAX_REMEMBERED_CHARS = 8_192
+
+/**
+ * What calls of stored blocks returned: a stored block is never replaced, so that the same call of it returns the same.
+ * The nodes of a local network ask the same things again and again, and one answer takes milliseconds to compute.
+ */
+const answers = new WeakMap<Chain, LruMap<string, Hex>>()
+
+function answersOf(chain: Chain): LruMap<string, Hex> {
+  const known = answers.get(chain) ?? new LruMap<string, Hex>(REMEMBERED_CALLS)
+  answers.set(chain, known)
+  return known
+}
+
+function findCallKey({ root, block }: Environment, call: unknown): string | undefined {
+  const text = JSON.stringify(call)
+  return text.length > MAX_REMEMBERED_CHARS ? undefined : `${block.header.number} ${hexFromBytes(root)} ${text}`
+}
+
 /** Methods that execute without a block. */
 export const executionMethods: Readonly<Record<string, RpcMethod>> = {
   eth_call: async ({ chain }, [call, block, overrides]) => {
     assertNoOverrides(overrides)
     const request = parseCall(call)
     const environment = getEnvironment(chain, block)
+    const key = block === 'pending' ? undefined : findCallKey(environment, call)
+    const known = key && answersOf(chain).get(key)
+    if (known !== undefined) return known
     const gas = minOf(request.gas ?? CALL_GAS_CAP, CALL_GAS_CAP)
     const result = await execute(chain, environment, request, gas)
     throwIfFailed(result)
-    return hexFromBytes(result.execResult.returnValue)
+    const answer = hexFromBytes(result.execResult.returnValue)
+    if (key && answer.length <= MAX_REMEMBERED_CHARS) answersOf(chain).set(key, answer)
+    return answer
   },
 
   // Without a tag the environment is that of the next block: what is estimated is going to be mined there.
