@@ -333,8 +333,8 @@ async function look(options: SenderOptions, attempt: Attempt, patience: Patience
     const taker = await findTaker(rpc, { from: account.address, nonce: attempt.nonce, confirmations })
     const isOwn = attempt.versions.some(({ hash }) => hash === taker)
     if (taker !== undefined && !isOwn) throw new NonceTaken(attempt.nonce, { hash: newestOf(attempt).hash, taker })
-    // Without a taker a refusal says that another waits in the pool, and doubt that these bytes may offer too little.
-    if (isOwn || (await offer(rpc, newestOf(attempt))) !== 'doubtful') return
+    // Without a taker a refusal says that another waits in the pool: it may never get into a block.
+    if (isOwn || (await offer(rpc, newestOf(attempt))) !== 'cheap') return
   } else if (!(await patience.isOver())) return
   const fees = await outbid(rpc, newestOf(attempt).fees, gas.maxFeePerGasWei)
   if (fees === undefined) return

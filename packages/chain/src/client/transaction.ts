@@ -51,10 +51,13 @@ export async function signCall(
 
 /**
  * Hands a transaction in. `accepted`: the chain has it. `refused`: another has its nonce, and these bytes certainly never
- * arrived. `doubtful`: they may have arrived, or offer too little, so that only these bytes or others of the same nonce may
- * follow. It is not aborted: who does not know what left cannot know what may follow.
+ * arrived. `doubtful`: they may have arrived, so that only these bytes or others of the same nonce may follow. `cheap`: the
+ * chain takes the same for more. It is not aborted: who does not know what left cannot know what may follow.
  */
-export async function offer(rpc: PublicClient, { raw, hash }: Signed): Promise<'accepted' | 'refused' | 'doubtful'> {
+export async function offer(
+  rpc: PublicClient,
+  { raw, hash }: Signed,
+): Promise<'accepted' | 'refused' | 'doubtful' | 'cheap'> {
   let mayHaveArrived = false
   for (let offers = 1; ; offers++) {
     try {
@@ -65,7 +68,7 @@ export async function offer(rpc: PublicClient, { raw, hash }: Signed): Promise<'
       const isUnheard = isTransportFault(error)
       mayHaveArrived ||= isUnheard
       if (await isKnown(rpc, hash).catch(() => false)) return 'accepted' // where nobody answers it stays open
-      if (isUnderpriced(error)) return 'doubtful'
+      if (isUnderpriced(error)) return 'cheap'
       if (isNonceTaken(error)) return mayHaveArrived ? 'doubtful' : 'refused'
       if (!isUnheard && !isLimited(error)) throw error
       if (offers === MAX_OFFERS && !mayHaveArrived) throw error
