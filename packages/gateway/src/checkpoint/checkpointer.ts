@@ -58,11 +58,12 @@ export function createCheckpointer(ports: CheckpointerPorts): Checkpointer {
 
   const tellWritten = (result: CheckpointResult, startedMs: number) => {
     const { gasUsed, costWei, ...rest } = result
-    const { did, seq, sizeBytes } = result
+    const { did, seq, sizeBytes, lacking } = result
+    const but = lacking > 0 ? `, but not where ${lacking} parts lie, which no keeper knew` : ''
     log({
       type: 'checkpoint-written',
-      level: 'info',
-      message: `the chain remembers the log of ${did} up to entry ${seq} (${sizeBytes} bytes, ${gasUsed} gas)`,
+      level: lacking > 0 ? 'warn' : 'info',
+      message: `the chain remembers the log of ${did} up to entry ${seq} (${sizeBytes} bytes, ${gasUsed} gas)${but}`,
       ...rest,
       gasUsed: Number(gasUsed),
       costWei: `${costWei}`,
