@@ -17,6 +17,9 @@ export type ByteAccounts = {
   subtract(key: AccountKey, bytes: number): void
   /** Held and reserved. */
   usedBytes(key: AccountKey): number
+  /** Counts bytes that were given up and are kept until nobody can dispute them any more; less where negative. */
+  keep(key: AccountKey, bytes: number): void
+  keptBytes(key: AccountKey): number
   /** Held and reserved under all orders. */
   readonly paidBytes: number
   reserve(key: AccountKey, bytes: number): Hold
@@ -35,17 +38,23 @@ export function accountKeyOf({
 
 export function createByteAccounts(): ByteAccounts {
   const used = new Map<AccountKey, number>()
+  const kept = new Map<AccountKey, number>()
   let paidBytes = 0
+  const count = (counts: Map<AccountKey, number>, key: AccountKey, bytes: number) => {
+    const sum = (counts.get(key) ?? 0) + bytes
+    if (sum === 0) counts.delete(key)
+    else counts.set(key, sum)
+  }
   const add = (key: AccountKey, bytes: number) => {
-    const sum = (used.get(key) ?? 0) + bytes
-    if (sum === 0) used.delete(key)
-    else used.set(key, sum)
+    count(used, key, bytes)
     if (key.startsWith('order')) paidBytes += bytes
   }
   return {
     add,
     subtract: (key, bytes) => add(key, -bytes),
     usedBytes: (key) => used.get(key) ?? 0,
+    keep: (key, bytes) => count(kept, key, bytes),
+    keptBytes: (key) => kept.get(key) ?? 0,
     get paidBytes() {
       return paidBytes
     },

@@ -134,7 +134,10 @@ export function createCustody(options: CustodyOptions): Custody {
     const { root, sizeBytes } = record
     if (left.length > 0) await book.put({ ...record, claims: left }, beside)
     else await book.remove(root, beside)
-    for (const claim of ended) if (!claim.isReleased) accounts.subtract(accountKeyOf(claim), sizeBytes)
+    for (const claim of ended) {
+      if (claim.isReleased) accounts.keep(accountKeyOf(claim), -sizeBytes)
+      else accounts.subtract(accountKeyOf(claim), sizeBytes)
+    }
     if (left.length > 0) return
     pieceCount--
     space.letGo(sizeBytes)
@@ -164,6 +167,7 @@ export function createCustody(options: CustodyOptions): Custody {
       const claims = [...others.filter((each) => each !== unpaid), claim]
       await book.put({ ...before, root, sizeBytes, state: 'held', claims }, { changes })
       if (unpaid) accounts.subtract(accountKeyOf(unpaid), sizeBytes)
+      if (known?.isReleased) accounts.keep(accountKeyOf(claim), -sizeBytes)
       if (!before) pieceCount++
       return { orderId, root: upload.digest.root, sizeBytes, expiry }
     } catch (thrown) {
@@ -195,6 +199,7 @@ export function createCustody(options: CustodyOptions): Custody {
       return claim.orderId === 0 ? [] : [{ ...claim, isReleased: true }]
     })
     await endClaims(record, own, claims, { used, changes })
+    for (const claim of own) if (claim.orderId !== 0) accounts.keep(accountKeyOf(claim), sizeBytes)
   }
   return {
     book,
@@ -208,7 +213,8 @@ export function createCustody(options: CustodyOptions): Custody {
         pieceCount++
         space.hold(record.sizeBytes)
         for (const claim of record.claims) {
-          if (!claim.isReleased) accounts.add(accountKeyOf(claim), record.sizeBytes)
+          if (claim.isReleased) accounts.keep(accountKeyOf(claim), record.sizeBytes)
+          else accounts.add(accountKeyOf(claim), record.sizeBytes)
         }
       }
     },

@@ -26,8 +26,8 @@ const PAGE = 500
 /** A sweeper over the records of `custody` (`spec/provider.md` 17 and 18). */
 export function createOrderSweeper({ chain, custody, reader, log, graceSeconds }: OrderSweepOptions): OrderSweeper {
   const { rows, lock } = custody.orders
-  /** When orders end, as they were read last: until then they need not be read again. */
-  const ends = new Map<number, bigint>()
+  /** Epochs in which orders were read and were not over: who ends one early ends it with an epoch. */
+  const running = new Map<number, bigint>()
 
   const markFree = async ({ orderId, root }: ReleasedPiece, freeFrom: number) =>
     await lock.run(`${orderId}`, async () => {
@@ -69,15 +69,15 @@ export function createOrderSweeper({ chain, custody, reader, log, graceSeconds }
       // A piece may have been committed under it while the rest was let go; the next pass ends that.
       if ((await rows.list(orderId, undefined, 1)).length === 0) await rows.apply([rows.dropOrderChange(orderId)])
     })
-    ends.delete(orderId)
     return pieces
   }
   const sweepOrder = async ({ orderId, overSince }: OrderRecord, epochs: EpochInfo, signal: AbortSignal) => {
-    if ((ends.get(orderId) ?? 0n) > epochs.current) return false
+    if (running.get(orderId) === epochs.current) return false
     const order = await reader.refresh(orderId)
     if (!order) return false
-    ends.set(orderId, order.end)
+    running.delete(orderId)
     if (order.end > epochs.current) {
+      running.set(orderId, epochs.current)
       if (overSince !== undefined) await setOverSince(orderId, undefined)
       return false
     }

@@ -16,7 +16,7 @@ import {
 } from '@memo/core'
 import { NotServingError } from '../server/errors.ts'
 import type { OrderReader } from '../server/order-reader.ts'
-import { accountKeyOf, type ByteAccounts, type Hold } from './byte-accounts.ts'
+import { type AccountKey, accountKeyOf, type ByteAccounts, type Hold } from './byte-accounts.ts'
 import type { ProviderLimits } from './limits.ts'
 import { OrderRefusedError } from './money-errors.ts'
 import type { Room } from './room.ts'
@@ -167,10 +167,13 @@ export function createOrderDesk(options: OrderDeskOptions): OrderDesk {
       waiting--
     }
   }
+  /** What was given up is kept for its window: as much again as the order has is free, and more takes its room. */
+  const countedBytes = (key: AccountKey, sizeBytes: number) =>
+    accounts.usedBytes(key) + Math.max(0, accounts.keptBytes(key) - sizeBytes)
   /** Reserves under the order or the account without one, or refuses: nothing comes between check and reservation. */
   const reserve = ({ account, orderId, maxBytes }: UploadTerms, mostBytes: number): Hold => {
     const key = accountKeyOf({ account, orderId })
-    const usedBytes = accounts.usedBytes(key)
+    const usedBytes = countedBytes(key, mostBytes)
     if (usedBytes + maxBytes <= mostBytes) return accounts.reserve(key, maxBytes)
     const numbers = { orderId, sizeBytes: mostBytes, usedBytes, neededBytes: maxBytes }
     if (orderId === 0) {
@@ -181,9 +184,9 @@ export function createOrderDesk(options: OrderDeskOptions): OrderDesk {
     }
     throw new OrderRefusedError(
       'too-small',
-      `order ${orderId} has ${mostBytes} bytes, of which ${usedBytes} are used`,
+      `order ${orderId} has ${mostBytes} bytes, and ${usedBytes} count, with those given up that are still kept beyond its size`,
       {
-        fix: 'Amend the order to a larger size.',
+        fix: 'Amend the order to a larger size, or wait until what was given up is beyond dispute.',
         ...numbers,
       },
     )
@@ -248,7 +251,7 @@ export function createOrderDesk(options: OrderDeskOptions): OrderDesk {
       const { account, orderId, maxBytes } = terms
       if (orderId === 0) return () => reserve(terms, limits.unpaidBytesPerAccount)
       const key = accountKeyOf(terms)
-      const isEnough = (order: OrderInfo) => accounts.usedBytes(key) + maxBytes <= sizeOf(order)
+      const isEnough = (order: OrderInfo) => countedBytes(key, sizeOf(order)) + maxBytes <= sizeOf(order)
       const isAnothers = (order: OrderInfo) => order.user !== account || order.provider !== signer.address
       const { order } = await getRunning(account, orderId, (isRunning) =>
         findPatiently(orderId, (found) => isAnothers(found) || (isRunning(found) && isEnough(found)), signal),

@@ -12,32 +12,21 @@ import {
   type Signer,
   type Timers,
   type Transport,
-  withDeadline,
 } from '@memo/core'
 import { type EventSink, silent } from '../events.ts'
 import { type Background, createBackground } from '../server/background.ts'
-import { NotServingError } from '../server/errors.ts'
-import { createOrderReader } from '../server/order-reader.ts'
 import { createRouter } from '../server/router.ts'
 import { createCollector } from './collection.ts'
-import { createCommitments } from './commitments.ts'
 import { createCustody } from './custody.ts'
-import { createLedger } from './ledger.ts'
 import { PROVIDER_LIMITS, type ProviderLimits } from './limits.ts'
 import type { ProviderMoney } from './money-port.ts'
-import { createOrderRoutes } from './order-routes.ts'
-import { createOrderSweeper } from './order-sweep.ts'
-import { createOrderDesk } from './orders.ts'
+import { createMoneySide } from './money-side.ts'
 import { createPieceReads } from './piece-reads.ts'
-import { createReadPayments } from './read-payments.ts'
 import { recoverPieces, sweepOrphans } from './recovery.ts'
-import { createRoom } from './room.ts'
-import { assertActiveUser, createProviderRoutes } from './routes.ts'
+import { createProviderRoutes } from './routes.ts'
 import { scrubPieces } from './scrub.ts'
 import { createSpaceLedger } from './space.ts'
-import { createTreasury } from './treasury.ts'
 import { createUploads } from './uploads.ts'
-import { createVoucherRows } from './voucher-rows.ts'
 
 export type ProviderOptions = {
   readonly network: Network
@@ -68,45 +57,20 @@ export type Provider = {
   stop(): Promise<void>
 }
 
-/** How long a provider that stops waits for the chain to take its vouchers. */
-const LAST_REDEEM_MS = 15_000
-
-function tooLate(): NotServingError {
-  return new NotServingError('provider', 'it has stopped')
-}
-
 export function createProvider(options: ProviderOptions): Provider {
   const { network, chain, clock, timers, random, transport, signer, pieces, index, log = silent } = options
   const limits: ProviderLimits = { ...PROVIDER_LIMITS, ...options.limits }
   const space = createSpaceLedger()
   const uploads = createUploads({ pieces, space, timers, limits, log })
   const custody = createCustody({ pieces, index, space, log })
-  const { accounts } = custody.orders
   const self = signer.address
-  const reader = createOrderReader({ chain, clock, ttlMs: limits.orderCacheMs })
-  const room = createRoom({ chain, self, pieces, space, accounts })
-  const desk = createOrderDesk({ chain, clock, timers, signer, reader, accounts, room, limits })
-  const commitments = createCommitments({ chain, signer, custody, desk, reader })
-  const vouchers = createVoucherRows(index)
-  const payments = createReadPayments({ chain, clock, self, reader, rows: vouchers, limits })
-  const { money } = options
-  const ledger = createLedger(index)
-  const treasury = money && createTreasury({ clock, money, ledger, reader, vouchers, payments, log, limits })
-  const reads = createPieceReads({ pieces, custody, payments })
   const verifier = createRequestVerifier({ network, audience: self, clock })
-  const stopping = new AbortController()
-  const orderRoutes = createOrderRoutes({
-    self,
-    verifier,
-    desk,
-    commitments,
-    treasury,
-    assertActiveUser: (account) => assertActiveUser(chain, account),
-    signal: stopping.signal,
-  })
-  const pieceRoutes = createProviderRoutes({ chain, signer, room, desk, space, uploads, custody, reads, verifier })
-  const routes = [...pieceRoutes, ...orderRoutes]
-  const sweeper = createOrderSweeper({ chain, custody, reader, log, graceSeconds: limits.graceSeconds })
+  const { money } = options
+  const parts = { chain, clock, timers, signer, pieces, index, space, custody, verifier, money, log, limits }
+  const side = createMoneySide(parts)
+  const reads = createPieceReads({ pieces, custody, payments: side.payments })
+  const pieceRoutes = createProviderRoutes({ ...side, chain, signer, space, uploads, custody, reads, verifier })
+  const routes = [...pieceRoutes, ...side.routes]
   const router = createRouter({ role: 'provider', routes, maxRunning: limits.maxRunningRequests, log })
   const recovery = { pieces, custody, clock, log, orphanGraceMs: limits.orphanGraceMs }
   const ports = { network, clock, timers, random, transport }
@@ -151,37 +115,6 @@ export function createProvider(options: ProviderOptions): Provider {
       log({ type: 'collection-failed', level: 'warn', message, ...envelopeFromError(thrown) })
     }
   }
-  /** Does `work` after every rest; what goes wrong is an event, and the next time it may not. */
-  const again = (restMs: number, what: string, work: (signal: AbortSignal) => Promise<unknown>) => {
-    return async (signal: AbortSignal) => {
-      for (;;) {
-        await timers.sleep(restMs, signal)
-        try {
-          await work(signal)
-        } catch (thrown) {
-          signal.throwIfAborted()
-          const message = `${what} failed; it is tried again`
-          log({ type: 'background-failed', level: 'warn', message, ...envelopeFromError(thrown) })
-        }
-      }
-    }
-  }
-  /** What readers owe is presented before the provider goes, as far as the chain takes it in time. */
-  const redeemLast = async () => {
-    try {
-      await payments.flush()
-      await withDeadline(
-        timers,
-        LAST_REDEEM_MS,
-        undefined,
-        tooLate,
-        async (signal) => await treasury?.redeemAll(signal),
-      )
-    } catch (thrown) {
-      const message = 'vouchers could not be redeemed before the stop; they are kept'
-      log({ type: 'collecting-failed', level: 'warn', message, ...envelopeFromError(thrown) })
-    }
-  }
   /** A deletion that was carried out before a restart is not carried out again (`spec/provider.md` 7). */
   const forgetNonces = async () => {
     const nonces = await custody.book.listNonces()
@@ -197,18 +130,16 @@ export function createProvider(options: ProviderOptions): Provider {
       background = createBackground(log)
       background.run('the scrub', scrubAgainAndAgain)
       background.run('the collection', collectAgainAndAgain)
-      background.run('the end of claims', again(limits.orderSweepRestMs, 'ending claims', sweeper.sweep))
-      background.run('keeping vouchers', again(limits.voucherFlushMs, 'keeping vouchers', payments.flush))
-      if (treasury) background.run('earnings', again(limits.settleRestMs, 'collecting earnings', treasury.collect))
+      side.run(background)
       router.open()
     },
     async stop() {
       const closing = router.close()
-      stopping.abort(new NotServingError('provider', 'it is stopping'))
+      side.abort()
       await uploads.stop()
       await closing
       await background?.stop()
-      await redeemLast()
+      await side.redeemLast()
     },
   }
 }
