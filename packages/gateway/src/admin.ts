@@ -25,7 +25,7 @@ async function whoAsks(
     const headers = Object.fromEntries(
       Object.entries(request.headers).flatMap(([name, value]) => (typeof value === 'string' ? [[name, value]] : [])),
     )
-    const account = context.requests.verify({ method: request.method, url: request.url, headers }, body)
+    const account = await context.requests.verify({ method: request.method, url: request.url, headers }, body)
     return { account, isNamed: false }
   }
   const { did } = await context.sessions.authenticate(auth)

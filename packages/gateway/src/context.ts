@@ -1,5 +1,5 @@
 import type { MemoChain } from '@memo/chain'
-import type { Address, Chain, RequestVerifier } from '@memo/core'
+import type { Address, Chain } from '@memo/core'
 import type { MemoDid } from '@memo/did'
 import type { Orders, Storage } from '@memo/sdk'
 import type { Applications } from './apply/applications.ts'
@@ -10,6 +10,7 @@ import type { GatewayEventSink } from './events.ts'
 import type { Cashier } from './quota/cashier.ts'
 import type { Quota } from './quota/quota.ts'
 import type { Readiness } from './readiness.ts'
+import type { SignedRequests } from './signed-requests.ts'
 import type { ObjectTable } from './store/objects.ts'
 import type { Turnstile } from './turnstile.ts'
 
@@ -33,7 +34,7 @@ export type GatewayContext = {
   readonly quota: Quota
   readonly cashier: Cashier
   /** Checks requests that are signed by an account, as between nodes. */
-  readonly requests: RequestVerifier
+  readonly requests: SignedRequests
   /** DIDs that may do what the gateway's operator may. */
   readonly adminDids: ReadonlySet<string>
   /** Reads of public objects are charged to their owner's traffic. */

@@ -3,7 +3,6 @@ import {
   type Chain,
   type Clock,
   createKeySigner,
-  createRequestVerifier,
   type IndexStore,
   MemoError,
   type Randomness,
@@ -38,6 +37,7 @@ import { createQuota, type QuotaLimits } from './quota/quota.ts'
 import { createReadiness } from './readiness.ts'
 import { restoreTable } from './restore.ts'
 import { createServer } from './server.ts'
+import { openSignedRequests } from './signed-requests.ts'
 import { openObjectTable } from './store/objects.ts'
 import { createTurnstile } from './turnstile.ts'
 
@@ -199,7 +199,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       account: signer.address,
       limits: { ...DEFAULT_APPLY, ...defined(options.apply) },
     }),
-    requests: createRequestVerifier({ network: chain.network, audience: signer.address, clock }),
+    requests: await openSignedRequests(store, { network: chain.network, audience: signer.address, clock }),
     adminDids: new Set(options.quota?.adminDids),
     isPublicReadCharged: options.quota?.chargePublicReads ?? false,
     uploads: createTurnstile({ running: MAX_UPLOADS, waiting: MAX_WAITING_UPLOADS }),

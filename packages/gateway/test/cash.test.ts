@@ -191,16 +191,20 @@ describe('cashing', () => {
     })
   })
 
-  test('takes no request twice', async () => {
-    await withGateway({}, async (gateway, buyer) => {
+  test('takes no request twice, not even after a restart', async () => {
+    const store = createMemoryIndexStore()
+    let headers: Record<string, string> = {}
+    let path = ''
+    await withGateway({ store }, async (gateway, buyer) => {
       const url = cashUrl(gateway, buyer)
+      path = pathOf(url)
       const ports = { clock: createSystemClock(), random: createSystemRandomness() }
       const signing = { network: network.chain.network, signer: operator(), ...ports }
-      const request = { method: 'GET', path: pathOf(url), body: new Uint8Array(0) }
-      const headers = await signRequest(signing, request, SELLER)
+      headers = await signRequest(signing, { method: 'GET', path, body: new Uint8Array(0) }, SELLER)
       await is(await fetch(url, { headers }), 518)
       await is(await fetch(url, { headers }), 401)
     })
+    await again(store, async (gateway) => await is(await fetch(`${gateway.url}${path}`, { headers }), 401))
   })
 })
 
@@ -251,7 +255,7 @@ function brokenAfterSend(): TestNetwork['gatewayChain']['client'] {
   return { ...client, sender }
 }
 
-async function again(store: IndexStore, work: (gateway: TestGateway) => Promise<void>): Promise<void> {
+async function again(store: IndexStore, work: (gateway: TestGateway) => Promise<unknown>): Promise<void> {
   const gateway = await startReadyGateway(network, { store, quota: { ...QUOTA, cashPollMs: 1e9 } })
   try {
     await work(gateway)
