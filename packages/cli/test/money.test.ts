@@ -140,7 +140,10 @@ describe('a purchase that was interrupted', () => {
     said.interrupt()
     await assert.rejects(buying)
     rpc.pass()
-    assert.equal(findSentPayment(user.data, user.address)?.transactions.length, 1)
+    assert.equal(
+      findSentPayment(user.data, { address: user.address, network: user.chain.network })?.transactions.length,
+      1,
+    )
   })
 
   test('is not paid twice when it got into a block after all', async () => {
@@ -156,7 +159,9 @@ describe('a purchase that was interrupted', () => {
   })
 
   test('is handed in again, the same bytes, when the chain has forgotten it', async () => {
-    const { transactions } = findSentPayment(user.data, user.address) ?? { transactions: [] }
+    const { transactions } = findSentPayment(user.data, { address: user.address, network: user.chain.network }) ?? {
+      transactions: [],
+    }
     const again = await buySpace(user, '1GiB')
     assert.deepEqual([again.last().isResumed, again.last().tx], [true, transactions[0]?.hash])
     assert.deepEqual([(await user.space()).sizeByte, await user.memo()], [GIB, LOCAL_USER_ATTO - cost])

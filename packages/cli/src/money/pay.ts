@@ -6,7 +6,7 @@ import type { Context } from '../program.ts'
 import type { AccountOptions, Payer } from './account.ts'
 import { canAsk, confirm } from './ask.ts'
 import { sendOnce, settleEarlier } from './send-once.ts'
-import { findSentPayment, type Intent, openSentPayments } from './sent-payments.ts'
+import { findSentPayment, type Intent, openSentPayments, type Spender } from './sent-payments.ts'
 import { exactMemo } from './units.ts'
 
 export type PayingOptions = AccountOptions & { readonly dryRun?: boolean }
@@ -43,7 +43,7 @@ export async function pay(
 ): Promise<Outcome> {
   if (options.dryRun) return await showOnly(context, payer, proposal)
   const { runtime, output } = context
-  const payments = await openSentPayments(payer.dataDir, payer.address, runtime.signal)
+  const payments = await openSentPayments(payer.dataDir, spenderOf(payer), runtime.signal)
   try {
     const earlier = await settleEarlier(payer, payments, proposal.intent, runtime.signal)
     if (earlier?.isSame && earlier.result) {
@@ -63,8 +63,15 @@ export async function pay(
     runtime.signal.throwIfAborted()
     return { result: await sendOnce(payer, payments, proposal.intent, act), isResumed: false }
   } finally {
+    if (runtime.wasInterrupted() && payments.find()) {
+      output.progress('something was sent: the same command looks for it, and does not send it twice')
+    }
     payments.release()
   }
+}
+
+function spenderOf({ address, chain }: Payer): Spender {
+  return { address, network: chain.network }
 }
 
 async function showOnly({ output }: Context, payer: Payer, proposal: Proposal): Promise<Outcome> {
@@ -73,7 +80,7 @@ async function showOnly({ output }: Context, payer: Payer, proposal: Proposal): 
     dryRun: true,
     ...jsonOf(proposal),
   })
-  if (findSentPayment(payer.dataDir, payer.address)) {
+  if (findSentPayment(payer.dataDir, spenderOf(payer))) {
     output.progress('a command that was interrupted may have sent something: the next one looks for it first')
   }
   await assertFunds(payer, proposal)

@@ -40,11 +40,9 @@ export async function settleEarlier(
 ): Promise<{ readonly isSame: boolean; readonly sent: SentPayment; readonly result?: WriteResult } | undefined> {
   const sent = payments.find()
   if (!sent) return undefined
-  const { chainId, registry } = chain.network
-  const isHere = sent.network.chainId === chainId && sent.network.registry === registry
-  const isSame = isHere && JSON.stringify(sent.intent) === JSON.stringify(intent)
+  const isSame = JSON.stringify(sent.intent) === JSON.stringify(intent)
   const isFresh = Date.now() - sent.sentAtMs < REUSE_MS
-  const done = isHere ? await awaitOutcome(chain, sent, { handsIn: isSame && isFresh, signal }) : undefined
+  const done = await awaitOutcome(chain, sent, { handsIn: isSame && isFresh, signal })
   payments.clear()
   return { isSame, sent, ...(done ? { result: done } : {}) }
 }
@@ -93,7 +91,7 @@ export async function sendOnce(
     const others = transactions.filter(({ nonce }) => nonce !== signed.nonce)
     await assertNoneCounts(payer.chain, others, intent)
     transactions.push(signed)
-    await payments.save({ intent, network, sentAtMs: Date.now(), transactions })
+    await payments.save({ intent, sentAtMs: Date.now(), transactions })
   })
   const sender = createChainClient({
     rpcUrl: client.rpcUrl,

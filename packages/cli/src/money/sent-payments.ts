@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Address, assert, findBytesFromHex, hexFromBytes, keccak256 } from '@memo/core'
+import { type Address, assert, findBytesFromHex, hexFromBytes, keccak256, type Network } from '@memo/core'
 import { type DataDirectory, DataDirectoryInUseError, lockDataDirectory, writeFileDurably } from '@memo/platform'
 import { readJson } from '../settings.ts'
 
@@ -14,11 +14,13 @@ export type SignedTransaction = { readonly raw: `0x${string}`; readonly hash: `0
 /** What was signed for a command whose end was not seen. */
 export type SentPayment = {
   readonly intent: Intent
-  readonly network: { readonly chainId: number; readonly registry: Address }
   /** Milliseconds since 1970. */
   readonly sentAtMs: number
   readonly transactions: readonly SignedTransaction[]
 }
+
+/** An account on a network; it may have another nonce on another one. */
+export type Spender = { readonly address: Address; readonly network: Network }
 
 /** What one account has sent and not seen confirmed, and the turn to send. */
 export type SentPayments = {
@@ -38,13 +40,13 @@ const MAX_WAIT_MS = 30_000
  * Takes the turn of all payments of a data directory: two that look for the same earlier one, or take the same nonce,
  * would pay twice or not at all. Errors: DataDirectoryInUseError.
  */
-export async function openSentPayments(dataDir: string, address: Address, signal: AbortSignal): Promise<SentPayments> {
+export async function openSentPayments(dataDir: string, spender: Spender, signal: AbortSignal): Promise<SentPayments> {
   const dir = join(dataDir, DIR)
   mkdirSync(dataDir, { recursive: true, mode: 0o700 })
   const directory = await takeTurn(dir, signal)
-  const path = pathOf(dataDir, address)
+  const path = pathOf(dataDir, spender)
   return {
-    find: () => findSentPayment(dataDir, address),
+    find: () => findSentPayment(dataDir, spender),
     save: async (payment) => await writeFileDurably(path, `${JSON.stringify(payment)}\n`),
     clear: () => rmSync(path, { force: true }),
     release: () => directory.release(),
@@ -52,12 +54,12 @@ export async function openSentPayments(dataDir: string, address: Address, signal
 }
 
 /** What an account sent and did not see confirmed, without taking the turn. */
-export function findSentPayment(dataDir: string, address: Address): SentPayment | undefined {
-  return readJson(pathOf(dataDir, address)) as SentPayment | undefined
+export function findSentPayment(dataDir: string, spender: Spender): SentPayment | undefined {
+  return readJson(pathOf(dataDir, spender)) as SentPayment | undefined
 }
 
-function pathOf(dataDir: string, address: Address): string {
-  return join(dataDir, DIR, `${address}.json`)
+function pathOf(dataDir: string, { address, network }: Spender): string {
+  return join(dataDir, DIR, `${address}-${network.chainId}-${network.registry}.json`)
 }
 
 async function takeTurn(dir: string, signal: AbortSignal): Promise<DataDirectory> {

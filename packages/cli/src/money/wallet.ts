@@ -36,7 +36,7 @@ export const wallet: Verb<AccountOptions> = async ({ output }, options) => {
   const all = await Promise.all(accounts.map((account) => readHoldings(chain, account)))
   const [first, ...others] = all as [Holdings, ...Holdings[]]
   for (const holdings of all) output.event({ event: 'account', ...holdings, block: number })
-  const unfinished = findSentPayment(dataDir, first.address)
+  const unfinished = findSentPayment(dataDir, { address: first.address, network: chain.network })
   const text = [
     describe(first),
     ...(others.length > 0 ? ['', tableOf(others)] : []),
