@@ -58,6 +58,8 @@ export type MoneySide = {
   redeemLast(): Promise<void>
 }
 
+type Work = (signal: AbortSignal) => Promise<unknown>
+
 /** How long a provider that stops waits for the chain to take its vouchers. */
 const LAST_REDEEM_MS = 15_000
 
@@ -85,10 +87,11 @@ export function createMoneySide(options: MoneySideOptions): MoneySide {
     signal: stopping.signal,
   })
 
-  /** Does `work` after every rest; what goes wrong is an event, and the next time it may not. */
-  const again = (restMs: number, what: string, work: (signal: AbortSignal) => Promise<unknown>) => {
+  /** Does `work` after every rest, where there is news; what goes wrong is an event, and the next time it may not. */
+  const again = (restMs: number, what: string, work: Work, waitForNews?: Work) => {
     return async (signal: AbortSignal) => {
       for (;;) {
+        await waitForNews?.(signal)
         await timers.sleep(restMs, signal)
         try {
           await work(signal)
@@ -107,7 +110,8 @@ export function createMoneySide(options: MoneySideOptions): MoneySide {
     routes,
     run(background) {
       background.run('the end of claims', again(limits.orderSweepRestMs, 'ending claims', sweeper.sweep))
-      background.run('keeping vouchers', again(limits.voucherFlushMs, 'keeping vouchers', payments.flush))
+      const keep = again(limits.voucherFlushMs, 'keeping vouchers', payments.flush, payments.waitForNews)
+      background.run('keeping vouchers', keep)
       if (treasury) background.run('earnings', again(limits.settleRestMs, 'collecting earnings', treasury.collect))
     },
     abort: () => stopping.abort(new NotServingError('provider', 'it is stopping')),

@@ -29,6 +29,8 @@ export type Charge = {
 export type ReadPayments = {
   /** Charges a read to the payer of a voucher, or to what is read unpaid. Errors: {@link PaymentRequiredError}. */
   charge(voucher: string | undefined, bytes: number): Promise<Charge>
+  /** Resolves when a voucher has come that is not durable. Rejects when `signal` is aborted. */
+  waitForNews(signal: AbortSignal): Promise<void>
   /** Makes durable what vouchers came since the last time. */
   flush(): Promise<void>
   /** What the chain has paid for a voucher meanwhile; the row is dropped when its allowance was closed. */
@@ -82,6 +84,7 @@ export function createReadPayments(options: ReadPaymentsOptions): ReadPayments {
   /** Newest vouchers by their text: one that is repeated is not checked again. */
   const byText = new Map<string, ReadAccount>()
   const lock = createKeyedLock()
+  let tellNews: () => void = () => undefined
 
   const readAllowance = async ({ orderId, payer }: ReadVoucher) => ({
     allowance: await chain.getReadAllowance(orderId, payer),
@@ -146,6 +149,7 @@ export function createReadPayments(options: ReadPaymentsOptions): ReadPayments {
     if (!wasHeld) account.heldSinceMs = clock.nowMs()
     // In place: reads that are under way count on the same account.
     Object.assign(account, { signed, text, allowance, allowanceAtMs, isDirty: true })
+    tellNews()
     byText.set(text, account)
     remember(account)
     return account
@@ -236,6 +240,18 @@ export function createReadPayments(options: ReadPaymentsOptions): ReadPayments {
         if (thrown instanceof MemoError && thrown.blame === 'chain') return chargeUnpaid(bytes)
         throw thrown
       }
+    },
+    async waitForNews(signal) {
+      signal.throwIfAborted()
+      if ([...accounts.values()].some(({ isDirty }) => isDirty)) return
+      await new Promise<void>((resolve, reject) => {
+        const abort = () => reject(signal.reason)
+        signal.addEventListener('abort', abort, { once: true })
+        tellNews = () => {
+          signal.removeEventListener('abort', abort)
+          resolve()
+        }
+      })
     },
     flush,
     async refresh(row) {
