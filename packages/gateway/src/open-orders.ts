@@ -14,9 +14,11 @@ export function openOrders(options: {
   readonly policy: Partial<OrderPolicy> | undefined
   readonly log: GatewayEventSink
 }): Orders {
-  const { contracts, log, ...rest } = options
+  const { contracts, log, policy, ...rest } = options
   return createOrders({
     ...rest,
+    // Strangers choose what a gateway reads: under orders of others it reads what providers serve unpaid.
+    policy: { paysForOthers: false, ...policy },
     money: createOrderMoney(contracts),
     onEvent: (event) => log(gatewayEventOf(event)),
     onFault: (fault) => log({ type: 'node-fault', level: 'warn', ...fault }),

@@ -273,6 +273,30 @@ describe('reads that are paid', () => {
     }
   })
 
+  test('a book that pays for its own orders alone pays nobody whom a stranger chose', async () => {
+    const world = createWorld({ providers: 6 })
+    const payer = createPayer(world, { policy: { paysForOthers: false } })
+    const { manifest } = await put(world, payer)
+    await read(world, payer, manifest)
+    const { reads, orders } = await world.run(payer.orders.status())
+    assert.equal(reads.length, 4)
+    const account = payer.orders.reads(1_000)
+    assert.ok(account.find(orders[0]!.provider, orders[0]!.orderId))
+    assert.equal(account.find(world.providers[0]!.address, 77), undefined)
+    const [first, second] = orders
+    assert.equal(account.find(second!.provider, first!.orderId), undefined, 'nor one for what another serves')
+    const stranger = createPayer(world)
+    const foreign = stranger.orders.reads(1_000).find(second!.provider, first!.orderId)
+    Object.assign(stranger.money, { findOrder: async (id: bigint) => payer.money.orders.get(id) })
+    foreign?.received(1_000, { root: new Uint8Array(32), sizeBytes: 1_000 }, undefined)
+    await world.time.settle()
+    assert.equal(foreign?.voucher(), undefined)
+    assert.deepEqual(
+      stranger.money.calls.filter((call) => call === 'allowReads'),
+      [],
+    )
+  })
+
   test('bytes that are not those of the piece are not paid', async () => {
     const world = createWorld({ providers: 6 })
     const payer = createPayer(world)

@@ -8,6 +8,8 @@ const USUAL_PORT = 8_080
 const SECOND_PORT = 8_081
 const DEFAULT_POLICY = 'rs:4+2'
 const DRAIN_MS = 5_000
+/** How long it waits at its end for providers to sign what they hold. */
+const CLOSE_MS = 2_000
 /** A chain of this machine answers at once: uploads that wait for an order shall not wait longer than it takes. */
 const LOCAL_POLLING_MS = 50
 /** What all uploads hold together: four stripes of 4+2, plaintext and strips (`spec/performance.md` 6). */
@@ -38,6 +40,7 @@ export const serve: Serve = async (options) => {
       openChunks: (chunks) => pool.openChunks(chunks),
       memory: { put: createByteBudget(PUT_MEMORY_BYTES), read: createByteBudget(READ_MEMORY_BYTES) },
       drainMs: DRAIN_MS,
+      orders: { closeMs: CLOSE_MS },
       quota: options.quota,
       checkpoints: checkpointsOf(options, isLocal),
       pollingIntervalMs: isLocal ? LOCAL_POLLING_MS : undefined,

@@ -181,9 +181,7 @@ export function createOrders(options: OrdersOptions): Orders {
     await started
   }
   const findRecord = (orderId: bigint) => {
-    const known = records.get(orderId)
-    const newest = known && byProvider.get(known.provider)?.order
-    return newest?.orderId === orderId ? newest : known
+    return listRecords().find((record) => record.orderId === orderId)
   }
   const listHolding = async () => {
     const all = listRecords()
@@ -288,7 +286,14 @@ export function createOrders(options: OrdersOptions): Orders {
     reads(budgetBytes) {
       const budget = { bytes: budgetBytes }
       return {
-        find: (provider, orderId) => (orderId > 0 ? readsOf(BigInt(orderId), provider).payment(budget) : undefined),
+        find(provider, orderId) {
+          if (orderId === 0) return undefined
+          const own = findRecord(BigInt(orderId))
+          // Whoever made a placement may have named any order: nobody is paid for what another provider serves.
+          if (own ? own.provider !== provider : !policy.paysForOthers) return undefined
+          const known = readsOf(BigInt(orderId), provider)
+          return known.status().provider === provider ? known.payment(budget) : undefined
+        },
       }
     },
     async commitSets() {

@@ -36,6 +36,8 @@ export type OrderPolicy = {
   readonly allowanceBytes: number
   /** An allowance takes at most 1/n of the free escrow at once. */
   readonly allowancePart: number
+  /** Whether reads under orders of other accounts are paid as well; who reads for strangers would pay whom they please. */
+  readonly paysForOthers: boolean
   /** A voucher is signed for every so many bytes. */
   readonly voucherStepBytes: number
   /** From so many seconds before its end on, an order that could not be renewed is warned of. */
@@ -66,6 +68,7 @@ export const DEFAULT_ORDER_POLICY: OrderPolicy = {
   closeMs: 5_000,
   allowanceBytes: 1_024 * MIB,
   allowancePart: 64,
+  paysForOthers: true,
   voucherStepBytes: 4 * MIB,
   endingSeconds: 7 * DAY_SECONDS,
   warnEverySeconds: DAY_SECONDS,

@@ -99,6 +99,7 @@ export function createOrderReads(
   /** What an allowance is topped up by, as far as the escrow lets. */
   let stepBytes = policy.allowanceBytes
   let notBeforeMs = 0
+  let served: boolean | undefined
 
   const look = async () => {
     const found = await money.getReadAllowance(orderId, money.account)
@@ -109,9 +110,14 @@ export function createOrderReads(
     allowance = found
     return found
   }
+  /** An allowance pays the provider of its order, whoever was named in a placement. */
+  const isServedHere = async () => {
+    served ??= (await money.findOrder(orderId))?.provider === provider
+    return served
+  }
   const topUp = async () => {
     const found = await look()
-    if (found.closingBlock !== 0n) return
+    if (found.closingBlock !== 0n || !(await isServedHere())) return
     const account = await money.findProvider(provider)
     const price = account?.retrievalPriceAttoPerByte ?? 0n
     const limit = policy.maxRetrievalPriceAttoPerByte
@@ -160,7 +166,7 @@ export function createOrderReads(
   }
   const signNow = async () => {
     const found = allowance
-    if (!found || found.bytesAllowed === 0n || found.closingBlock !== 0n) return
+    if (!found || !served || found.bytesAllowed === 0n || found.closingBlock !== 0n) return
     const bytesRead = received < found.bytesAllowed ? received : found.bytesAllowed
     if (text !== undefined && bytesRead <= signed) return
     const voucher = { orderId, payer: money.account, seq: found.seq, bytesRead }
@@ -171,7 +177,7 @@ export function createOrderReads(
   }
   const count = (bytes: number) => {
     received += BigInt(bytes)
-    if (opening || shared.clock.nowMs() < notBeforeMs) return
+    if (opening || served === false || shared.clock.nowMs() < notBeforeMs) return
     if (!allowance || !isEnough(allowance, received, stepBytes)) return inBackground(startTopUp())
     if (received - signed >= BigInt(policy.voucherStepBytes) && !signing) inBackground(sign())
   }
