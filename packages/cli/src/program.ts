@@ -73,9 +73,20 @@ async function buildProgram(addVerb: AddVerb, writeHelp: (text: string) => void)
     import('./commands/money-verbs.ts'),
   ])
   for (const { addCommands } of modules) addCommands(program, addVerb)
+  for (const [heading, names] of Object.entries(GROUPS)) {
+    for (const command of program.commands) if (names.includes(command.name())) command.helpGroup(heading)
+  }
   program.addHelpText('after', HELP)
   inherit(program)
   return program
+}
+
+/** In which part of the help a verb stands. */
+const GROUPS: Readonly<Record<string, readonly string[]>> = {
+  'Files:': ['put', 'get', 'ls', 'rm', 'status', 'restore', 'checkpoint'],
+  'Money:': ['wallet', 'quote', 'buy', 'balance', 'escrow', 'apply', 'admin'],
+  'You and the network:': ['up', 'did', 'info', 'doctor'],
+  'Serving:': ['provider', 'keeper', 'gateway', 'chain'],
 }
 
 const HELP = `

@@ -56,7 +56,7 @@ export function addCommands(program: Command, addVerb: AddVerb): void {
     return (await import('../money/balance.ts')).balance
   })
 
-  const escrow = program.command('escrow').description('MEMO that orders and reads lock')
+  const escrow = program.command('escrow').description('put MEMO where orders and reads can lock it, or take it out')
   const deposit = escrow
     .command('deposit')
     .description('put MEMO into escrow')
@@ -89,7 +89,7 @@ export function addCommands(program: Command, addVerb: AddVerb): void {
 }
 
 function addAdmin(program: Command, addVerb: AddVerb): void {
-  const admin = program.command('admin').description('grant space and traffic, see and set prices')
+  const admin = program.command('admin').description('grant free quota, decide about applications, set prices')
   const free = admin
     .command('free')
     .description('grant space or traffic for nothing; asks for what is missing')
