@@ -199,6 +199,7 @@ export function createOrders(options: OrdersOptions): Orders {
     timers,
     signer,
     listRecords,
+    isOpenSet: (orderId) => sets.has(orderId),
     onFault,
   })
   /** Orders that ended long ago: what was held under them is gone. */

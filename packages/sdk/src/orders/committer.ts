@@ -16,6 +16,8 @@ export type CommitterOptions = {
   readonly policy: OrderPolicy
   listRecords(): readonly OrderRecord[]
   openSet(orderId: bigint): Promise<OrderSet>
+  /** A set that was never opened has not changed. */
+  isOpenSet(orderId: bigint): boolean
   getProvider(address: OrderRecord['provider']): Promise<ProviderClient>
   getEpochs(): Promise<EpochInfo>
   emit(event: OrderEvent): void
@@ -42,6 +44,8 @@ export function createCommitter(options: CommitterOptions): Committer {
   const { timers, policy, store, closed, emit, onFault, follow } = options
   const committing = new Map<bigint, Promise<void>>()
   const unsure = new Set<bigint>()
+  /** Names of the faults that were told. */
+  const told = new Map<bigint, string>()
   let soon: Promise<void> | undefined
 
   const workOf = async (record: OrderRecord, set: OrderSet): Promise<CommitWork> => {
@@ -54,8 +58,9 @@ export function createCommitter(options: CommitterOptions): Committer {
   }
   const commitOne = async (record: OrderRecord) => {
     const { orderId, provider } = record
-    const set = await options.openSet(orderId)
     const isUnsure = unsure.has(orderId)
+    if (!isUnsure && !options.isOpenSet(orderId)) return
+    const set = await options.openSet(orderId)
     if (!isUnsure && set.pending() === 0 && !set.offer) return
     if (record.end <= (await options.getEpochs()).current) return
     const work = await workOf(record, set)
@@ -76,6 +81,12 @@ export function createCommitter(options: CommitterOptions): Committer {
     committing.set(record.orderId, work)
     await work
   }
+  /** Once for as long as it stays so: what fails is tried again and again. */
+  const tell = ({ orderId }: OrderRecord, fault: NodeFault) => {
+    if (told.get(orderId) === fault.name) return
+    told.set(orderId, fault.name)
+    onFault(fault)
+  }
   const commitAll = async (): Promise<boolean> => {
     const waiting = [...options.listRecords()]
     let isWhole = true
@@ -83,10 +94,11 @@ export function createCommitter(options: CommitterOptions): Committer {
       for (let record = waiting.pop(); record; record = waiting.pop()) {
         try {
           await commitInTurn(record)
+          told.delete(record.orderId)
         } catch (thrown) {
           if (!(thrown instanceof MemoError) && !closed.aborted) throw thrown
           isWhole = false
-          if (!closed.aborted) onFault(nodeFault('provider', record.provider, thrown))
+          if (!closed.aborted) tell(record, nodeFault('provider', record.provider, thrown))
         }
       }
     }
