@@ -9,8 +9,8 @@ const PATIENCE_MS = 3_000
 
 /** What this client has seen of the chain by its own writes, so that nothing older is taken for the truth. */
 export type Horizon = {
-  /** A write came into this block. */
-  saw(block: bigint): void
+  /** The write signed as the `order`-th came into this block. A later one in an earlier block: the chain has rewound. */
+  saw(block: bigint, order: number): void
   /**
    * Answers `ask` from a block that is not older than the last write; `ask` gets the block to ask for, or undefined where
    * any will do. Errors: {@link RpcBehind} once, after which older answers count again, for the chain may have rewound.
@@ -21,7 +21,7 @@ export type Horizon = {
 }
 
 export function createHorizon(rpc: PublicClient, pollingIntervalMs: number, patienceMs: number = PATIENCE_MS): Horizon {
-  let newest: { readonly block: bigint; readonly seenMs: number } | undefined
+  let newest: { readonly block: bigint; readonly order: number; readonly seenMs: number } | undefined
 
   function floor(): bigint | undefined {
     if (newest !== undefined && performance.now() - newest.seenMs > FRESH_MS) newest = undefined
@@ -50,8 +50,9 @@ export function createHorizon(rpc: PublicClient, pollingIntervalMs: number, pati
   }
 
   return {
-    saw(block) {
-      if (newest === undefined || block >= newest.block) newest = { block, seenMs: performance.now() }
+    saw(block, order) {
+      if (newest !== undefined && order < newest.order && block < newest.block) return
+      newest = { block, order, seenMs: performance.now() }
     },
     read,
     async isReached() {

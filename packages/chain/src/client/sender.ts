@@ -86,6 +86,8 @@ export type SenderOptions = {
 
 /** One call under one nonce, in as many versions as fees were offered for it. */
 type Attempt = {
+  /** Which one this sender signed; 0 for those of an earlier run. */
+  readonly order: number
   readonly call: Call
   readonly nonce: number
   readonly gas: bigint
@@ -107,6 +109,7 @@ export function createSender(options: SenderOptions): Sender {
   /** What runs under a key. */
   const running = new Map<string, Promise<TransactionReceipt>>()
   let chainId: number | undefined
+  let signedCount = 0
   let opened: Journal | undefined
   let tail: Promise<unknown> = Promise.resolve()
 
@@ -147,7 +150,8 @@ export function createSender(options: SenderOptions): Sender {
       const gas = await estimateGas(options, call)
       const fees = await priceGas(rpc, { gas, options: options.gas, pollingIntervalMs, signal })
       const signed = await signCall(account, { call, nonce, chainId, gas, fees })
-      const attempt: Attempt = { call, nonce, gas, versions: [signed], once }
+      signedCount += 1
+      const attempt: Attempt = { order: signedCount, call, nonce, gas, versions: [signed], once }
       await keep(attempt)
       const outcome = await offer(rpc, signed).catch((error: unknown) => {
         // Whatever a node says, it may have kept what it was given.
@@ -190,7 +194,7 @@ export function createSender(options: SenderOptions): Sender {
       .finally(() => {
         if (awaited.get(attempt.nonce) === attempt) awaited.delete(attempt.nonce)
       })
-    horizon.saw(receipt.blockNumber)
+    horizon.saw(receipt.blockNumber, attempt.order)
     if (receipt.status !== 'reverted') return receipt
     // What failed did not happen: the same key may try again.
     if (attempt.once !== undefined) await (await openJournal()).forget(attempt.once)
@@ -283,7 +287,7 @@ function attemptFromRecord(once: string, { nonce, gas, raws }: { nonce: number; 
   })
   const { to, data = '0x', value = 0n } = parseTransaction(raws[0] as Hex)
   const call: Call = { to: to ?? undefined, data, value }
-  return { call, nonce, gas: BigInt(gas), versions, once } satisfies Attempt
+  return { order: 0, call, nonce, gas: BigInt(gas), versions, once } satisfies Attempt
 }
 
 async function waitForReceipt(

@@ -139,7 +139,7 @@ async function runStep(
   }
   const { sender } = requireSender(client)
   await sender.send({ data: step.data, nonce: step.nonce, signal })
-  if (!(await stands(client, step))) throw new DeployBlocked(step, 'its creation left no code')
+  if (!(await standsNow(client, step))) throw new DeployBlocked(step, 'its creation left no code')
   return 'created'
 }
 
@@ -161,7 +161,20 @@ async function waitForPending(
 }
 
 async function stands(client: ChainClient, step: DeployStep): Promise<boolean> {
-  const code = await client.rpc.getCode({ address: step.address })
+  return holdsCode(await client.rpc.getCode({ address: step.address }), step)
+}
+
+/** The same right after the creation, which an endpoint that lags does not know yet. */
+async function standsNow(client: ChainClient, step: DeployStep): Promise<boolean> {
+  const { address } = step
+  const code = await client.horizon.read((blockNumber) =>
+    client.rpc.getCode({ address, ...(blockNumber && { blockNumber }) }),
+  )
+  return holdsCode(code, step)
+}
+
+/** Errors: {@link DeployBlocked} where other code stands. */
+function holdsCode(code: Hex | undefined, step: DeployStep): boolean {
   if (code === undefined) return false
   if (isExpectedCode(code, step)) return true
   throw new DeployBlocked(step, 'other code stands there')

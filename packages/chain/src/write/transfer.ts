@@ -45,9 +45,11 @@ export type EnsureFundsOptions = {
 /** Tops an address up to at least these balances; where it has them, nothing is sent. */
 export async function ensureFunds(client: ChainClient, options: EnsureFundsOptions): Promise<void> {
   const { addresses, to, memoAtto, gasWei, signal } = options
-  const hasGas = await client.rpc.getBalance({ address: to }).catch((error: unknown) => {
-    throw asMemoError(error, { rpcUrl: client.rpcUrl, doing: 'give a balance' })
-  })
+  const hasGas = await client.horizon
+    .read((blockNumber) => client.rpc.getBalance({ address: to, ...(blockNumber && { blockNumber }) }))
+    .catch((error: unknown) => {
+      throw asMemoError(error, { rpcUrl: client.rpcUrl, doing: 'give a balance' })
+    })
   if (hasGas < gasWei) await transferGas(client, { to, amountWei: gasWei - hasGas, ...(signal && { signal }) })
   const hasMemo = await getMemoBalance(client, { addresses, address: to })
   if (hasMemo < memoAtto) await transferMemo(client, { addresses, to, amountAtto: memoAtto - hasMemo, signal })
