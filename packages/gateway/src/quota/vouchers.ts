@@ -122,6 +122,14 @@ export function createVoucherDesk(ports: {
             `the voucher is for nonce ${info.nonce}, which was cashed; the next one is ${account.nonce}`,
           )
         }
+        const kept = account.voucher
+        if (account.isCashing && kept && voucher.size > kept.size) {
+          // What the chain pays is what was sent to it; a larger voucher would be void as soon as that is in a block.
+          throw new ApiError(
+            518,
+            `a voucher over ${kept.size} bytes is being cashed; sign another under the next nonce`,
+          )
+        }
         const used = usedUnderNonce(account)
         if (voucher.size < used) {
           throw new ApiError(

@@ -40,11 +40,17 @@ export function downloadRoutes(app: FastifyInstance, context: GatewayContext): v
       if (request.method === 'HEAD') return await reply.send()
 
       const quota = await chargeRead(context, request, call, object, length)
+      let hasBegun = false
+      const end = () => quota && context.background(async () => await quota.end(hasBegun))
+      // Who went away while it was counted closes nothing any more.
+      if (reply.raw.closed || reply.raw.destroyed) {
+        end()
+        return reply.hijack()
+      }
+      reply.raw.once('close', end)
       const options = { ...(range ? { offset, length } : {}), owner, signal: disconnectSignal(reply) }
       const bytes = context.storage.read(manifest, options)
       if (!quota) return await reply.send(await startedStream(bytes))
-      let hasBegun = false
-      reply.raw.once('close', () => context.background(async () => await quota.end(hasBegun)))
       const body = await startedStream(quota.watch(bytes))
       hasBegun = true
       return await reply.send(body)
