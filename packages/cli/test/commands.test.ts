@@ -4,6 +4,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } fr
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { after, describe, test } from 'node:test'
+import { type LineEnded, runLines } from './support/run-lines.ts'
 
 const MEMO = join(import.meta.dirname, '..', 'bin', 'memo.js')
 const home = mkdtempSync(join(tmpdir(), 'memo-cli-'))
@@ -27,30 +28,8 @@ function memo(args: readonly string[], env: Readonly<Record<string, string>> = {
   return spawnSync(process.execPath, [MEMO, ...args], { encoding: 'utf8', env: { ...ENV, ...env } })
 }
 
-/** What `--help` of each verb says, all asked in one process. */
-function helpOf(verbs: readonly string[]): string[] {
-  const separator = '\n=====\n'
-  const program = JSON.stringify(new URL('../src/program.ts', import.meta.url).href)
-  const script = `
-    const { runProgram } = await import(${program})
-    for (const verb of ${JSON.stringify(verbs)}) {
-      await runProgram([...verb.split(' '), '--help'], {})
-      process.stdout.write(${JSON.stringify(separator)})
-    }`
-  const flags = [
-    '--conditions=source',
-    '--disable-warning=ExperimentalWarning',
-    '--input-type=module',
-    '--eval',
-    script,
-  ]
-  const { stdout, stderr } = spawnSync(process.execPath, flags, { encoding: 'utf8', env: ENV })
-  assert.equal(stderr, '')
-  return stdout.split(separator)
-}
-
 describe('the memo command', () => {
-  test('wrong commands and options end with 2, say what, and name the right one', () => {
+  test('wrong commands and options end with 2, say what, and name the right one', async () => {
     const cases: readonly (readonly [string, RegExp])[] = [
       ['pot x', /unknown command 'pot'\nfix +Did you mean: put/],
       ['provider rnu', /unknown command 'rnu'\nfix +Did you mean: run/],
@@ -66,9 +45,11 @@ describe('the memo command', () => {
       ['info --rpc http://x --registry 0x1', /not an address/],
       ['provider run', /there is no provider in .*\nfix +Set one up: memo provider init/],
     ]
-    for (const [line, expected] of cases) {
-      const { status, stdout, stderr } = memo(line.split(' '))
-      assert.equal(status, 2, `${line}: ${stderr}`)
+    const lines = cases.map(([line]) => line.split(' '))
+    const ended = await runLines(lines, ENV)
+    for (const [i, [line, expected]] of cases.entries()) {
+      const { code, stdout, stderr } = ended[i] as LineEnded
+      assert.equal(code, 2, `${line}: ${stderr}`)
       assert.match(stderr, expected)
       assert.equal(stdout, '', line)
       assert.doesNotMatch(stderr, / at .*\.ts:\d+/, 'a user’s mistake shows no stack')
@@ -89,19 +70,22 @@ describe('the memo command', () => {
     assert.equal(memo(['--version']).stdout, '0.1.0\n')
   })
 
-  test('every verb takes --data, --json, --no-color and -y, and those that move money end with an example', () => {
+  test('every verb takes --data, --json, --no-color and -y, and those that move money end with an example', async () => {
     const money =
       'wallet,wallet take,quote,buy,balance,escrow deposit,escrow withdraw,provider earnings,apply,admin free,admin applications,admin grant,admin refuse,admin prices'
     const others =
       'up,put,get,ls,rm,status,restore,info,doctor,did create,did show,chain run,provider init,provider run,keeper init,keeper run,gateway init,gateway run'
     const verbs = `${others},${money}`.split(',')
-    const helps = helpOf(verbs)
+    const helps = await runLines(
+      verbs.map((verb) => [...verb.split(' '), '--help']),
+      ENV,
+    )
     for (const [i, verb] of verbs.entries()) {
       for (const flag of ['--data', '--json', '--no-color', '--yes'])
-        assert.ok(helps[i]?.includes(flag), `${verb} ${flag}`)
+        assert.ok(helps[i]?.stdout.includes(flag), `${verb} ${flag}`)
     }
     for (const verb of money.split(',')) {
-      assert.match(helps[verbs.indexOf(verb)] ?? '', new RegExp(`\nExample:\n  memo ${verb}`), verb)
+      assert.match(helps[verbs.indexOf(verb)]?.stdout ?? '', new RegExp(`\nExample:\n  memo ${verb}`), verb)
     }
   })
 
@@ -148,11 +132,12 @@ describe('the memo command', () => {
     }
   })
 
-  test('before anybody is asked for a password he is told that the chain is down', () => {
-    for (const line of ['provider init', 'keeper init', 'did create']) {
-      const { status, stderr } = memo([...line.split(' '), ...DEAD, '--data', join(home, line)])
-      assert.equal(status, 5, stderr)
-      assert.match(stderr, /^error .*127\.0\.0\.1:9/, line)
+  test('before anybody is asked for a password he is told that the chain is down', async () => {
+    const verbs = ['provider init', 'keeper init', 'did create']
+    const lines = verbs.map((verb) => [...verb.split(' '), ...DEAD, '--data', join(home, verb)])
+    for (const { code, stderr } of await runLines(lines, ENV)) {
+      assert.equal(code, 5, stderr)
+      assert.match(stderr, /^error .*127\.0\.0\.1:9/)
     }
   })
 

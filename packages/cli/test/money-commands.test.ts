@@ -9,6 +9,7 @@ import { LOCAL_USER_ATTO } from '../src/local-chain.ts'
 import { createIdentity } from '../src/user/identity.ts'
 import { type HoldingRpc, startHoldingRpc } from './support/holding-rpc.ts'
 import { startNetwork, type TestNetwork } from './support/local-network.ts'
+import { runLines } from './support/run-lines.ts'
 import { NO_TERMINAL, type RunOptions, runMemo, startMemo } from './support/run-memo.ts'
 
 const GIB = 2n ** 30n
@@ -106,10 +107,11 @@ describe('what pays', () => {
       [`buy space 1GiB -y --for did:memo:${'1'.repeat(64)}`, 3, /there is no did:memo:1{64}/],
       ['escrow deposit 20000 -y', 5, new RegExp(`${address} has .*: 10,\\d{3}.* MEMO more\nfix`)],
     ]
-    for (const [line, code, expected] of cases) {
-      const ended = await memo(line)
-      assert.equal(ended.code, code, `${line}: ${ended.stderr}`)
-      assert.match(ended.stderr, expected)
+    const lines = cases.map(([line]) => line.split(' '))
+    const ended = await runLines(lines, { PATH: process.env.PATH, ...env })
+    for (const [i, [line, code, expected]] of cases.entries()) {
+      assert.equal(ended[i]?.code, code, `${line}: ${ended[i]?.stderr}`)
+      assert.match(ended[i]?.stderr ?? '', expected)
     }
   })
 })
