@@ -34,7 +34,13 @@ export type { Removal } from './index/remove.ts'
 export { DEFAULT_LIMITS, type StorageLimits } from './limits.ts'
 export { UnknownProviderError } from './nodes/directory.ts'
 export { createOrders, type OrderStatus, type Orders, type OrdersOptions, type OrdersStatus } from './orders/book.ts'
-export { EscrowTooSmallError, NoRoomError, OrderLapsedError, PriceTooHighError } from './orders/errors.ts'
+export {
+  EscrowTooSmallError,
+  NoRoomError,
+  OrderLapsedError,
+  OrderNotShownError,
+  PriceTooHighError,
+} from './orders/errors.ts'
 export type { OrderEvent } from './orders/events.ts'
 export type { OrderMoney } from './orders/money.ts'
 export type { OrderBook, OrderLease } from './orders/order-book.ts'

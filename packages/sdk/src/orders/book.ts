@@ -276,13 +276,15 @@ export function createOrders(options: OrdersOptions): Orders {
       throw new EscrowTooSmallError(money.account, { neededAtto: 1n, freeAtto: 0n })
     },
     noteRemoved(provider, root) {
-      for (const record of listRecords()) {
-        if (record.provider !== provider) continue
-        const noting = openSet(record.orderId).then((set) => {
+      const note = async () => {
+        await ready()
+        for (const record of listRecords()) {
+          if (record.provider !== provider) continue
+          const set = await openSet(record.orderId)
           if (set.remove(root)) committer.noteChange(set)
-        })
-        follow(noting)
+        }
       }
+      follow(note())
     },
     reads(budgetBytes) {
       const budget = { bytes: budgetBytes }

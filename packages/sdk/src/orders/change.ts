@@ -1,5 +1,5 @@
 import type { OrderInfo } from '@memo/core'
-import { OrderLapsedError } from './errors.ts'
+import { OrderLapsedError, OrderNotShownError } from './errors.ts'
 import { type OrderMoney, refusalReasonOf } from './money.ts'
 import type { ChangeRecord, OrderRecord, OrderStore } from './store.ts'
 
@@ -55,7 +55,12 @@ async function submit(
   } catch (thrown) {
     const reason = refusalReasonOf(thrown)
     if (reason === undefined) throw thrown
-    if (DONE_BEFORE.includes(reason)) return await ended(money, store, change, await findDone(money, change))
+    if (DONE_BEFORE.includes(reason)) {
+      const orderId = await findDone(money, change)
+      // Done, and not shown yet: to forget it would be to pay for another.
+      if (orderId === undefined && !(await isLapsed(money, change))) throw thrown
+      return await ended(money, store, change, orderId)
+    }
     // What was sent before may still wait somewhere: as long as the chain would take it, it is kept.
     if (!isAgain || (await isLapsed(money, change))) await store.endChange(change.provider, undefined)
     if (reason === 'SubmittedTooLate') throw new OrderLapsedError(change.provider, change.terms.submitBy)
@@ -92,6 +97,7 @@ async function ended(
   orderId: bigint | undefined,
 ): Promise<ChangeOutcome> {
   const info = orderId === undefined ? undefined : await money.findOrder(orderId)
+  if (orderId !== undefined && !info) throw new OrderNotShownError(provider, orderId)
   const order = orderId !== undefined && info ? recordOf(orderId, info) : undefined
   await store.endChange(provider, order)
   return { order }

@@ -45,6 +45,19 @@ export class OrderLapsedError extends MemoError {
   }
 }
 
+/** An order that is known to be on chain is not shown: what was asked is behind. */
+export class OrderNotShownError extends MemoError {
+  override readonly name: string = 'OrderNotShownError'
+  constructor(provider: Address, orderId: bigint) {
+    super(`the chain does not show order ${orderId} with provider ${provider} yet`, {
+      blame: 'chain',
+      retry: 'now',
+      fix: 'Try again; where it stays so, ask another RPC endpoint.',
+      details: { provider, orderId: `${orderId}` },
+    })
+  }
+}
+
 /** The provider's order did not grow as was asked, however often. */
 export class NoRoomError extends MemoError {
   override readonly name: string = 'NoRoomError'

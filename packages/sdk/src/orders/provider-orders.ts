@@ -195,7 +195,9 @@ export function createProviderOrders(shared: OrderShared, provider: Address, sav
     (await store.listChanges()).some((one) => one.provider === record.provider)
   const lookUp = async (orderId: bigint) => {
     const info = await money.findOrder(orderId)
-    const found = info && recordOf(orderId, info)
+    // Where the chain rewound, its number may be another one's now.
+    const isOurs = info?.user === money.account && info.provider === provider
+    const found = isOurs ? recordOf(orderId, info) : undefined
     if (found) await store.putOrder(found)
     return found
   }
@@ -240,7 +242,9 @@ export function createProviderOrders(shared: OrderShared, provider: Address, sav
   const believe = async (usedBytes: number) => {
     if (!order) return
     const knownBytes = (await setOf(order)).heldBytes() + reservedBytes
-    unknownBytes = Math.max(0, Math.min(usedBytes, order.sizeBytes) - knownBytes)
+    // Nobody can check it: who is believed without bounds sells room for nothing.
+    const most = Math.min(order.sizeBytes, knownBytes + policy.firstOrderBytes)
+    unknownBytes = Math.max(0, Math.min(usedBytes, most) - knownBytes)
   }
   /** Nobody waits for it: what does not come about now is tried when it is needed. */
   const growAhead = () => {

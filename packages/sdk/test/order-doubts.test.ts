@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { test } from 'node:test'
+import { createPayer, type Payer } from './support/payer.ts'
+import { createWorld, putOptions, type World } from './support/world.ts'
+
+const SIZE = 300_000
+const MIB = 1_048_576
+
+const put = async (world: World, payer: Pick<Payer, 'storage'>) =>
+  await world.run(payer.storage.put(randomBytes(SIZE), putOptions(world.did, world.owner)))
+const removedFrom = async (world: World, { orders }: Pick<Payer, 'orders'>) =>
+  (await world.run(orders.status())).orders.reduce((sum, order) => sum + order.uncommitted, 0)
+
+test('a provider that says again and again that its order is full is paid for no more than a first order', async () => {
+  const world = createWorld({ providers: 6 })
+  const payer = createPayer(world, { policy: { firstOrderBytes: MIB } })
+  await put(world, payer)
+  const { address, orders: side } = world.providers[0]!
+  const [held] = [...side!.held.values()]
+  held!.set('ab'.repeat(32), 2 ** 45)
+  for (let i = 0; i < 10; i++) await put(world, payer)
+  const { orders } = await world.run(payer.orders.status())
+  const size = orders.find(({ provider }) => provider === address)!.sizeBytes
+  assert.ok(size <= 4 * MIB, `${size / MIB} MiB`)
+})
+
+test('what is deleted before the book has read its records goes from the set all the same', async () => {
+  const world = createWorld({ providers: 6 })
+  const payer = createPayer(world)
+  await put(world, payer)
+  await world.run(payer.orders.close())
+  const [held] = [...world.providers[0]!.orders!.held.values()]
+  const [root] = [...held!.keys()]
+  const again = payer.again()
+  again.orders.noteRemoved(world.providers[0]!.address, Uint8Array.from(Buffer.from(root!, 'hex')))
+  assert.equal(await removedFrom(world, again), 1)
+})
+
+test('an order that another one has under its number, after the chain rewound, is not used', async () => {
+  const world = createWorld({ providers: 6 })
+  const payer = createPayer(world)
+  await put(world, payer)
+  const { address } = world.providers[0]!
+  const [orderId, order] = [...payer.money.orders].find(([, one]) => one.provider === address)!
+  const stranger = { ...order, user: world.providers[1]!.address }
+  payer.money.orders.set(orderId, stranger)
+  world.chain.setOrder(orderId, stranger)
+  for (let i = 0; i < 3; i++) await put(world, payer)
+  const { orders } = await world.run(payer.orders.status())
+  const own = orders.filter(({ provider }) => provider === address).at(-1)!
+  assert.notEqual(BigInt(own.orderId), orderId)
+  assert.equal(payer.money.orders.get(BigInt(own.orderId))?.user, world.owner.signer.address)
+})
+
+test('an order whose number is used and whose event is late is waited for, not opened anew', async () => {
+  const world = createWorld({ providers: 6 })
+  const payer = createPayer(world)
+  let isLate = true
+  const { findOpened } = payer.money
+  Object.assign(payer.money, {
+    findOpened: async (...question: Parameters<typeof findOpened>) =>
+      isLate ? undefined : await findOpened(...question),
+  })
+  payer.money.hook = (call, when) => {
+    if (call === 'openOrder' && when === 'after') throw new RangeError('the answer was lost')
+  }
+  await put(world, payer).catch(() => undefined)
+  payer.money.hook = undefined
+  assert.equal(payer.money.orders.size, 6)
+  const again = payer.again()
+  await put(world, again).catch(() => undefined)
+  isLate = false
+  await put(world, again)
+  assert.equal(payer.money.orders.size, 6)
+})
