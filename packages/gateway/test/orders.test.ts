@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
-import { createCachedChain, getEscrow, type MemoChain, readProviderIncome } from '@memo/chain'
+import { createCachedChain, getEscrow, type MemoChain, readProviderIncome, withdrawEscrow } from '@memo/chain'
 import { createKeySigner, type IndexStore } from '@memo/core'
 import { createMemoryIndexStore } from '@memo/core/testing'
 import { createGateway, type Gateway, type GatewayEvent, type Listener, listenAt } from '@memo/gateway'
@@ -43,14 +43,17 @@ describe('a gateway in a network where nothing is free', () => {
   const small = new Uint8Array(randomBytes(50_000))
 
   const chainNow = () => createCachedChain(network.owner, createSystemClock(), 200)
+  const portsOf = () => ({
+    chain: chainNow(),
+    transport: network.http.transport,
+    clock: createSystemClock(),
+    timers: createSystemTimers(),
+    random: createSystemRandomness(),
+  })
   const start = async () => {
     gateway = await createGateway({
-      chain: chainNow(),
+      ...portsOf(),
       contracts,
-      transport: network.http.transport,
-      clock: createSystemClock(),
-      timers: createSystemTimers(),
-      random: createSystemRandomness(),
       store,
       secretKey: GATEWAY,
       policy: 'rs:2+1',
@@ -192,6 +195,30 @@ describe('a gateway in a network where nothing is free', () => {
     await stop()
     const { orders } = await readBook()
     assert.equal(new Set(orders.map(({ provider }) => provider)).size, orders.length, 'one order for each provider')
+  })
+
+  test('without anything in escrow refuses an upload with 503, and says what to do', async () => {
+    const chain = await network.joinUser(testKey(60))
+    await withdrawEscrow(chain.client, { addresses: chain.addresses, amountAtto: ESCROW_ATTO })
+    const poor = await createGateway({
+      ...portsOf(),
+      contracts: chain,
+      store: createMemoryIndexStore(),
+      secretKey: testKey(60),
+      policy: 'rs:2+1',
+    })
+    await poor.start()
+    const socket = await listenAt(poor.server, '127.0.0.1', 0)
+    await until('it is ready', async () => (await fetch(`${socket.url}/readyz`)).ok)
+    const { did, master } = await network.newDid()
+    const other = createCaller(socket.url, did, master)
+    await other.login()
+    const answer = await other.upload(small)
+    const { Description } = (await answer.json()) as { Description: string }
+    assert.equal(answer.status, 503)
+    assert.match(Description, /memo escrow deposit/)
+    await socket.close(500)
+    await poor.stop()
   })
 
   test('a process that ends before or after it submits an order finds one order, and pays for one', async () => {
