@@ -5,8 +5,11 @@ import { assert, type ByteStream, type PieceStore, type PieceWriter } from '@mem
 import { diskError, errnoOf, onDisk, syncDirectory } from './disk.ts'
 import { encodeTrailer, readExactly, readShape, readUnitNodes } from './piece-file.ts'
 
-/** Bytes in one read: the size at which a disk feeds a socket fastest. */
-const READ_BYTES = 262_144
+/** Bytes in one read: each costs a turn of a thread, so that large ones feed sockets fastest. */
+const READ_BYTES = 524_288
+/** Streams beyond which reads are small: what a stream holds is bounded by whoever opens a thousand and reads none. */
+const LARGE_STREAMS = 64
+const SMALL_READ_BYTES = 131_072
 /** Bytes that are gathered before they are handed to the operating system. */
 const WRITE_BYTES = 262_144
 /** Room that pieces never take, so that databases and logs on the same disk can still be written. */
@@ -35,6 +38,7 @@ export async function openFilePieceStore(dir: string, options: FilePieceStoreOpt
     await syncDirectory(dir)
   })
   const fans = createFans(pieces)
+  const streams = { open: 0 }
   const find = async (root: string) =>
     await withPiece(pieces, root, async (file, path) => {
       const { sizeBytes } = await readShape(file, path)
@@ -53,7 +57,7 @@ export async function openFilePieceStore(dir: string, options: FilePieceStoreOpt
       const path = pathOf(pieces, root)
       try {
         const { sizeBytes } = await onDisk(path, async () => await readShape(file, path))
-        return rangeOf(file, path, Math.min(offset, sizeBytes), Math.min(offset + length, sizeBytes))
+        return rangeOf(file, path, Math.min(offset, sizeBytes), Math.min(offset + length, sizeBytes), streams)
       } catch (error) {
         await file.close()
         throw error
@@ -234,14 +238,21 @@ function createWriter(file: FileHandle, path: string, target: (root: string) => 
 }
 
 /** A range as a stream. One read is always ahead of the reader; `return()` closes the file, also before the first read. */
-function rangeOf(file: FileHandle, path: string, startAt: number, endAt: number): ByteStream {
+function rangeOf(
+  file: FileHandle,
+  path: string,
+  startAt: number,
+  endAt: number,
+  streams: { open: number },
+): ByteStream {
+  streams.open++
   let at = startAt
   let ahead: Promise<Uint8Array> | undefined
   let isOpen = true
   const fetch = () => {
     if (at >= endAt) return undefined
     const from = at
-    at = Math.min(endAt, at + READ_BYTES)
+    at = Math.min(endAt, at + (streams.open > LARGE_STREAMS ? SMALL_READ_BYTES : READ_BYTES))
     const reading = onDisk(path, async () => await readExactly(file, path, from, at - from))
     reading.catch(() => undefined) // told to whoever reads on; after `return` nobody does
     return reading
@@ -249,6 +260,7 @@ function rangeOf(file: FileHandle, path: string, startAt: number, endAt: number)
   const finish = async () => {
     if (!isOpen) return
     isOpen = false
+    streams.open--
     await ahead?.catch(() => undefined) // a file is not closed under a read that is still going on
     await file.close()
   }

@@ -57,7 +57,25 @@ describe('file piece store', () => {
     for (const [offset, length] of ranges) {
       assert.deepEqual(await bytesOf(store, rootOf('b'), offset, length), bytes.slice(offset, offset + length))
     }
-    for await (const block of (await store.read(rootOf('b'), 0, bytes.length)) ?? []) assert.ok(block.length <= 262_144)
+    for await (const block of (await store.read(rootOf('b'), 0, bytes.length)) ?? []) assert.ok(block.length <= 524_288)
+  })
+
+  test('many reads at once come in smaller blocks, and large ones again when they have ended', async () => {
+    const store = await openFilePieceStore(await freshDir())
+    const bytes = Uint8Array.from({ length: MIB + 12_345 }, (_, i) => (i * 11) % 249)
+    await put(store, rootOf('b'), bytes)
+    const open = async () => (await store.read(rootOf('b'), 0, bytes.length))![Symbol.asyncIterator]()
+    const lengthOf = async (stream: AsyncIterator<Uint8Array>) => (await stream.next()).value.length
+    const few = await open()
+    assert.equal(await lengthOf(few), 524_288)
+    const many = await Promise.all(Array.from({ length: 80 }, open))
+    for (const stream of many) assert.equal(await lengthOf(stream), 131_072)
+    assert.deepEqual(await bytesOf(store, rootOf('b'), 5, MIB), bytes.slice(5, 5 + MIB))
+    for (const stream of [few, ...many]) for (let i = 0; i < 2; i++) await stream.return?.()
+    for (let i = 0; i < 200; i++) await bytesOf(store, rootOf('b'), i, 10)
+    const again = await open()
+    assert.equal(await lengthOf(again), 524_288, 'streams that have ended are not counted')
+    await again.return?.()
   })
 
   test('a read that was begun ends well though the piece is deleted meanwhile', async () => {
