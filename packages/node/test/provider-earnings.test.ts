@@ -20,6 +20,7 @@ function createScriptedMoney(world: World) {
     redeemed: [] as SignedVoucher[],
     pins: 0,
     fault: undefined as Error | undefined,
+    redeemFault: undefined as Error | undefined,
     freeAtto: 0n,
   }
   const check = () => {
@@ -54,6 +55,7 @@ function createScriptedMoney(world: World) {
     },
     async redeemReads(signed) {
       check()
+      if (state.redeemFault) throw state.redeemFault
       const { orderId, payer, bytesRead } = signed.voucher
       const allowance = await world.chain.getReadAllowance(orderId, payer)
       const amountAtto = (bytesRead - allowance.bytesPaid) * allowance.priceAttoPerByte
@@ -159,11 +161,31 @@ describe('a provider', () => {
     await world.time.advance(2 * HOUR_MS)
     assert.equal(state.redeemed.length, 2, 'it was old')
     await pay(10_002)
+    const leaving = { priceAttoPerByte: READ_PRICE, bytesPaid: 10_001n, closingAt: 9n, closingBlock: 9n }
+    scriptAllowance(world, ORDER, user.address, leaving)
     state.events.push({ type: 'reads-closing', orderId: ORDER, payer: user.address })
     await world.time.advance(HOUR_MS)
     assert.equal(state.redeemed.length, 3)
     await world.time.advance(30 * HOUR_MS)
     assert.equal(state.redeemed.length, 3)
+  })
+
+  test('knows after a crash who takes his money back, and redeems what he owes', async () => {
+    const { world, state, provider, pay, user } = await startedProvider()
+    await pay(1_000)
+    scriptAllowance(world, ORDER, user.address, { priceAttoPerByte: READ_PRICE, closingAt: 9n, closingBlock: 9n })
+    state.events.push({ type: 'reads-closing', orderId: ORDER, payer: user.address })
+    state.events.push({ type: 'reads-closing', orderId: 77n, payer: user.address })
+    state.redeemFault = new InjectedFaultError('no gas')
+    await world.time.advance(HOUR_MS + 1_000)
+    provider.crash()
+    await provider.start()
+    state.redeemFault = undefined
+    await world.time.advance(HOUR_MS + 1_000)
+    assert.deepEqual(
+      state.redeemed.map(({ voucher }) => voucher.bytesRead),
+      [1_000n],
+    )
   })
 
   test('redeems before it stops, and after a crash what was durable', async () => {

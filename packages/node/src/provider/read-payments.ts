@@ -267,9 +267,9 @@ export function createReadPayments(options: ReadPaymentsOptions): ReadPayments {
           await rows.remove(newest)
           return undefined
         }
-        const { bytesPaid, priceAttoPerByte } = allowance
-        const next = { ...newest, bytesPaid, priceAttoPerByte }
-        if (!account && bytesPaid !== newest.bytesPaid) await rows.put([next])
+        const next = { ...newest, ...factsOf(allowance) }
+        const isNews = next.bytesPaid !== newest.bytesPaid || next.isClosing !== newest.isClosing
+        if (!account && isNews) await rows.put([next])
         return next
       })
     },
@@ -278,8 +278,11 @@ export function createReadPayments(options: ReadPaymentsOptions): ReadPayments {
 
 function rowOf({ signed, text, allowance, heldSinceMs }: ReadAccount): VoucherRow {
   const { orderId, payer, seq, bytesRead } = signed.voucher
-  const { bytesPaid, priceAttoPerByte } = allowance
-  return { orderId: Number(orderId), payer, text, seq, bytesRead, bytesPaid, priceAttoPerByte, heldSinceMs }
+  return { orderId: Number(orderId), payer, text, seq, bytesRead, heldSinceMs, ...factsOf(allowance) }
+}
+
+function factsOf({ bytesPaid, priceAttoPerByte, closingBlock }: ReadAllowanceInfo) {
+  return { bytesPaid, priceAttoPerByte, isClosing: closingBlock !== 0n }
 }
 
 function dueOf({ signed, bytesServed }: ReadAccount): PaymentDue {

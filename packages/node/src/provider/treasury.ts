@@ -4,7 +4,7 @@ import { createKeyedLock } from '../server/keyed-lock.ts'
 import type { OrderReader } from '../server/order-reader.ts'
 import type { Ledger } from './ledger.ts'
 import type { ProviderLimits } from './limits.ts'
-import type { ProviderMoney } from './money-port.ts'
+import type { MoneyEvent, ProviderMoney } from './money-port.ts'
 import type { ReadPayments } from './read-payments.ts'
 import type { VoucherRow, VoucherRows } from './voucher-rows.ts'
 
@@ -41,8 +41,6 @@ export function createTreasury(options: TreasuryOptions): Treasury {
   const lock = createKeyedLock()
   /** Orders as they were read last: they are asked for again when they may be worth settling. */
   const known = new Map<bigint, OrderInfo>()
-  /** Payers who take back what they locked: what they owe is collected at once. */
-  const closing = new Set<string>()
   let pinnedEpoch = -1n
 
   const fail = (what: string, thrown: unknown, signal: AbortSignal) => {
@@ -63,11 +61,19 @@ export function createTreasury(options: TreasuryOptions): Treasury {
     for (let isLast = false; !isLast; ) {
       signal.throwIfAborted()
       const stretch = await money.readEvents((await ledger.getTotals()).mark, signal)
+      // Before the events are behind us: over a crash it must be known who leaves.
+      await noteClosing(stretch.events)
       await ledger.add(stretch)
-      for (const event of stretch.events) {
-        if (event.type === 'reads-closing') closing.add(`${event.orderId}/${event.payer}`)
-      }
       isLast = stretch.isLast
+    }
+  }
+  /** What payers owe who take back what they locked is collected at once. */
+  const noteClosing = async (events: readonly MoneyEvent[]): Promise<void> => {
+    const closing = events.filter((event) => event.type === 'reads-closing')
+    if (closing.length > 0) await payments.flush()
+    for (const { orderId, payer } of closing) {
+      const row = await vouchers.find(Number(orderId), payer)
+      if (row) await payments.refresh(row)
     }
   }
   const refreshOrder = async (orderId: bigint): Promise<OrderInfo | undefined> => {
@@ -134,7 +140,7 @@ export function createTreasury(options: TreasuryOptions): Treasury {
   const isRedeemable = ({ bytesRead, bytesPaid }: VoucherRow) => bytesRead > bytesPaid
   const isWorthRedeeming = (row: VoucherRow, isForced: boolean): boolean => {
     if (!isRedeemable(row) || row.priceAttoPerByte === 0n) return false
-    if (isForced || closing.has(`${row.orderId}/${row.payer}`)) return true
+    if (isForced || row.isClosing) return true
     return worthOf(row) >= limits.redeemThresholdAtto || clock.nowMs() - row.heldSinceMs >= limits.redeemAgeMs
   }
   const redeem = async (row: VoucherRow, isForced: boolean, signal: AbortSignal): Promise<void> => {
@@ -144,7 +150,6 @@ export function createTreasury(options: TreasuryOptions): Treasury {
       await money.redeemReads(signed, signal)
       await payments.refresh(newest)
     }
-    closing.delete(`${row.orderId}/${row.payer}`)
   }
   const listVouchers = async function* (): AsyncGenerator<VoucherRow> {
     for (let after: VoucherRow | undefined; ; ) {

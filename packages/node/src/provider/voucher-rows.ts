@@ -12,6 +12,8 @@ export type VoucherRow = {
   /** Of them, paid on the chain, as it was last read. */
   readonly bytesPaid: bigint
   readonly priceAttoPerByte: bigint
+  /** Its payer takes back what he locked. */
+  readonly isClosing: boolean
   /** Since when, in milliseconds, there has been something to redeem. */
   readonly heldSinceMs: number
 }
