@@ -4,6 +4,7 @@ import {
   blocksFromStream,
   collectBytes,
   concatBytes,
+  decodeCbor,
   encodeCbor,
   equalBytes,
   findAddress,
@@ -11,6 +12,7 @@ import {
   hex32,
   hexFromBytes,
   isCount,
+  isTime,
   textFromUtf8,
   uint64be,
   uint64le,
@@ -83,6 +85,58 @@ describe('bytes', () => {
     assert.equal(bytes.constructor, Uint8Array)
     assert.equal(bytes.byteLength, bytes.buffer.byteLength)
   })
+})
+
+describe('a record', () => {
+  test('comes back from its bytes, whatever it is made of', () => {
+    fc.assert(
+      fc.property(fc.jsonValue({ depthSize: 'medium' }), (value) => {
+        const plain = JSON.parse(JSON.stringify(value)) as unknown
+        assert.deepEqual(decodeCbor(encodeCbor(plain)), plain)
+      }),
+    )
+    const wide = [1.5, 2 ** 40, 'x'.repeat(70_000), new Uint8Array(300), [[], {}, null, true]]
+    assert.deepEqual(decodeCbor(encodeCbor(wide)), wide)
+  })
+
+  test('that is small in bytes and huge in memory is refused before it is decoded', () => {
+    // An array of a million empty maps, arrays, nulls: eighty megabytes once they are objects.
+    for (const item of [0xa0, 0x80, 0xf6]) {
+      const bytes = new Uint8Array(1_000_005).fill(item)
+      bytes.set([0x9a, 0x00, 0x0f, 0x42, 0x40])
+      assert.throws(() => decodeCbor(bytes), { name: 'RangeError', message: /more than 126024 items/ })
+    }
+    const nested = new Uint8Array(1_000_000).fill(0x81)
+    assert.throws(() => decodeCbor(nested), { name: 'RangeError', message: /items/ })
+  })
+
+  test('with small items is read as long as they are few, and densely filled where each has bytes of its own', () => {
+    assert.equal((decodeCbor(encodeCbor(Array.from({ length: 1_000 }, () => ({})))) as unknown[]).length, 1_000)
+    const ids = Array.from({ length: 20_000 }, (_, i) => new Uint8Array(8).fill(i))
+    assert.equal((decodeCbor(encodeCbor(ids)) as unknown[]).length, 20_000)
+  })
+
+  test('that is cut or malformed is refused, not read beyond its end', () => {
+    const whole = encodeCbor({ a: [new Uint8Array(300), 'text', 2 ** 40], b: 1.5 })
+    for (let length = 0; length < whole.length; length++) assert.throws(() => decodeCbor(whole.subarray(0, length)))
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {
+        try {
+          decodeCbor(bytes)
+        } catch (thrown) {
+          assert.ok(thrown instanceof Error)
+        }
+      }),
+    )
+  })
+})
+
+test('a time has a date', () => {
+  for (const time of [0, 1_770_000_000, 253_402_300_799]) {
+    assert.ok(isTime(time))
+    assert.match(new Date(time * 1_000).toISOString(), /^\d{4}-/)
+  }
+  for (const time of [-1, 1.5, 253_402_300_800, 2 ** 53 - 1, Number.NaN, '1', 1n]) assert.equal(isTime(time), false)
 })
 
 describe('a stream', () => {

@@ -141,6 +141,7 @@ describe('hostile checkpoints', () => {
     ['a time that is no number', { time: 'now' }],
     ['entries that are none', { entries: [1, 2] }],
     ['entries without signatures', { entries: plainOf(newest).entries.map(([entry]) => [entry]) }],
+    ['a time of which no date can be made', { time: 2 ** 53 - 1 }],
     ['parts that are none', { parts: [{}] }],
     ['parts that are no list', { parts: {} }],
     ['links with a gap', { links: [plainOf(newest).links[1]] }],
@@ -173,6 +174,18 @@ describe('hostile checkpoints', () => {
 
   test('one that is larger than a part: refused before it is parsed', () => {
     assert.throws(() => openCheckpoint(new Uint8Array(67_108_865), owner), /too large/)
+  })
+
+  test('one that would fill the memory once it is decoded, in clear or in its box: refused before that', () => {
+    const many = Array.from({ length: 50_000 }, () => ({}))
+    assert.throws(
+      () => openCheckpoint(forge({}, { keys: many }), owner),
+      ({ name, cause }: Error) => name === 'BadInputError' && /items/.test(String(cause)),
+    )
+    assert.throws(
+      () => openCheckpoint(forge({ entries: many }), owner),
+      ({ name, cause }: Error) => name === 'BadInputError' && /items/.test(String(cause)),
+    )
   })
 
   test('whatever is cut off, flipped or random: refused, or as it was', () => {

@@ -140,6 +140,7 @@ describe('a placement', () => {
       { owner: 'x'.repeat(257) },
       { expiry: -1 },
       { expiry: undefined },
+      { expiry: 2 ** 53 - 1 },
     ]
     for (const fields of bad) {
       assert.throws(() => decodePlacement(withFields(bytes, fields)), BadInputError, JSON.stringify(fields))
@@ -167,6 +168,7 @@ describe('a manifest', () => {
       { sizeBytes: -1 },
       { sizeBytes: Number.NaN },
       { createdAt: 1.5 },
+      { createdAt: 253_402_300_800 },
       { contentKey: new Uint8Array(31) },
       { parts: [{ partId: new Uint8Array(31), offset: 0, length: 1 }] },
       { parts: [{ partId: new Uint8Array(32), offset: -1, length: 1 }] },
@@ -282,6 +284,11 @@ describe('an index entry', () => {
     assert.throws(() => decodeSignedEntry(network, withFields(bytes, { time: 1 }), signature), BadInputError)
     assert.throws(() => decodeSignedEntry(network, bytes, new Uint8Array(0)), BadInputError)
     assert.throws(() => decodeSignedEntry(network, bytes, new Uint8Array(1_000_000)), BadInputError)
+  })
+
+  test('of a time of which no date can be made is refused', async () => {
+    const { bytes, signature } = await signEntry(network, { ...putEntry, time: 253_402_300_800 }, writer)
+    assert.throws(() => decodeSignedEntry(network, bytes, signature), { message: /number or time/ })
   })
 
   test('that drags along what nobody reads is refused, at any depth and size', async () => {

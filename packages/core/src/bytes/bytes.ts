@@ -31,6 +31,14 @@ export function isCount(value: unknown, least = 0, most: number = Number.MAX_SAF
   return Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most
 }
 
+/** The last second of the year 9999: what is later has no date that programs agree on, and throws where one is made of it. */
+const LAST_TIME = 253_402_300_799
+
+/** Whether `value` is a time in unix seconds. */
+export function isTime(value: unknown): value is number {
+  return isCount(value, 0, LAST_TIME)
+}
+
 /** Whether `a` and `b` hold the same bytes. Not constant time: only for public values. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false

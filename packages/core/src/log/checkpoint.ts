@@ -1,5 +1,14 @@
-import { decode } from '@ipld/dag-cbor'
-import { type Address, encodeCbor, equalBytes, findBytesFromHex, hex32, hexFromBytes, isCount } from '../bytes/index.ts'
+import {
+  type Address,
+  decodeCbor,
+  encodeCbor,
+  equalBytes,
+  findBytesFromHex,
+  hex32,
+  hexFromBytes,
+  isCount,
+  isTime,
+} from '../bytes/index.ts'
 import { BadInputError } from '../errors/index.ts'
 import {
   compressPublicKey,
@@ -178,7 +187,7 @@ function decodeCheckpoint(bytes: Uint8Array): Checkpoint {
   if (typeof did !== 'string' || did.length > MAX_DID_CHARS || !isBytes(writer, 20)) {
     throw new BadInputError('a checkpoint without DID or writer')
   }
-  if (!isCount(from, 1) || !isCount(seq, from) || !isCount(time)) {
+  if (!isCount(from, 1) || !isCount(seq, from) || !isTime(time)) {
     throw new BadInputError('a checkpoint without numbers or time')
   }
   if (!Array.isArray(entries) || entries.length !== seq - from + 1) {
@@ -232,7 +241,7 @@ function linkFromPlain(plain: unknown): CheckpointLink {
 
 function decodeRecord(bytes: Uint8Array): Record<string, unknown> {
   try {
-    return (decode(bytes) ?? {}) as Record<string, unknown>
+    return (decodeCbor(bytes) ?? {}) as Record<string, unknown>
   } catch (cause) {
     throw new BadInputError('a checkpoint is not dag-cbor', { cause })
   }

@@ -1,13 +1,14 @@
-import { decode } from '@ipld/dag-cbor'
 import { primitives } from '#primitives'
 import {
   type Address,
   concatBytes,
+  decodeCbor,
   encodeCbor,
   equalBytes,
   findBytesFromHex,
   hexFromBytes,
   isCount,
+  isTime,
   uint64le,
   utf8,
 } from '../bytes/index.ts'
@@ -182,7 +183,7 @@ function decodeEntry(bytes: Uint8Array): LogEntry {
   if (bytes.length > MAX_ENTRY_BYTES) throw new BadInputError('an index entry that is too large')
   let plain: Record<string, unknown>
   try {
-    plain = (decode(bytes) ?? {}) as Record<string, unknown>
+    plain = (decodeCbor(bytes) ?? {}) as Record<string, unknown>
   } catch (cause) {
     throw new BadInputError('an index entry is not dag-cbor', { cause })
   }
@@ -190,7 +191,7 @@ function decodeEntry(bytes: Uint8Array): LogEntry {
   if (v !== 1) throw new BadInputError('an index entry of an unknown version')
   if (typeof did !== 'string' || did.length > MAX_DID_CHARS) throw new BadInputError('an index entry without a DID')
   if (!isBytes(writer, 20) || !isBytes(prev, 32)) throw new BadInputError('an index entry without writer or link')
-  if (!isCount(seq) || seq < 1 || !isCount(time)) throw new BadInputError('an index entry without number or time')
+  if (!isCount(seq) || seq < 1 || !isTime(time)) throw new BadInputError('an index entry without number or time')
   const entry: LogEntry = {
     did,
     writer: hexFromBytes(writer),

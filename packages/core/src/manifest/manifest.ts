@@ -1,5 +1,4 @@
-import { decode } from '@ipld/dag-cbor'
-import { encodeCbor, equalBytes, isCount, utf8 } from '../bytes/index.ts'
+import { decodeCbor, encodeCbor, equalBytes, isCount, isTime, utf8 } from '../bytes/index.ts'
 import { BadInputError } from '../errors/index.ts'
 import { compressPublicKey, unwrapKey, wrapKey } from '../keys/index.ts'
 import { CONTENT_KEY_BYTES, openBox, sealBox } from '../seal/index.ts'
@@ -75,7 +74,7 @@ export function decodeManifest(bytes: Uint8Array): Manifest {
   }
   if (typeof type !== 'string' || type.length > MAX_TYPE_CHARS) throw new BadInputError('a bad content type')
   if (typeof cid !== 'string' || cid.length > MAX_CID_CHARS) throw new BadInputError('a manifest without a CID')
-  if (!isCount(size) || !isCount(time)) throw new BadInputError('a manifest without size or time')
+  if (!isCount(size) || !isTime(time)) throw new BadInputError('a manifest without size or time')
   if (key !== null && !(key instanceof Uint8Array && key.length === CONTENT_KEY_BYTES)) {
     throw new BadInputError('a manifest with a bad key')
   }
@@ -183,7 +182,7 @@ function encodeRecord(record: unknown): Uint8Array {
 
 function decodeRecord(bytes: Uint8Array, noun: string): Record<string, unknown> {
   try {
-    return (decode(bytes) ?? {}) as Record<string, unknown>
+    return (decodeCbor(bytes) ?? {}) as Record<string, unknown>
   } catch (cause) {
     throw new BadInputError(`a ${noun} is not dag-cbor`, { cause })
   }

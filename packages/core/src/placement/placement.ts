@@ -1,14 +1,15 @@
-import { decode } from '@ipld/dag-cbor'
 import { primitives } from '#primitives'
 import {
   type Address,
   concatBytes,
+  decodeCbor,
   encodeCbor,
   equalBytes,
   findBytesFromHex,
   hex32,
   hexFromBytes,
   isCount,
+  isTime,
   utf8,
 } from '../bytes/index.ts'
 import { MAX_TOTAL_SHARDS, MIN_PARITY_SHARDS } from '../erasure/index.ts'
@@ -75,7 +76,7 @@ export function placementToPlain(placement: Placement): unknown {
 export function decodePlacement(bytes: Uint8Array): Placement {
   let plain: unknown
   try {
-    plain = decode(bytes)
+    plain = decodeCbor(bytes)
   } catch (cause) {
     throw new BadInputError('a placement is not dag-cbor', { cause })
   }
@@ -94,7 +95,7 @@ export function placementFromPlain(plain: unknown): Placement {
     throw new BadInputError('a placement with an impossible k + m')
   }
   if (!isCount(size, 1, MAX_PART_BYTES)) throw new BadInputError('a placement with an impossible size')
-  if (typeof owner !== 'string' || owner.length > MAX_OWNER_CHARS || !isCount(expiry)) {
+  if (typeof owner !== 'string' || owner.length > MAX_OWNER_CHARS || !isTime(expiry)) {
     throw new BadInputError('a placement without owner or expiry')
   }
   if (!Array.isArray(pieces) || pieces.length !== k + m) throw new BadInputError('a placement lacks pieces')

@@ -1,5 +1,4 @@
-import { decode } from '@ipld/dag-cbor'
-import { encodeCbor } from '../bytes/index.ts'
+import { decodeCbor, encodeCbor } from '../bytes/index.ts'
 import { BadInputError } from '../errors/index.ts'
 import type { Network } from '../keys/index.ts'
 import { decodeSignedEntry, type SignedEntry } from '../log/index.ts'
@@ -81,7 +80,7 @@ function placedPartFromPlain(plain: unknown): PlacedPart {
 
 function decodeRecord(bytes: Uint8Array): Record<string, unknown> {
   try {
-    return (decode(bytes) ?? {}) as Record<string, unknown>
+    return (decodeCbor(bytes) ?? {}) as Record<string, unknown>
   } catch (cause) {
     throw new BadInputError('an index bundle is not dag-cbor', { cause })
   }

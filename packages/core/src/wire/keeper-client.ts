@@ -1,6 +1,6 @@
-import { decode } from '@ipld/dag-cbor'
 import {
   type Address,
+  decodeCbor,
   encodeCbor,
   equalBytes,
   findAddress,
@@ -250,7 +250,7 @@ function entryOf(ports: ClientPorts, plain: unknown): SignedEntry {
 
 function recordOf(bytes: Uint8Array): Record<string, unknown> {
   try {
-    return (decode(bytes) ?? {}) as Record<string, unknown>
+    return (decodeCbor(bytes) ?? {}) as Record<string, unknown>
   } catch (cause) {
     throw new BadInputError('an answer is not dag-cbor', { cause })
   }

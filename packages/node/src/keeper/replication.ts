@@ -1,4 +1,3 @@
-import { decode } from '@ipld/dag-cbor'
 import {
   type Account,
   type Address,
@@ -7,6 +6,7 @@ import {
   type ClientPorts,
   CONTROL_TIMEOUT_MS,
   createKeeperClient,
+  decodeCbor,
   decodePlacedPart,
   envelopeFromError,
   exchange,
@@ -195,7 +195,7 @@ async function fetchParts(
     const answer = await exchange(ports, { ...peer.account, role: 'keeper' }, request, (response) =>
       readAnswer(response, MAX_BUNDLE_BYTES, 'keeper'),
     )
-    const { part } = (decode(answer) ?? {}) as { part?: unknown }
+    const { part } = (decodeCbor(answer) ?? {}) as { part?: unknown }
     if (part instanceof Uint8Array) parts.push(decodePlacedPart(part))
   }
   return parts
