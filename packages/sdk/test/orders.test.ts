@@ -217,6 +217,26 @@ describe('sets', () => {
     assert.ok(orders.every(({ commitmentSeq }) => commitmentSeq === 2))
   })
 
+  test('what was given up before a crash goes from the set after it, and what was stored again stays', async () => {
+    const world = createWorld({ providers: 6 })
+    const payer = createPayer(world, { policy: { commitDelayMs: 1e9 } })
+    const bytes = randomBytes(SIZE)
+    const open = { ...putOptions(world.did, world.owner), isPublic: true, readers: [] }
+    const kept = await world.run(payer.storage.put(bytes, open))
+    const gone = await put(world, payer)
+    assert.equal(await world.run(payer.orders.commitSets()), true)
+    await world.run(payer.storage.remove(world.did, gone))
+    await world.run(payer.storage.remove(world.did, kept))
+    await world.run(payer.storage.put(bytes, open))
+    const { orders } = payer.again()
+    assert.equal(await world.run(orders.commitSets()), true)
+    for (const order of (await world.run(orders.status())).orders) {
+      const side = world.providers.find(({ address }) => address === order.provider)?.orders
+      const held = [...(side?.held.get(BigInt(order.orderId))?.values() ?? [])]
+      assert.deepEqual([order.committedBytes, held.length], [held.reduce((sum, size) => sum + size, 0), 1])
+    }
+  })
+
   test('a provider that signs for pieces that it does not list is told of', async () => {
     const world = createWorld({ providers: 6 })
     const payer = createPayer(world)

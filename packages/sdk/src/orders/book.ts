@@ -123,7 +123,10 @@ export function createOrders(options: OrdersOptions): Orders {
   }
   const loadSet = async (orderId: bigint) => {
     const pieces = await Array.fromAsync(store.listPieces(orderId))
-    return createOrderSet({ pieces, commit: await store.findCommit(orderId), offer: await store.findOffer(orderId) })
+    const [commit, offer] = [await store.findCommit(orderId), await store.findOffer(orderId)]
+    const set = createOrderSet({ pieces, commit, offer })
+    for await (const root of store.listGone(orderId)) set.remove(root)
+    return set
   }
   const shared: OrderShared = {
     money,
@@ -255,7 +258,7 @@ export function createOrders(options: OrdersOptions): Orders {
       orderId: Number(order.orderId),
       stored({ root, sizeBytes }: Receipt) {
         free()
-        set.add({ root, sizeBytes })
+        if (set.add({ root, sizeBytes })) follow(store.dropGone(order.orderId, root))
         committer.noteChange(set)
       },
       release(refusal) {
@@ -281,7 +284,9 @@ export function createOrders(options: OrdersOptions): Orders {
         for (const record of listRecords()) {
           if (record.provider !== provider) continue
           const set = await openSet(record.orderId)
-          if (set.remove(root)) committer.noteChange(set)
+          if (!set.remove(root)) continue
+          committer.noteChange(set)
+          await store.putGone(record.orderId, root)
         }
       }
       follow(note())

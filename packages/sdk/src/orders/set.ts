@@ -15,7 +15,8 @@ export type OrderSet = {
   /** Changes that no commitment has yet. */
   pending(): number
   has(root: Uint8Array): boolean
-  add(piece: SetPiece): void
+  /** True when it had been given up before. */
+  add(piece: SetPiece): boolean
   /** False when there was no such piece. */
   remove(root: Uint8Array): boolean
   /** The next changes, at most so many. */
@@ -85,9 +86,9 @@ export function createOrderSet(saved: {
     add(piece) {
       const key = hex32(piece.root)
       const isInTree = tree.findSize(piece.root) !== undefined
-      if (isInTree && !isOffered(key, 'removed')) take(removed, key)
-      else if (isInTree || !isOffered(key, 'added')) put(added, key, piece)
-      else take(removed, key)
+      if (isInTree ? !isOffered(key, 'removed') : isOffered(key, 'added')) return take(removed, key)
+      put(added, key, piece)
+      return isInTree
     },
     remove(root) {
       const key = hex32(root)

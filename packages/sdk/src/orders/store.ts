@@ -73,6 +73,11 @@ export type OrderStore = {
   putOffer(offer: OfferRecord): Promise<void>
   dropOffer(orderId: bigint): Promise<void>
   listPieces(orderId: bigint): AsyncIterable<SetPiece>
+  /** Pieces that were given up, and that the set still has: a provider that lists them does not say so. */
+  listGone(orderId: bigint): AsyncIterable<Uint8Array>
+  putGone(orderId: bigint, root: Uint8Array): Promise<void>
+  /** The piece was stored again. */
+  dropGone(orderId: bigint, root: Uint8Array): Promise<void>
   /** Both have signed: the set is the offered one now. */
   putCommit(commit: CommitRecord, change: Pick<OfferRecord, 'added' | 'removed'>): Promise<void>
   /** The set is `pieces`, whatever it was. */
@@ -115,6 +120,13 @@ export function createOrderStore(store: IndexStore): OrderStore {
     return records
   }
   const pieceKey = (orderId: bigint, root: Uint8Array) => `${keyOf('piece', orderId)}/${hex32(root)}`
+  const goneKey = (orderId: bigint, root: Uint8Array) => `${keyOf('gone', orderId)}/${hex32(root)}`
+  const rootsOf = async function* (prefix: string): AsyncGenerator<Uint8Array> {
+    for await (const { key } of listAll(prefix)) {
+      const root = findBytesFromHex(`0x${key.slice(prefix.length)}`, 32)
+      if (root) yield root
+    }
+  }
   const apply = async (...changes: IndexChange[]) => await store.apply(changes)
   const piecesOf = async function* (orderId: bigint): AsyncGenerator<SetPiece> {
     const prefix = `${keyOf('piece', orderId)}/`
@@ -151,6 +163,7 @@ export function createOrderStore(store: IndexStore): OrderStore {
     async dropOrder(orderId) {
       const pieces: IndexChange[] = []
       for await (const { root } of piecesOf(orderId)) pieces.push({ key: pieceKey(orderId, root) })
+      for await (const root of rootsOf(`${keyOf('gone', orderId)}/`)) pieces.push({ key: goneKey(orderId, root) })
       const kinds = ['order', 'commit', 'offer', 'reads']
       await apply(...pieces, ...kinds.map((kind) => ({ key: keyOf(kind, orderId) })))
     },
@@ -159,10 +172,13 @@ export function createOrderStore(store: IndexStore): OrderStore {
     putOffer: async (offer) => await apply({ key: keyOf('offer', offer.commitment.orderId), value: encode(offer) }),
     dropOffer: async (orderId) => await apply({ key: keyOf('offer', orderId) }),
     listPieces: piecesOf,
+    listGone: (orderId) => rootsOf(`${keyOf('gone', orderId)}/`),
+    putGone: async (orderId, root) => await apply({ key: goneKey(orderId, root), value: new Uint8Array(0) }),
+    dropGone: async (orderId, root) => await apply({ key: goneKey(orderId, root) }),
     async putCommit(commit, { added, removed }) {
       const { orderId } = commit.commitment
       await apply(
-        ...removed.map((root) => ({ key: pieceKey(orderId, root) })),
+        ...removed.flatMap((root) => [{ key: pieceKey(orderId, root) }, { key: goneKey(orderId, root) }]),
         ...added.map((piece) => placed(orderId, piece)),
         { key: keyOf('commit', orderId), value: encode(commit) },
         { key: keyOf('offer', orderId) },
