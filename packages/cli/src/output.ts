@@ -1,12 +1,16 @@
 import { styleText } from 'node:util'
 import { type ErrorEnvelope, envelopeFromError, MemoError } from '@memo/core'
+import { printable, printableLines } from './printable.ts'
 
 /** Back to the first column, then erase what stands there. */
 const CLEAR_LINE = '\r\x1b[K'
 
 type Style = Parameters<typeof styleText>[0]
 
-/** Where a verb speaks: data on stdout, progress on stderr; with `--json` both as lines of JSON on stdout. */
+/**
+ * Where a verb speaks: data on stdout, progress on stderr; with `--json` both as lines of JSON on stdout. Names and messages come
+ * from whoever wrote them: what a terminal would obey in them does not reach it.
+ */
 export type Output = {
   readonly isJson: boolean
   /** What the verb was asked for. */
@@ -35,17 +39,17 @@ export function createOutput(options: { readonly json?: boolean; readonly color?
     style,
     data(text, json) {
       if (isJson) line(json)
-      else process.stdout.write(`${text}\n`)
+      else process.stdout.write(`${printableLines(text)}\n`)
     },
     live(text) {
       if (isJson || process.stderr.isTTY !== true) return
-      process.stderr.write(`${CLEAR_LINE}${text}`)
+      process.stderr.write(`${CLEAR_LINE}${printableLines(text)}`)
       isLive = text !== ''
     },
     progress(text, json) {
       if (isLive) process.stderr.write(CLEAR_LINE)
       isLive = false
-      if (!isJson) process.stderr.write(`${text}\n`)
+      if (!isJson) process.stderr.write(`${printableLines(text)}\n`)
       else if (json) line(json)
     },
     event(json) {
@@ -54,7 +58,7 @@ export function createOutput(options: { readonly json?: boolean; readonly color?
     error(error) {
       if (isLive) process.stderr.write(CLEAR_LINE)
       if (isJson) process.stderr.write(`${toJson(shortEnvelope(error))}\n`)
-      else process.stderr.write(`${explain(error, style)}\n`)
+      else process.stderr.write(`${printableLines(explain(error, style))}\n`)
     },
   }
 }
@@ -69,17 +73,22 @@ function shortEnvelope(thrown: unknown): ErrorEnvelope {
 /** What, why and fix, one line each. */
 function explain(error: unknown, style: (format: Style, text: string) => string): string {
   const { message, causes = [] } = envelopeFromError(error).error
-  const lines = [`${style('red', 'error')}  ${message}`]
+  const lines = [`${style('red', 'error')}  ${oneLine(message)}`]
   // Causes tell an operator why; what only repeats the message does not.
   const why = causes
     .map((cause) => cause.split('\n')[0] ?? '')
     .find((cause) => !message.includes(cause.replace(/^\w+: /, '')))
-  if (why) lines.push(`${style('dim', 'why')}    ${why}`)
-  if (error instanceof MemoError && error.fix) lines.push(`${style('dim', 'fix')}    ${error.fix}`)
+  if (why) lines.push(`${style('dim', 'why')}    ${oneLine(why)}`)
+  if (error instanceof MemoError && error.fix) lines.push(`${style('dim', 'fix')}    ${oneLine(error.fix)}`)
   if (!(error instanceof MemoError) && error instanceof Error && error.stack) {
     lines.push(`${style('dim', 'where')}  ${error.stack.split('\n').slice(1, 4).join('\n').trim()}`)
   }
   return lines.join('\n')
+}
+
+/** A server whose message goes on with a line of its own could tell people what to type. */
+function oneLine(text: string): string {
+  return printable(text.replace(/\s*\n\s*/g, ' '))
 }
 
 /** JSON in which amounts, which are bigints, are decimal strings. */
@@ -100,8 +109,9 @@ export function formatMs(ms: number): string {
   return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`
 }
 
-/** Rows as aligned columns. */
-export function formatTable(rows: readonly (readonly string[])[]): string {
+/** Rows as aligned columns; a cell stays on its line. */
+export function formatTable(cells: readonly (readonly string[])[]): string {
+  const rows = cells.map((row) => row.map(printable))
   const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => widthOf(row[column] ?? '')))) ?? []
   return rows
     .map((row) =>

@@ -7,6 +7,7 @@ import { GatewayError } from '@memo/sdk'
 import fc from 'fast-check'
 import { exitCodeOf } from '../src/exit-codes.ts'
 import { formatBytes, formatMs, formatTable, toJson } from '../src/output.ts'
+import { printable, printableLines } from '../src/printable.ts'
 import { dataDirOf, networkOf, sizeInBytes } from '../src/settings.ts'
 import { freshName } from '../src/user/file-name.ts'
 import { heldBack } from '../src/user/held-back.ts'
@@ -49,6 +50,15 @@ describe('what people read', () => {
     ]).split('\n')
     assert.deepEqual(lines, ['去中心化  a', 'abc       b', '          c'])
     assert.equal(formatTable([]), '')
+  })
+
+  test('names of others move no cursor, begin no line and turn no text around', () => {
+    const hostile = 'a\u001b[2J\u001b]0;t\u0007\u009b1A\rb\nc\u202egpj.exe'
+    assert.equal(printable(hostile), 'a?[2J?]0;t??1A?b?c?gpj.exe')
+    assert.equal(printable('猫 – ünïcode 😀.jpg'), '猫 – ünïcode 😀.jpg')
+    assert.equal(formatTable([[hostile, 'x']]).split('\n').length, 1)
+    const lines = printableLines(`\u001b[31mred\u001b[39m\nnext \u001b[2J\u001b[31;99999999999999999mx\u0007`)
+    assert.equal(lines, '\u001b[31mred\u001b[39m\nnext ?[2J?[31;99999999999999999mx?')
   })
 
   test('amounts in JSON are decimal strings', () => {

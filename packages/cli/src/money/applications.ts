@@ -1,6 +1,6 @@
 import type { MemoChain, QuotaKind } from '@memo/chain'
 import { spaceMarketAbi } from '@memo/contracts'
-import { type Address, isCount, NotFoundError } from '@memo/core'
+import { type Address, isCount, isTime, NotFoundError } from '@memo/core'
 import { BadGatewayAnswerError } from '@memo/sdk'
 import { UsageError } from '../errors.ts'
 import { formatBytes, formatTable } from '../output.ts'
@@ -31,6 +31,8 @@ type Application = {
 }
 
 const MAX_PAGES = 1_000
+/** Of what strangers wrote. */
+const MAX_SHOWN_CHARS = 200
 const TX = /^0x[0-9a-f]{64}$/
 
 /** `memo admin applications`: who asked a gateway for free space or traffic, and what became of it. */
@@ -48,7 +50,7 @@ export const applications: Verb<ApplicationsOptions> = async (context, options) 
     one.type,
     one.state,
     one.did,
-    printable(one.evidence),
+    one.evidence.slice(0, MAX_SHOWN_CHARS),
   ])
   const header = ['id', 'since', 'size', '', 'state', 'DID', 'evidence']
   const text = shown.length > 0 ? formatTable([header, ...rows]) : 'no application waits for a decision'
@@ -72,7 +74,7 @@ export const grant: Verb<DecisionOptions> = async (context, options, [idText = '
     const sizeByte = options.size === undefined ? application.sizeBytes : sizeOf(options.size)
     const wanted = { kind, target, sizeByte, reason: `${options.reason} ${mark}` }
     const intent = { verb: 'admin grant', mark, sizeByte: `${sizeByte}`, to: target.address }
-    const more = [['evidence', printable(evidence)] as const]
+    const more = [['evidence', evidence.slice(0, MAX_SHOWN_CHARS)] as const]
     const outcome = await sendGrant(context, options, payer, wanted, { intent, more })
     if (!outcome.result) return outcome.code
     done = { tx: outcome.result.hash, sizeByte, reason: wanted.reason }
@@ -160,7 +162,7 @@ async function findGrant(
 function applicationFrom(plain: unknown): Application {
   const { id, type, did, evidence, sizeBytes, createdAt, state, reason, tx } = (plain ?? {}) as Record<string, unknown>
   const isKind = type === 'space' || type === 'traffic'
-  const isWhole = isCount(id) && isCount(sizeBytes) && isCount(createdAt) && isKind
+  const isWhole = isCount(id) && isCount(sizeBytes) && isTime(createdAt) && isKind
   if (!isWhole || typeof did !== 'string' || typeof evidence !== 'string' || typeof state !== 'string') {
     throw new BadGatewayAnswerError('a malformed application')
   }
@@ -174,10 +176,4 @@ function applicationFrom(plain: unknown): Application {
 function idFrom(text: string): number {
   if (/^[1-9]\d{0,11}$/.test(text)) return Number(text)
   throw new UsageError(`${text} is not the number of an application`, 'Look with: memo admin applications')
-}
-
-/** Strangers wrote it: nothing in it moves the cursor. */
-function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not reach a terminal
-  return text.replace(/[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g, '?').slice(0, 200)
 }
