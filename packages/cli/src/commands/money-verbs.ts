@@ -20,7 +20,7 @@ export function addCommands(program: Command, addVerb: AddVerb): void {
 
   const take = wallet
     .command('take')
-    .description('take what the market owes: to its seller, and for quota that expired')
+    .description('take what the market owes, and what is locked for reads under orders that are over')
   addVerb<PayingOptions>(payingOptions(withExample(take, 'memo wallet take')), async () => {
     return (await import('../money/take.ts')).take
   })

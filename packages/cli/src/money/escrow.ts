@@ -113,7 +113,7 @@ function tooLittle({ address }: Payer, amountAtto: bigint, freeAtto: bigint): Fu
   return new FundsMissingError(message, {
     blame: 'user',
     retry: 'later',
-    fix: 'What orders and reads have locked is free when they end. Look with: memo wallet',
+    fix: 'What orders have locked is free when they end; for what reads have locked then: memo wallet take. Look with: memo wallet',
     details: { address, freeAtto: `${freeAtto}`, amountAtto: `${amountAtto}` },
   })
 }

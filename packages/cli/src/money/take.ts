@@ -2,6 +2,7 @@ import { endQuota, getQuota, getQuotaWithdrawable, type QuotaKind, withdrawQuota
 import type { Context, Verb } from '../program.ts'
 import { openPayer, type Payer } from './account.ts'
 import { type Outcome, type PayingOptions, pay } from './pay.ts'
+import { takeReads } from './take-reads.ts'
 import { exactMemo, formatMemo } from './units.ts'
 
 /** One transaction on the way: quota that expired is ended before what is left of its money can be taken. */
@@ -9,13 +10,23 @@ type Step = { readonly kind: QuotaKind; readonly act: 'end' | 'take'; readonly a
 
 const KINDS: readonly QuotaKind[] = ['space', 'traffic']
 
-/** `memo wallet take`: what the gateway’s market owes this account, as its seller or for quota that expired. */
+/**
+ * `memo wallet take`: what the gateway’s market owes this account, as its seller or for quota that expired, and what it has
+ * locked for reads under orders that are over.
+ */
 export const take: Verb<PayingOptions> = async (context, options) => {
   const { output } = context
   const payer = await openPayer(options)
+  const reads = await takeReads(context, options, payer)
+  if (reads.code !== undefined) return reads.code
   const steps = (await Promise.all(KINDS.map((kind) => findSteps(payer, kind)))).flat()
+  if (steps.length === 0 && reads.found > 0) return undefined
   if (steps.length === 0) {
-    output.data(`the market owes ${payer.address} nothing`, { event: 'taken', amountAtto: 0n, account: payer.address })
+    output.data(`nothing is owed to ${payer.address}, or locked for it under orders that are over`, {
+      event: 'taken',
+      amountAtto: 0n,
+      account: payer.address,
+    })
     return undefined
   }
   for (const step of steps) {
