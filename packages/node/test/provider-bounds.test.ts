@@ -71,3 +71,38 @@ describe('what was given up under an order and is kept for its window', () => {
     await put(100_000)
   })
 })
+
+describe('an order that its user shrank under what is held', () => {
+  test('is like one that is over: who pays for a byte is not kept for a year', async () => {
+    const { world, provider, open, put } = await startedProvider()
+    const { root } = await put(1_000)
+    const isThere = () => provider.disk.pieceRoots().includes(hex32(root))
+    open({ sizeBytes: 999n })
+    world.chain.setEpochs({ current: 12n, closedBefore: 11n })
+    await world.time.advance(50 * MINUTE_MS)
+    assert.ok(isThere())
+    provider.crash()
+    await provider.start()
+    await world.time.advance(20 * MINUTE_MS)
+    assert.ok(!isThere())
+    assert.ok(provider.events.some(({ type, orderId }) => type === 'order-short' && orderId === 5))
+  })
+
+  test('keeps all once it is large enough again, or enough was given up', async () => {
+    const { world, provider, client, open, put } = await startedProvider()
+    const [a, b] = [await put(1_000), await put(1_000)]
+    const isThere = ({ root }: { readonly root: Uint8Array }) => provider.disk.pieceRoots().includes(hex32(root))
+    open({ sizeBytes: 1_500n })
+    world.chain.setEpochs({ current: 12n, closedBefore: 11n })
+    await world.time.advance(50 * MINUTE_MS)
+    open({ sizeBytes: 2_000n })
+    await world.time.advance(50 * MINUTE_MS)
+    open({ sizeBytes: 1_500n })
+    world.chain.setEpochs({ current: 13n, closedBefore: 12n })
+    await world.time.advance(50 * MINUTE_MS)
+    assert.ok(isThere(a!) && isThere(b!))
+    await client.delete(a!.root)
+    await world.time.advance(50 * MINUTE_MS)
+    assert.ok(isThere(b!))
+  })
+})

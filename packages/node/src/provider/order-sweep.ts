@@ -3,6 +3,7 @@ import type { EventSink } from '../events.ts'
 import type { OrderReader } from '../server/order-reader.ts'
 import type { Custody } from './custody.ts'
 import type { OrderRecord, OrderRow, ReleasedPiece } from './order-rows.ts'
+import { sizeOf } from './orders.ts'
 
 export type OrderSweepOptions = {
   readonly chain: Chain
@@ -15,7 +16,7 @@ export type OrderSweepOptions = {
 /** What one pass did. */
 export type OrderSweepResult = { readonly released: number; readonly ended: number }
 
-/** Ends claims whose time is over: of pieces that were given up, and of orders that have ended. */
+/** Ends claims whose time is over: of pieces that were given up, and of orders that have ended or are too small. */
 export type OrderSweeper = {
   /** One pass. Rejects when the chain does not answer; what was done until then stays done. */
   sweep(signal: AbortSignal): Promise<OrderSweepResult>
@@ -25,7 +26,7 @@ const PAGE = 500
 
 /** A sweeper over the records of `custody` (`spec/provider.md` 17 and 18). */
 export function createOrderSweeper({ chain, custody, reader, log, graceSeconds }: OrderSweepOptions): OrderSweeper {
-  const { rows, lock } = custody.orders
+  const { accounts, rows, lock } = custody.orders
   /** Epochs in which orders were read and were not over: who ends one early ends it with an epoch. */
   const running = new Map<number, bigint>()
 
@@ -76,7 +77,10 @@ export function createOrderSweeper({ chain, custody, reader, log, graceSeconds }
     const order = await reader.refresh(orderId)
     if (!order) return false
     running.delete(orderId)
-    if (order.end > epochs.current) {
+    const isOver = order.end <= epochs.current
+    // A user shrinks an order alone, and would keep all that is under it for the price of a byte.
+    const isShort = accounts.usedBytes(`order ${orderId}`) > sizeOf(order)
+    if (!isOver && !isShort) {
       running.set(orderId, epochs.current)
       if (overSince !== undefined) await setOverSince(orderId, undefined)
       return false
@@ -84,15 +88,17 @@ export function createOrderSweeper({ chain, custody, reader, log, graceSeconds }
     const { timestamp } = await chain.getBlock()
     // Who pays for an hour is not kept for a week.
     const ranSeconds = Number((order.end - order.start) * epochs.epochSeconds)
-    const keptSeconds = Math.min(graceSeconds, ranSeconds)
+    const keptSeconds = isOver ? Math.min(graceSeconds, ranSeconds) : graceSeconds
+    const why = isOver ? 'is over' : 'was shrunk under what is held'
     if (overSince === undefined) {
       await setOverSince(orderId, timestamp)
-      const message = `order ${orderId} is over; what is held under it is kept for ${keptSeconds} seconds`
-      log({ type: 'order-over', level: 'info', message, orderId, graceSeconds: keptSeconds })
+      const message = `order ${orderId} ${why}; what is held under it is kept for ${keptSeconds} seconds`
+      log({ type: isOver ? 'order-over' : 'order-short', level: 'info', message, orderId, graceSeconds: keptSeconds })
     }
-    if (timestamp - (overSince ?? timestamp) < keptSeconds || epochs.closedBefore < order.end) return false
+    const paidTo = isOver ? order.end : (order.segments.at(-1)?.from ?? order.end)
+    if (timestamp - (overSince ?? timestamp) < keptSeconds || epochs.closedBefore < paidTo) return false
     const pieces = await endOrder(orderId, signal)
-    const message = `order ${orderId} is over and its grace has passed: ${pieces} pieces are given up`
+    const message = `order ${orderId} ${why} and its grace has passed: ${pieces} pieces are given up`
     log({ type: 'order-collected', level: 'info', message, orderId, pieces })
     return true
   }
