@@ -1,3 +1,4 @@
+import { MAX_HASHCASH_BITS } from '@memo/core'
 import type { Command } from 'commander'
 import type { EarningsOptions } from '../money/earnings.ts'
 import type { NodeKind } from '../nodes/node-config.ts'
@@ -16,15 +17,20 @@ export type NodeOptions = CommonOptions &
     readonly unpaidBytes?: number
     readonly passwordFile?: string
     readonly init?: boolean
+    readonly takeOver?: boolean
     readonly policy?: string
     readonly checkpointEvery?: number
     readonly checkpointGas?: number
     readonly trialSpace?: number
     readonly trialTraffic?: number
     readonly adminDid?: readonly string[]
+    readonly hashcashBits?: number
+    readonly didsPerHour?: number
+    readonly applicationsPerHour?: number
   }
 
 const MAX_CHECKPOINT_SECONDS = 31_536_000
+const MAX_PER_HOUR = 1_000_000
 
 const KINDS: readonly { readonly kind: NodeKind; readonly what: string }[] = [
   { kind: 'provider', what: 'keep pieces of files and be paid for it' },
@@ -41,6 +47,7 @@ export function addCommands(program: Command, addVerb: AddVerb): void {
       .command('run')
       .description(`serve as a ${kind} until stopped`)
       .option('--init', 'set it up first where that is not done')
+    if (kind === 'gateway') run.option('--take-over', 'once: what else wrote with its key does so no more')
     addVerb<NodeOptions>(nodeOptions(run, kind), async () => runVerb(kind))
     if (kind === 'provider') addEarnings(parent, addVerb)
   }
@@ -88,6 +95,8 @@ function providerOptions(command: Command): Command {
 function gatewayOptions(command: Command): Command {
   const seconds = wholeNumber('--checkpoint-every', 1, MAX_CHECKPOINT_SECONDS)
   const gas = wholeNumber('--checkpoint-gas', 0, Number.MAX_SAFE_INTEGER)
+  const bits = wholeNumber('--hashcash-bits', 0, MAX_HASHCASH_BITS)
+  const perHour = (flag: string) => wholeNumber(flag, 0, MAX_PER_HOUR)
   return command
     .option('--policy <policy>', 'how files are spread, as rs:4+2')
     .option('--checkpoint-every <seconds>', 'how soon the chain is told what has changed (default 3600)', seconds)
@@ -95,6 +104,9 @@ function gatewayOptions(command: Command): Command {
     .option('--trial-space <size>', 'space of everybody for nothing (default 100MiB)', sizeInBytes('--trial-space'))
     .option('--trial-traffic <size>', 'traffic for nothing (default 1GiB)', sizeInBytes('--trial-traffic'))
     .option('--admin-did <did...>', 'who else decides about applications')
+    .option('--hashcash-bits <n>', 'work for a stamp; each bit doubles it (default 20)', bits)
+    .option('--dids-per-hour <n>', 'DIDs of others that it pays for (default 60)', perHour('--dids-per-hour'))
+    .option('--applications-per-hour <n>', 'applications (default 120)', perHour('--applications-per-hour'))
 }
 
 function initVerb(kind: NodeKind): Verb<NodeOptions> {

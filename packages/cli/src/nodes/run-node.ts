@@ -24,6 +24,8 @@ export async function runNode(context: Context, kind: NodeKind, options: NodeOpt
     checkpointSeconds: options.checkpointEvery,
     checkpointGas: options.checkpointGas,
     quota: quotaOf(options),
+    apply: applyOf(options),
+    takeOver: options.takeOver === true,
     unpaidBytes: options.unpaidBytes,
     signal: runtime.signal,
     onEvent: (event) => process.stderr.write(`${JSON.stringify({ at: new Date().toISOString(), ...event })}\n`),
@@ -48,6 +50,10 @@ export type ServeNodeOptions = {
   readonly checkpointGas: number | undefined
   /** What a gateway gives for nothing, and who decides about applications beside those whom governance names. */
   readonly quota: GatewayQuota
+  /** What strangers may ask of a gateway, and what it costs them. */
+  readonly apply: GatewayApply
+  /** Whatever else wrote with a gateway’s key does so no more (`spec/gateway.md` 19). */
+  readonly takeOver: boolean
   /** What a provider stores for an account without an order. */
   readonly unpaidBytes: number | undefined
   readonly signal: AbortSignal
@@ -59,6 +65,16 @@ export type GatewayQuota = {
   readonly trialSpaceBytes?: number
   readonly trialTrafficBytes?: number
   readonly adminDids?: readonly string[]
+}
+
+export type GatewayApply = Pick<NodeOptions, 'hashcashBits' | 'didsPerHour' | 'applicationsPerHour'>
+
+function applyOf({ hashcashBits, didsPerHour, applicationsPerHour }: NodeOptions): GatewayApply {
+  return {
+    ...(hashcashBits === undefined ? {} : { hashcashBits }),
+    ...(didsPerHour === undefined ? {} : { didsPerHour }),
+    ...(applicationsPerHour === undefined ? {} : { applicationsPerHour }),
+  }
 }
 
 function quotaOf({ trialSpace, trialTraffic, adminDid }: NodeOptions): GatewayQuota {

@@ -42,6 +42,8 @@ export const serve: Serve = async (options) => {
       drainMs: DRAIN_MS,
       orders: { closeMs: CLOSE_MS },
       quota: options.quota,
+      apply: options.apply,
+      takeOver: options.takeOver,
       checkpoints: checkpointsOf(options, isLocal),
       pollingIntervalMs: isLocal ? LOCAL_POLLING_MS : undefined,
       signal,
