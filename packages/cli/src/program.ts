@@ -35,8 +35,9 @@ export async function runProgram(argv: readonly string[], runtime: Runtime): Pro
         const verb = await load()
         code = (await verb({ runtime, output }, options as never, args.reverse().flat() as string[])) ?? EXIT.ok
       })
+  let program: Command | undefined
   try {
-    const program = await buildProgram(addVerb, (text) => {
+    program = await buildProgram(addVerb, (text) => {
       help += text
     })
     await program.parseAsync([...argv], { from: 'user' })
@@ -52,7 +53,8 @@ export async function runProgram(argv: readonly string[], runtime: Runtime): Pro
     }
     runtime.supervisor?.send(failureOf(error))
     const { withLocalFix } = await import('./local-fix.ts')
-    const shown = error instanceof CommanderError ? usageFrom(error) : withLocalFix(error, common)
+    const shown =
+      error instanceof CommanderError ? usageFrom(error, helpFor(program, argv)) : withLocalFix(error, common)
     output.error(shown)
     return exitCodeOf(shown)
   }
@@ -104,10 +106,22 @@ function inherit(command: Command): void {
   }
 }
 
-function usageFrom(error: CommanderError): UsageError {
+/** The command whose help says how what was typed is meant: the innermost verb that it names. */
+function helpFor(program: Command | undefined, argv: readonly string[]): string {
+  const names = ['memo']
+  let command = program
+  for (const word of argv) {
+    command = command?.commands.find((child) => child.name() === word)
+    if (!command) break
+    names.push(word)
+  }
+  return `${names.join(' ')} --help`
+}
+
+function usageFrom(error: CommanderError, help: string): UsageError {
   const [first = '', ...more] = error.message.replace(/^error: /, '').split('\n')
   const suggestion = more.map((line) => line.trim()).find((line) => line.startsWith('(Did you mean'))
-  const fix = suggestion?.replace(/^\(Did you mean (.*)\?\)$/, 'Did you mean: $1') ?? 'See: memo --help'
+  const fix = suggestion?.replace(/^\(Did you mean (.*)\?\)$/, 'Did you mean: $1') ?? `See: ${help}`
   return new UsageError(first, fix)
 }
 
