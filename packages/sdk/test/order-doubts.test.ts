@@ -74,3 +74,28 @@ test('an order whose number is used and whose event is late is waited for, not o
   await put(world, again)
   assert.equal(payer.money.orders.size, 6)
 })
+
+test('a provider whose price is beyond all others gets no order, however much the escrow has', async () => {
+  const world = createWorld({ providers: 7 })
+  const payer = createPayer(world)
+  const { address } = world.providers[0]!
+  const prices = { storagePriceAttoPerGiBSecond: 10n ** 15n, retrievalPriceAttoPerByte: 3n }
+  world.chain.setAccount({ address, role: 'provider', ...prices })
+  const before = payer.money.freeAtto
+  for (let i = 0; i < 4; i++) await put(world, payer)
+  assert.ok(before - payer.money.freeAtto < before / 100n, `${before - payer.money.freeAtto} of ${before}`)
+  const { orders } = await world.run(payer.orders.status())
+  assert.equal(orders.length, 6)
+  assert.ok(!orders.some(({ provider }) => provider === address))
+  assert.ok(world.faults.some(({ name, address: whose }) => name === 'PriceTooHighError' && whose === address))
+})
+
+test('who says what he pays at most pays that', async () => {
+  const world = createWorld({ providers: 6 })
+  const payer = createPayer(world, { policy: { maxPriceAttoPerGiBSecond: 10n ** 7n } })
+  const { address } = world.providers[0]!
+  const prices = { storagePriceAttoPerGiBSecond: 10n ** 7n, retrievalPriceAttoPerByte: 3n }
+  world.chain.setAccount({ address, role: 'provider', ...prices })
+  await put(world, payer)
+  assert.equal(payer.money.orders.size, 6)
+})

@@ -18,6 +18,7 @@ import type { OrderMoney } from './money.ts'
 import type { OrderBook, OrderLease } from './order-book.ts'
 import { epochCostAtto, secondsLeft } from './plan.ts'
 import { DEFAULT_ORDER_POLICY, type OrderPolicy } from './policy.ts'
+import { createPriceLimit } from './price-limit.ts'
 import { createProviderOrders, type OrderShared, type ProviderOrders } from './provider-orders.ts'
 import { createPurse } from './purse.ts'
 import { createOrderReads, type OrderReads, type ReadsStatus } from './reads.ts'
@@ -137,6 +138,7 @@ export function createOrders(options: OrdersOptions): Orders {
     random,
     getEpochs,
     getProvider: async (address) => await directory.getProvider(address),
+    getPriceLimit: createPriceLimit({ chain, clock, policy }),
     openSet,
     emit: onEvent,
     follow,

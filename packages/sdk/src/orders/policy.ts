@@ -16,8 +16,9 @@ export type OrderPolicy = {
   readonly minLeftSeconds: number
   /** What goes beyond the need takes at most 1/n of the free escrow at once. */
   readonly generousPart: number
-  /** No order at a higher price; any that the chain records where nothing is said. */
+  /** No order at a higher price; where nothing is said, no higher one than so many times the median of all providers. */
   readonly maxPriceAttoPerGiBSecond: bigint | undefined
+  readonly maxPriceTimesMedian: number
   /** Nothing is read for more than this. */
   readonly maxRetrievalPriceAttoPerByte: bigint
   /** A signed order or amendment is void after so many seconds. */
@@ -59,6 +60,7 @@ export const DEFAULT_ORDER_POLICY: OrderPolicy = {
   minLeftSeconds: 7_200,
   generousPart: 16,
   maxPriceAttoPerGiBSecond: undefined,
+  maxPriceTimesMedian: 8,
   maxRetrievalPriceAttoPerByte: 10n ** 9n,
   submitWithinSeconds: 300,
   checkMs: 30_000,

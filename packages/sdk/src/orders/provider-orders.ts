@@ -25,6 +25,7 @@ import {
   secondsLeft,
 } from './plan.ts'
 import type { OrderPolicy } from './policy.ts'
+import type { PriceLimit } from './price-limit.ts'
 import type { Purse } from './purse.ts'
 import type { OrderSet } from './set.ts'
 import type { ChangeRecord, OrderRecord, OrderStore } from './store.ts'
@@ -40,6 +41,7 @@ export type OrderShared = {
   /** Where the chain is, a few seconds old at the most. */
   getEpochs(): Promise<EpochInfo>
   getProvider(address: Address): Promise<ProviderClient>
+  readonly getPriceLimit: PriceLimit
   openSet(orderId: bigint): Promise<OrderSet>
   emit(event: OrderEvent): void
   /** Keeps an eye on work that nobody waits for. */
@@ -101,11 +103,14 @@ export function createProviderOrders(shared: OrderShared, provider: Address, sav
   }
   const getQuote = async () => {
     if (terms && terms.untilMs > clock.nowMs()) return terms.quote
-    const [client, account] = await Promise.all([shared.getProvider(provider), money.findProvider(provider)])
+    const [client, account, limit] = await Promise.all([
+      shared.getProvider(provider),
+      money.findProvider(provider),
+      shared.getPriceLimit(),
+    ])
     const quote = await client.quote({ signal: closed })
     const recorded = account?.storagePriceAttoPerGiBSecond ?? 0n
-    const limit = policy.maxPriceAttoPerGiBSecond ?? recorded
-    const most = limit < recorded ? limit : recorded
+    const most = limit !== undefined && limit < recorded ? limit : recorded
     if (quote.priceAttoPerGiBSecond > most) {
       throw new PriceTooHighError(provider, 'a GiB-second', quote.priceAttoPerGiBSecond, most)
     }
