@@ -23,7 +23,9 @@ export function createTurnstile(limits: { readonly running: number; readonly wai
     if (line.length >= limits.waiting) throw new ApiError(503, 'too many uploads at this moment')
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const giveUp = () => {
-      line.splice(line.indexOf(resolve), 1)
+      const place = line.indexOf(resolve)
+      if (place < 0) return // let in a moment ago: it is the work that ends now
+      line.splice(place, 1)
       reject(signal.reason)
     }
     line.push(resolve)

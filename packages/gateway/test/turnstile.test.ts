@@ -30,6 +30,23 @@ describe('the turnstile', () => {
     assert.deepEqual(order, [1, 2])
   })
 
+  test('who is let in and gives up in the same moment takes no place from whom still waits', async () => {
+    // Between being let in and beginning lie some microtasks: it gives up after each number of them.
+    for (let ticks = 0; ticks < 9; ticks++) {
+      const turnstile = createTurnstile({ running: 1, waiting: 2 })
+      const first = held()
+      const running = turnstile.pass(never, first.work)
+      const patience = new AbortController()
+      const second = turnstile.pass(patience.signal, async () => undefined)
+      const third = turnstile.pass(never, async () => 'served')
+      first.end()
+      for (let i = 0; i < ticks; i++) await null
+      patience.abort(new RangeError('gone'))
+      await Promise.allSettled([running, second])
+      assert.equal(await third, 'served', `after ${ticks} microtasks`)
+    }
+  })
+
   test('is left by work that fails, and by whoever gives up waiting', async () => {
     const turnstile = createTurnstile({ running: 1, waiting: 1 })
     await assert.rejects(
