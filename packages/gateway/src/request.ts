@@ -6,6 +6,8 @@ import type { GatewayContext } from './context.ts'
 import { ApiError, LoginRefusedError, MISSING } from './errors.ts'
 
 const MAX_JSON_BYTES = 65_536
+/** Whoever sends so little so slowly only holds a connection. */
+const MAX_JSON_MS = 30_000
 /** What is still read of a request that is answered already. */
 const MAX_DROPPED_BYTES = 67_108_864
 const MAX_DROP_MS = 10_000
@@ -87,11 +89,18 @@ export function dropRest(request: FastifyRequest, reply: FastifyReply): void {
 }
 
 async function readSmall(request: FastifyRequest): Promise<Uint8Array> {
+  const late = setTimeout(() => request.raw.destroy(), MAX_JSON_MS)
   try {
     // Destroyed with its reader, the request would take the connection along before it is answered.
     return await collectBytes(request.raw.iterator({ destroyOnReturn: false }), MAX_JSON_BYTES)
   } catch (cause) {
-    if (!(cause instanceof RangeError)) throw cause
-    throw new BodyTooLargeError(`a JSON body is at most ${MAX_JSON_BYTES} bytes`, { cause })
+    if (cause instanceof RangeError) {
+      throw new BodyTooLargeError(`a JSON body is at most ${MAX_JSON_BYTES} bytes`, { cause })
+    }
+    // Its client went away, or took too long: no fault of this gateway.
+    if (request.raw.destroyed) throw new ApiError(516, 'the request was cut off', cause)
+    throw cause
+  } finally {
+    clearTimeout(late)
   }
 }

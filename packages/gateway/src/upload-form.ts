@@ -9,6 +9,10 @@ const MAX_FIELDS = 32
 const MAX_HEADER_PAIRS = 64
 const MAX_QUOTED_CHARS = 100
 const BUFFER_BYTES = 262_144
+/** Until the file begins nobody knows who sends: he holds a connection for no longer. */
+const MAX_HEAD_MS = 30_000
+/** A file of which nothing comes for so long, while it is waited for, leaves its place to others. */
+const MAX_STILL_MS = 120_000
 /** What a form has beside its file at the most: all its fields, and as much again for their heads. */
 export const MAX_FORM_BYTES: number = 2 * MAX_FIELDS * MAX_FIELD_BYTES
 /** What changes how the file is stored, and so must be known when it begins. */
@@ -32,7 +36,7 @@ export type UploadForm = {
 
 /**
  * Reads a multipart form up to its field `file`, which then streams. Errors: {@link ApiError} 516 for a form without
- * a file, cut off, or malformed.
+ * a file, cut off, malformed, or standing still.
  */
 export async function readUploadForm(request: IncomingMessage): Promise<UploadForm> {
   return await new Promise<UploadForm>((resolve, reject) => {
@@ -45,7 +49,8 @@ export async function readUploadForm(request: IncomingMessage): Promise<UploadFo
       reject(error)
       fail(error)
     }
-    ended.catch(() => undefined) // whoever streams the file awaits it; a refusal before that has rejected already
+    const late = setTimeout(() => fault(`no file has begun within ${MAX_HEAD_MS / 1_000} s`), MAX_HEAD_MS)
+    ended.catch(() => undefined).finally(() => clearTimeout(late)) // whoever streams the file awaits it; a refusal before that has rejected already
 
     const form = createForm(request.headers, fault)
     if (!form) return
@@ -60,6 +65,7 @@ export async function readUploadForm(request: IncomingMessage): Promise<UploadFo
         return
       }
       file = stream
+      clearTimeout(late)
       stream.on('error', () => undefined) // told to whoever reads it; a refused upload has no reader
       resolve({
         fields: { ...fields },
@@ -81,10 +87,18 @@ export async function readUploadForm(request: IncomingMessage): Promise<UploadFo
 }
 
 async function* bytesOf(file: Readable): AsyncGenerator<Uint8Array> {
+  const stop = () => file.destroy(new ApiError(516, `nothing came of the file for ${MAX_STILL_MS / 1_000} s`))
+  let still = setTimeout(stop, MAX_STILL_MS)
   try {
-    yield* file
+    for await (const bytes of file) {
+      clearTimeout(still)
+      yield bytes
+      still = setTimeout(stop, MAX_STILL_MS)
+    }
   } catch (cause) {
     throw cause instanceof ApiError ? cause : new ApiError(516, 'the upload was cut off', cause)
+  } finally {
+    clearTimeout(still)
   }
 }
 
