@@ -57,4 +57,6 @@ export type StorageContext = {
   readonly follow: (work: Promise<unknown>) => void
   /** Aborted when the storage is closed. */
   readonly closed: AbortSignal
+  /** Aborted a moment later: until then, what puts that were cut off had stored is given up. */
+  readonly clearedUp: AbortSignal
 }

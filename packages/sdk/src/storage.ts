@@ -126,6 +126,7 @@ export type Storage = {
  */
 export function createStorage(options: StorageOptions): Storage {
   const closing = new AbortController()
+  const clearingUp = new AbortController()
   const background = new Set<Promise<unknown>>()
   const limits = { ...DEFAULT_LIMITS, ...options.limits }
   const context: StorageContext = {
@@ -146,6 +147,7 @@ export function createStorage(options: StorageOptions): Storage {
     reader: options.reader,
     onFault: options.onFault ?? (() => undefined),
     closed: closing.signal,
+    clearedUp: clearingUp.signal,
     follow(work) {
       const forget = () => void background.delete(ended)
       const ended: Promise<void> = work.then(forget, forget) // whoever began the work has its error
@@ -158,7 +160,9 @@ export function createStorage(options: StorageOptions): Storage {
   return {
     async put(source, put) {
       assertNotReserved(put.metadata)
-      return await runPut(context, logs, source, put)
+      const putting = runPut(context, logs, source, put)
+      context.follow(putting)
+      return await putting
     },
     list: (did, list) => listObjects(context, did, list),
     findObject: async (did, cid, reader, call) => await findObject(context, did, cid, { reader, ...call }),
@@ -178,11 +182,19 @@ export function createStorage(options: StorageOptions): Storage {
     },
     async close() {
       closing.abort(new StorageClosedError())
+      const timeout = new AbortController()
+      const late = options.ports.timers.sleep(CLEAR_UP_MS, timeout.signal).catch(() => undefined) // all was done before
+      await Promise.race([Promise.allSettled(background), late])
+      timeout.abort()
+      clearingUp.abort(closing.signal.reason)
       await Promise.allSettled(background)
       await logs.close()
     },
   }
 }
+
+/** How long a storage that closes gives up what nobody needs: under an order it would be paid for until that ends. */
+const CLEAR_UP_MS = 5_000
 
 const openHere: ChunkOpener = async ({ contentKey, firstChunk, sealed, endsObject }) =>
   openChunks(contentKey, firstChunk, sealed, endsObject)

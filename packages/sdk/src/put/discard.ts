@@ -47,15 +47,15 @@ export function keptPiece({ provider, root }: HeldPiece): DeletedPiece {
 }
 
 async function discardOne(
-  { closed, pieceUse, orders }: StorageContext,
+  { clearedUp, pieceUse, orders }: StorageContext,
   { provider, root }: HeldPiece,
 ): Promise<Pick<DeletedPiece, 'deleted' | 'reason'>> {
   try {
-    const deleted = await pieceUse.drop(provider.address, root, () => provider.delete(root, { signal: closed }))
+    const deleted = await pieceUse.drop(provider.address, root, () => provider.delete(root, { signal: clearedUp }))
     if (deleted !== undefined) orders?.noteRemoved(provider.address, root)
     return deleted === undefined ? { deleted: false, reason: 'another put needs it' } : { deleted }
   } catch (thrown) {
-    if (!(thrown instanceof MemoError) && !closed.aborted) throw thrown
+    if (!(thrown instanceof MemoError) && !clearedUp.aborted) throw thrown
     return { deleted: false, reason: thrown instanceof Error ? thrown.message : String(thrown) }
   }
 }
@@ -90,13 +90,13 @@ async function listHoldings(
   try {
     const { answers } = await askKeepers(
       context,
-      context.closed,
+      context.clearedUp,
       async (keeper, signal) => await keeper.listHoldings(provider, roots, { signal }),
     )
     if (answers.length < readQuorumOf((await context.directory.listKeepers()).length)) return undefined
     return new Set(answers.flatMap(({ answer }) => answer.flatMap((holding, i) => (holding === 'placed' ? [i] : []))))
   } catch (thrown) {
-    if (!(thrown instanceof MemoError) && !context.closed.aborted) throw thrown
+    if (!(thrown instanceof MemoError) && !context.clearedUp.aborted) throw thrown
     return undefined // nobody can be asked: why is of no matter to who gives pieces up
   }
 }
