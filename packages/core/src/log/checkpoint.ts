@@ -9,7 +9,7 @@ import {
   isCount,
   isTime,
 } from '../bytes/index.ts'
-import { BadInputError } from '../errors/index.ts'
+import { assert, BadInputError } from '../errors/index.ts'
 import {
   compressPublicKey,
   type Network,
@@ -63,8 +63,9 @@ export type CheckpointedLog = {
 const BOX_CONTEXT = 'memo-checkpoint-v1'
 const NONCE_BYTES = 12
 const HASH_BYTES = 32
-const MAX_READERS = 64
 const MAX_DID_CHARS = 256
+/** Keys that one is sealed for at the most. */
+export const MAX_CHECKPOINT_READERS = 64
 /** Checkpoints that one names, each of up to 64 MiB. */
 export const MAX_CHECKPOINT_LINKS = 1_024
 
@@ -74,6 +75,7 @@ export function sealCheckpoint(
   readers: readonly Uint8Array[],
   random: (length: number) => Uint8Array,
 ): Uint8Array {
+  assert(readers.length <= MAX_CHECKPOINT_READERS, 'more readers of a checkpoint than anybody would take')
   const key = random(CONTENT_KEY_BYTES)
   const box = sealBox(key, random(NONCE_BYTES), encodeCbor(checkpointToPlain(checkpoint)), BOX_CONTEXT)
   const keys = readers.map((reader) => [compressPublicKey(reader), wrapKey(reader, key, random)])
@@ -151,7 +153,7 @@ function envelopeFrom(stored: Uint8Array): { readonly box: Uint8Array; readonly 
   if (stored.length > MAX_PART_BYTES) throw new BadInputError('a checkpoint that is too large')
   const { v, box, keys } = decodeRecord(stored)
   if (v !== 1) throw new BadInputError('a checkpoint of an unknown version')
-  if (!(box instanceof Uint8Array) || !Array.isArray(keys) || keys.length > MAX_READERS) {
+  if (!(box instanceof Uint8Array) || !Array.isArray(keys) || keys.length > MAX_CHECKPOINT_READERS) {
     throw new BadInputError('a malformed checkpoint')
   }
   return {

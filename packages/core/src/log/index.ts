@@ -6,6 +6,7 @@ export {
   firstEntryOf,
   joinCheckpoints,
   MAX_CHECKPOINT_LINKS,
+  MAX_CHECKPOINT_READERS,
   openCheckpoint,
   sealCheckpoint,
 } from './checkpoint.ts'

@@ -4,6 +4,7 @@ import {
   findSignerKey,
   hexFromBytes,
   loginDigest,
+  MAX_CHECKPOINT_READERS,
   MemoError,
   type SignedEntry,
 } from '@memo/core'
@@ -24,7 +25,7 @@ export class OwnerKeyUnknownError extends MemoError {
 
 /**
  * For whom a checkpoint is sealed (`spec/checkpoint.md` 6): this account, and of the DID all keys that may authenticate today
- * and are known: from its document, from `given`, and from the login that its log begins with.
+ * and are known: from its document, from `given`, and from the login that its log begins with; of too many the first.
  *
  * @throws OwnerKeyUnknownError when it is sealed for no key of the DID
  */
@@ -40,8 +41,8 @@ export async function checkpointReaders(
   const own = ports.signer.publicKey
   const named = [...documented, ...given, own].filter((key) => addresses.has(addressFromPublicKey(key)))
   const ofDid = named.length > 0 ? named : await keyOfLogin(did, addresses, findFirst)
-  const readers = new Map([...ofDid, own].map((key) => [hexFromBytes(compressPublicKey(key)), compressPublicKey(key)]))
-  return [...readers.values()]
+  const readers = new Map([own, ...ofDid].map((key) => [hexFromBytes(compressPublicKey(key)), compressPublicKey(key)]))
+  return [...readers.values()].slice(0, MAX_CHECKPOINT_READERS)
 }
 
 async function keyOfLogin(
