@@ -17,6 +17,7 @@ import {
 import { findMemoDid, type MemoDid } from '@memo/did'
 import { restrictedDigest } from '@memo/sdk'
 import { LoginRefusedError, MISSING } from '../errors.ts'
+import { createTurns } from '../turns.ts'
 import { type AuthFields, findCount, findToken } from './fields.ts'
 
 const TIMED_OUT = 'the request has timed out, please log in within one minute'
@@ -64,7 +65,7 @@ export function createSessions(ports: {
   readonly store: IndexStore
 }): Sessions {
   const { chain, clock, store } = ports
-  const turns = new Map<string, Promise<unknown>>()
+  const inTurn = createTurns()
 
   const find = async (did: string): Promise<Session | undefined> => {
     const canonical = findMemoDid(did)
@@ -99,7 +100,7 @@ export function createSessions(ports: {
         throw new LoginRefusedError(TIMED_OUT)
       }
       const publicKey = await signerOf(did, loginDigest(text, token, timestamp), signature, `can't log in as ${text}`)
-      return await inTurn(turns, did, async () => {
+      return await inTurn(did, async () => {
         const last = await find(did)
         if (last && timestamp <= last.timestamp) throw new LoginRefusedError(NOT_NEWER)
         const session = { did, token, timestamp, signature, publicKey, nextRequestId: undefined }
@@ -116,7 +117,7 @@ export function createSessions(ports: {
       const payload = fields.payload === undefined ? undefined : findBytesFromHex(fields.payload, 32)
       const isComplete = did && token && requestId !== undefined && signature
       if (!isComplete || (fields.payload !== undefined && !payload)) throw new LoginRefusedError(MISSING)
-      return await inTurn(turns, did, async () => {
+      return await inTurn(did, async () => {
         const session = await find(did)
         if (!session) throw new LoginRefusedError(NO_SESSION)
         if (!equalBytes(session.token, token)) throw new LoginRefusedError(OTHER_TOKEN)
@@ -139,18 +140,6 @@ export function evidenceOf(session: Session): LoginEvidence {
 function isNext(session: Session, requestId: number): boolean {
   if (requestId >= LEAST_LOGIN_TIMESTAMP) return false
   return session.nextRequestId === undefined ? requestId <= 1 : requestId === session.nextRequestId
-}
-
-/** Runs `work` after whatever was begun for the same DID before. */
-async function inTurn<T>(turns: Map<string, Promise<unknown>>, did: string, work: () => Promise<T>): Promise<T> {
-  const before = turns.get(did) ?? Promise.resolve()
-  const turn = before.then(work, work)
-  turns.set(did, turn)
-  try {
-    return await turn
-  } finally {
-    if (turns.get(did) === turn) turns.delete(did)
-  }
 }
 
 function keyOf(did: MemoDid): string {

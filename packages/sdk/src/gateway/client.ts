@@ -101,7 +101,9 @@ export type GatewayClientOptions = SessionOptions & {
   readonly cidProfile?: CidProfileName | undefined
 }
 
+/** A list of objects, or of the pieces of one. */
 const MAX_JSON_BYTES = 268_435_456
+const MAX_FACTS_BYTES = 65_536
 const BOUNDARY_BYTES = 16
 const DEFAULT_TYPE = 'application/octet-stream'
 
@@ -144,7 +146,7 @@ export function createGatewayClient(options: GatewayClientOptions): GatewayClien
         canRepeat: !isStream,
         ...(signal ? { signal } : {}),
       })
-      const { cid } = await readJson(response, MAX_JSON_BYTES)
+      const { cid } = await readJson(response, MAX_FACTS_BYTES)
       if (typeof cid !== 'string') throw new BadGatewayAnswerError('an upload without a CID')
       if (expected && !equalBytes(digestFromCid(cid), digest)) throw new CidMismatchError(expected, cid)
       return { cid }
@@ -169,11 +171,11 @@ export function createGatewayClient(options: GatewayClientOptions): GatewayClien
       return Objects.map(objectFromJson)
     },
     async remove(id, { signal } = {}) {
-      await readJson(await restricted(`/mefs/delete?id=${id}`, signal), MAX_JSON_BYTES)
+      await readJson(await restricted(`/mefs/delete?id=${id}`, signal), MAX_FACTS_BYTES)
     },
-    info: async ({ signal } = {}) => await readJson(await session.send(get('/info', signal)), MAX_JSON_BYTES),
+    info: async ({ signal } = {}) => await readJson(await session.send(get('/info', signal)), MAX_FACTS_BYTES),
     async quota(kind, { signal } = {}) {
-      return quotaFromJson(await readBigJson(await restricted(`/mefs/${kind}`, signal), MAX_JSON_BYTES))
+      return quotaFromJson(await readBigJson(await restricted(`/mefs/${kind}`, signal), MAX_FACTS_BYTES))
     },
     status: async (cid, { signal } = {}) =>
       await readJson(await restricted(`/mefs/status/${canonicalCid(cid)}`, signal), MAX_JSON_BYTES),
