@@ -36,6 +36,7 @@ describe('the memo command', () => {
       ['up --prot 1', /unknown option '--prot'\nfix +Did you mean: --port/],
       ['put', /missing required argument 'file'\nfix +See: memo put --help/],
       ['escrow deposit', /missing required argument 'amount'\nfix +See: memo escrow deposit --help/],
+      ['escrow withdraw 1e9', /“1e9” is not an amount of MEMO\nfix +Write it as 12.5/],
       ['zzz put', /unknown command 'zzz'\nfix +See: memo --help/],
       ['keeper run --take-over', /unknown option '--take-over'/],
       ['gateway run --take-over', /there is no gateway in/],

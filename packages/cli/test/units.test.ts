@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, describe, test } from 'node:test'
 import { BadInputError, MemoError, NotFoundError, UnreachableError } from '@memo/core'
@@ -6,6 +9,7 @@ import { DiskFullError, WrongPasswordError } from '@memo/platform'
 import { GatewayError } from '@memo/sdk'
 import fc from 'fast-check'
 import { exitCodeOf } from '../src/exit-codes.ts'
+import { callGateway } from '../src/money/gateway.ts'
 import { formatBytes, formatMs, formatTable, toJson } from '../src/output.ts'
 import { printable, printableLines } from '../src/printable.ts'
 import { dataDirOf, networkOf, sizeInBytes } from '../src/settings.ts'
@@ -198,5 +202,25 @@ describe('names of restored files', () => {
       ['去中心化存储.pdf', 'a b (1).txt', 'a b (1).txt'].map((name) => freshName(taken, name, 'cid')),
       ['去中心化存储.pdf', 'a b (1).txt', '2-a b (1).txt'],
     )
+  })
+})
+
+describe('what a gateway answers', () => {
+  test('is no more than any answer says: one that floods is its fault, not a fault of this program', async () => {
+    const flood = createServer((_request, answer) => {
+      answer.on('error', () => undefined)
+      for (let i = 0; i < 5; i++) answer.write(Buffer.alloc(1_048_576, 0x20))
+      answer.end('{}')
+    })
+    flood.listen(0, '127.0.0.1')
+    await once(flood, 'listening')
+    const url = `http://127.0.0.1:${(flood.address() as AddressInfo).port}`
+    try {
+      const call = callGateway(url, { method: 'GET', path: '/info', signal: new AbortController().signal })
+      await assert.rejects(call, { name: 'BadGatewayAnswerError' })
+    } finally {
+      flood.closeAllConnections()
+      flood.close()
+    }
   })
 })

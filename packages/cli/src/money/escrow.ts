@@ -42,11 +42,12 @@ export const deposit: Verb<DepositOptions> = async (context, options, [text = ''
 
 /** `memo escrow withdraw AMOUNT|all`: free escrow back to the payee. */
 export const withdraw: Verb<PayingOptions> = async (context, options, [text = '']) => {
+  const wantedAtto = text === 'all' ? undefined : amountOf(text)
   const payer = await openPayer(options)
   const { addresses } = payer.chain
   const account = payer.address
   const { freeAtto, payee } = await getEscrow(payer.chain.client, { addresses, account })
-  const amountAtto = text === 'all' ? freeAtto : amountOf(text)
+  const amountAtto = wantedAtto ?? freeAtto
   if (amountAtto === 0n || amountAtto > freeAtto) throw tooLittle(payer, amountAtto, freeAtto)
   const outcome = await pay(
     context,

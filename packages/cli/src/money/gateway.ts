@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type Address,
+  type ByteStream,
   collectBytes,
   createKeySigner,
   findAddress,
@@ -71,9 +72,19 @@ async function send(transport: Transport, endpoint: string, call: GatewayCall): 
   const signature = await sign(endpoint, { ...call, bytes: body ?? new Uint8Array(0) })
   const headers = { ...(body ? { 'content-type': JSON_TYPE } : {}), ...signature }
   const { status, body: answer } = await transport({ method, url: `${endpoint}${path}`, headers, body, signal })
-  const bytes = await collectBytes(answer, MAX_ANSWER_BYTES)
+  const bytes = await readAnswer(answer)
   if (status < 200 || status >= 300) throw errorOf(status, bytes)
   return objectFrom(bytes) ?? {}
+}
+
+/** Errors: BadGatewayAnswerError for more than any answer says. */
+async function readAnswer(body: ByteStream): Promise<Uint8Array> {
+  try {
+    return await collectBytes(body, MAX_ANSWER_BYTES)
+  } catch (thrown) {
+    if (!(thrown instanceof RangeError)) throw thrown
+    throw new BadGatewayAnswerError(`more than ${MAX_ANSWER_BYTES} bytes`, thrown)
+  }
 }
 
 async function sign(
@@ -106,7 +117,7 @@ export async function logIn(
       const body = utf8(JSON.stringify({ did, token: hexFromBytes(token), timestamp, signature }))
       const headers = { 'content-type': JSON_TYPE }
       const response = await transport({ method: 'POST', url: `${endpoint}/login`, headers, body, signal })
-      const answer = await collectBytes(response.body, MAX_ANSWER_BYTES)
+      const answer = await readAnswer(response.body)
       if (response.status === 200) return { did, token, key, nextId: FIRST_REQUEST_ID }
       if (response.status !== 401 || attempt === MAX_LOGINS) throw errorOf(response.status, answer)
       await sleep(SECOND_MS, undefined, { signal })

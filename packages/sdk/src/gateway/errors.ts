@@ -67,13 +67,15 @@ export async function readJson(response: WireResponse, maxBytes: number): Promis
 
 /** The same, with every whole number as a `bigint`: the API writes them bare, however large. */
 export async function readBigJson(response: WireResponse, maxBytes: number): Promise<Record<string, unknown>> {
-  const text = textFromUtf8(await collectBytes(response.body, maxBytes))
   try {
+    const text = textFromUtf8(await collectBytes(response.body, maxBytes))
     const marked = text.replace(/([:[,]\s*)(-?[0-9]+)(?=\s*[,\]}])/g, '$1"#$2"')
     const revive = (_key: string, value: unknown) =>
       typeof value === 'string' && /^#-?[0-9]+$/.test(value) ? BigInt(value.slice(1)) : value
     return (JSON.parse(marked, revive) ?? {}) as Record<string, unknown>
   } catch (cause) {
+    // Too long, no UTF-8, no JSON.
+    if (!(cause instanceof RangeError || cause instanceof TypeError || cause instanceof SyntaxError)) throw cause
     throw new BadGatewayAnswerError('something that is no JSON', cause)
   }
 }
