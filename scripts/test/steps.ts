@@ -3,7 +3,7 @@ import type { Counts } from './counts.ts'
 import { runFiles } from './files.ts'
 
 const UNIT_CONCURRENCY = 2
-const UNIT_FILE_TIMEOUT_MS = 120_000
+const UNIT_FILE_TIMEOUT_MS = 240_000
 /** Whole-network tests start many processes; side by side they would measure each other. */
 const E2E_CONCURRENCY = 1
 const E2E_FILE_TIMEOUT_MS = 300_000
