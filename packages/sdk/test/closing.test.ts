@@ -17,7 +17,7 @@ async function stuckPut(world: ReturnType<typeof createWorld>, isPublic: boolean
     await new Promise(() => undefined)
   })()
   const putting = storage.put(source, { ...putOptions(world.did, world.owner), isPublic })
-  putting.catch(() => undefined)
+  putting.catch(() => undefined) // asserted below, where it is of interest
   for (let step = 0; step < 120; step++) await world.time.advance(500)
   assert.ok(heldPieces(world) >= 6, 'some parts are stored')
   return { payer, storage, putting }

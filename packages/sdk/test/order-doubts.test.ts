@@ -99,3 +99,18 @@ test('who says what he pays at most pays that', async () => {
   await put(world, payer)
   assert.equal(payer.money.orders.size, 6)
 })
+
+test('a provider that lists more than its order has room for is told of, and paid for none of it', async () => {
+  const world = createWorld({ providers: 6 })
+  const payer = createPayer(world, { policy: { firstOrderBytes: MIB } })
+  await put(world, payer)
+  const { address, orders: side } = world.providers[0]!
+  const [held] = [...side!.held.values()]
+  held!.set('ab'.repeat(32), 2 ** 45)
+  const again = payer.again() // after a crash: what providers say is read
+  await world.run(again.orders.commitSets())
+  const { orders } = await world.run(again.orders.status())
+  const own = orders.find(({ provider }) => provider === address)!
+  assert.ok(own.heldBytes < 2 * MIB, `${own.heldBytes}`)
+  assert.ok(payer.faults.some(({ name, address: whose }) => name === 'BadAnswerError' && whose === address))
+})

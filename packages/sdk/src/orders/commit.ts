@@ -29,9 +29,13 @@ export type CommitWork = {
   readonly money: MoneyContracts
   /** The first epoch that is still to come. */
   readonly fromEpoch: bigint
+  /** What the provider may hold that we know nothing of; more is not believed. */
+  readonly mostUnknownBytes: number
   readonly signal: AbortSignal
 }
 
+/** Pieces that we know nothing of, in one view. */
+const MAX_UNKNOWN = 1_000_000
 /** Name of the refusal of a provider whose last commitment is another than ours. */
 const MISMATCH = 'CommitmentMismatchError'
 
@@ -100,15 +104,24 @@ export async function reconcileSet(work: CommitWork): Promise<void> {
   set.reset(commit, tree, held)
 }
 
-async function listHeld({ provider, orderId, signal }: CommitWork) {
+async function listHeld({ provider, orderId, set, mostUnknownBytes, signal }: CommitWork) {
   const held: SetPiece[] = []
   const committed: SetPiece[] = []
+  let unknown = 0
+  let unknownBytes = 0
   for (;;) {
     const page = await provider.listOrderPieces(orderId, held.at(-1)?.root, { signal })
     if (page.length === 0) return { held, committed }
     for (const { root, sizeBytes, committed: isIn } of page) {
       held.push({ root, sizeBytes })
       if (isIn) committed.push({ root, sizeBytes })
+      if (isIn || set.has(root) || set.tree.findSize(root) !== undefined) continue
+      unknown++
+      unknownBytes += sizeBytes
+    }
+    // It could list pieces without end that nobody ever sent, and be paid for room that they take.
+    if (unknown > MAX_UNKNOWN || unknownBytes > mostUnknownBytes) {
+      throw bad(provider.address, orderId, 'lists more pieces that we never saw stored than there can be')
     }
   }
 }

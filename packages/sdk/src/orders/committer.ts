@@ -54,7 +54,8 @@ export function createCommitter(options: CommitterOptions): Committer {
     const { orderId } = record
     const { signer } = options
     const money = options.money.money
-    return { orderId, set, provider, store, signer, money, fromEpoch: current + 1n, signal: closed }
+    const mostUnknownBytes = policy.firstOrderBytes
+    return { orderId, set, provider, store, signer, money, fromEpoch: current + 1n, mostUnknownBytes, signal: closed }
   }
   const commitOne = async (record: OrderRecord) => {
     const { orderId, provider } = record
@@ -65,7 +66,8 @@ export function createCommitter(options: CommitterOptions): Committer {
     if (record.end <= (await options.getEpochs()).current) return
     const work = await workOf(record, set)
     if (isUnsure) {
-      await reconcileSet(work)
+      // Whatever fits may have been stored before the crash.
+      await reconcileSet({ ...work, mostUnknownBytes: record.sizeBytes })
       unsure.delete(orderId)
     }
     while (set.pending() > 0 || set.offer) {
