@@ -96,7 +96,7 @@ export async function reconcileSet(work: CommitWork): Promise<void> {
   const seq = theirs?.commitment.seq ?? 0n
   if (seq < (ours?.commitment.seq ?? 0n)) throw bad(provider.address, orderId, 'forgot a set that it has signed')
   const isKnown = !theirs || (ours && isSameCommitment(ours.commitment, theirs.commitment))
-  const { held, committed } = await listHeld(work)
+  const { held, committed } = await listHeld(work, theirs?.commitment.usedBytes ?? 0n)
   const tree = isKnown ? set.tree : createSetTree(committed)
   if (theirs && !isSetOf(tree, theirs)) throw bad(provider.address, orderId, 'lists other pieces than it signed for')
   const commit = theirs ? recordOf(theirs) : undefined
@@ -104,9 +104,10 @@ export async function reconcileSet(work: CommitWork): Promise<void> {
   set.reset(commit, tree, held)
 }
 
-async function listHeld({ provider, orderId, set, mostUnknownBytes, signal }: CommitWork) {
+async function listHeld({ provider, orderId, set, mostUnknownBytes, signal }: CommitWork, mostCommittedBytes: bigint) {
   const held: SetPiece[] = []
   const committed: SetPiece[] = []
+  let committedBytes = 0
   let unknown = 0
   let unknownBytes = 0
   for (;;) {
@@ -114,11 +115,16 @@ async function listHeld({ provider, orderId, set, mostUnknownBytes, signal }: Co
     if (page.length === 0) return { held, committed }
     for (const { root, sizeBytes, committed: isIn } of page) {
       held.push({ root, sizeBytes })
-      if (isIn) committed.push({ root, sizeBytes })
+      if (isIn) {
+        committed.push({ root, sizeBytes })
+        committedBytes += sizeBytes
+      }
       if (isIn || set.has(root) || set.tree.findSize(root) !== undefined) continue
       unknown++
       unknownBytes += sizeBytes
     }
+    if (committedBytes > mostCommittedBytes)
+      throw bad(provider.address, orderId, 'lists other pieces than it signed for')
     // It could list pieces without end that nobody ever sent, and be paid for room that they take.
     if (unknown > MAX_UNKNOWN || unknownBytes > mostUnknownBytes) {
       throw bad(provider.address, orderId, 'lists more pieces that we never saw stored than there can be')
