@@ -1,15 +1,8 @@
-import {
-  type Address,
-  type Chain,
-  type ClientPorts,
-  createKeeperClient,
-  type KeeperClient,
-  type LogHead,
-  MemoError,
-} from '@memo/core'
-import { findMemoDid, type MemoDid } from '@memo/did'
+import { type Address, type Chain, type ClientPorts, createKeeperClient, MemoError } from '@memo/core'
+import type { MemoDid } from '@memo/did'
 import { EntryRefusedError, KeepersUnreachableError, type Storage } from '@memo/sdk'
 import type { LoggedObject, ObjectTable } from './store/objects.ts'
+import { listWriterHeads } from './writer-heads.ts'
 
 /** What a restore reads from, and what it fills. */
 export type RestoreSources = {
@@ -66,10 +59,7 @@ async function listWrittenDids(sources: RestoreSources, signal: AbortSignal): Pr
   for (const { address, endpoint } of keepers) {
     try {
       const client = createKeeperClient(sources.ports, { address, endpoint })
-      for await (const head of listHeads(client, sources.account, signal)) {
-        const did = findMemoDid(head.did)
-        if (did) dids.add(did)
-      }
+      for await (const { did } of listWriterHeads(client, sources.account, signal)) dids.add(did)
       answers += 1
     } catch (thrown) {
       signal.throwIfAborted()
@@ -79,15 +69,4 @@ async function listWrittenDids(sources: RestoreSources, signal: AbortSignal): Pr
   }
   if (answers < needed) throw new KeepersUnreachableError('what this gateway has written', faults)
   return [...dids]
-}
-
-async function* listHeads(keeper: KeeperClient, writer: Address, signal: AbortSignal): AsyncGenerator<LogHead> {
-  let after = ''
-  for (;;) {
-    const page = await keeper.listWriterHeads(writer, after, { signal })
-    yield* page
-    const last = page.at(-1)?.did
-    if (last === undefined || last <= after) return // the end, or a keeper that goes in circles
-    after = last
-  }
 }

@@ -11,6 +11,7 @@ import {
 import type { Storage } from '@memo/sdk'
 import { ApiError } from '../errors.ts'
 import type { GatewayEventSink } from '../events.ts'
+import { listWriterHeads } from '../writer-heads.ts'
 import { INSTANCE_KEY, type Instance } from './instance.ts'
 
 /**
@@ -74,15 +75,7 @@ export function createLogWatch(sources: {
   const listEnds = async function* (signal: AbortSignal) {
     const keepers = (await chain.listKeepers()).filter(({ state, endpoint }) => state === 'active' && endpoint)
     const keeper = keepers[turn++ % Math.max(1, keepers.length)]
-    if (!keeper) return
-    const client = createKeeperClient(ports, keeper)
-    for (let after = ''; ; ) {
-      const page = await client.listWriterHeads(account, after, { signal })
-      yield* page
-      const last = page.at(-1)?.did
-      if (last === undefined || last <= after) return // the end, or a keeper that goes in circles
-      after = last
-    }
+    if (keeper) yield* listWriterHeads(createKeeperClient(ports, keeper), account, signal)
   }
   const look = async (signal: AbortSignal): Promise<void> => {
     const since = `${instance.sinceSeconds}`
