@@ -13,7 +13,7 @@ import { callGateway } from '../src/money/gateway.ts'
 import { formatBytes, formatMs, formatTable, toJson } from '../src/output.ts'
 import { printable, printableLines } from '../src/printable.ts'
 import { dataDirOf, networkOf, sizeInBytes } from '../src/settings.ts'
-import { freshName } from '../src/user/file-name.ts'
+import { freshName, type TakenNames } from '../src/user/file-name.ts'
 import { heldBack } from '../src/user/held-back.ts'
 
 describe('exit codes', () => {
@@ -184,9 +184,9 @@ describe('names of restored files', () => {
     )
     fc.assert(
       fc.property(fc.array(hostile, { maxLength: 30 }), (names) => {
-        const taken = new Set<string>()
+        const taken: TakenNames = new Map()
         const fresh = names.map((name) => freshName(taken, name, 'bafycid'))
-        assert.equal(new Set(fresh.map((name) => name.toLowerCase())).size, names.length)
+        assert.equal(new Set(fresh.map((name) => name.normalize('NFC').toLowerCase())).size, names.length)
         for (const name of fresh) {
           assert.match(name, /^[^/\\\0]+$/)
           assert.ok(name !== '.' && name !== '..' && !name.startsWith('.'))
@@ -196,8 +196,20 @@ describe('names of restored files', () => {
     )
   })
 
+  test('many files of one name do not wait for each other, and no name reads otherwise than it is', () => {
+    const taken: TakenNames = new Map()
+    const startedMs = performance.now()
+    const names = Array.from({ length: 50_000 }, () => freshName(taken, 'same', 'cid'))
+    assert.equal(new Set(names).size, names.length)
+    assert.equal(names.at(-1), '50000-same')
+    assert.ok(performance.now() - startedMs < 10_000)
+    assert.equal(freshName(taken, '\u0065\u0301.txt', 'cid'), '\u0065\u0301.txt')
+    assert.equal(freshName(taken, '\u00c9.txt', 'cid'), '2-\u00c9.txt')
+    assert.equal(freshName(taken, 'a\u202egpj.exe\u009b', 'cid'), 'a_gpj.exe_')
+  })
+
   test('an honest name is kept as it is', () => {
-    const taken = new Set<string>()
+    const taken: TakenNames = new Map()
     assert.deepEqual(
       ['去中心化存储.pdf', 'a b (1).txt', 'a b (1).txt'].map((name) => freshName(taken, name, 'cid')),
       ['去中心化存储.pdf', 'a b (1).txt', '2-a b (1).txt'],

@@ -11,7 +11,7 @@ import { isLocalNetwork, localRegistry } from '../local-chain.ts'
 import { formatBytes } from '../output.ts'
 import type { Verb } from '../program.ts'
 import { networkOf } from '../settings.ts'
-import { freshName } from './file-name.ts'
+import { freshName, type TakenNames } from './file-name.ts'
 import { writeToFile } from './get.ts'
 import { type UserOptions, withStorage } from './open-storage.ts'
 import { tellSource, tellUnknown } from './restore-report.ts'
@@ -42,7 +42,7 @@ export const restore: Verb<RestoreOptions> = async (context, options) => {
     })
   }
   await mkdir(options.output, { recursive: true })
-  const names = new Set<string>()
+  const names: TakenNames = new Map()
   let restored = 0
   let failed = 0
   let source: RestoreReport | undefined
