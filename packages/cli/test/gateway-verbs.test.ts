@@ -67,6 +67,7 @@ async function run<O>(verb: Verb<O>, options: O, args: readonly string[] = []): 
   return said
 }
 
+const chainOf = () => ({ rpc: network.rpcUrl, registry: network.registry })
 const wish = { data, type: 'space', size: '10GiB', evidence: 'https://example.org/a-post' }
 const admin = { data, yes: true, reason: 'a good post' }
 const idsOf = (said: TestContext) => said.json.filter(({ event }) => event === 'application').map(({ id }) => id)
@@ -129,6 +130,14 @@ describe('an application', () => {
     assert.equal((await run(refuse, admin, [`${id}`])).last().event, 'refused')
     await assert.rejects(run(refuse, admin, ['9999']), { name: 'GatewayError' })
     await assert.rejects(run(refuse, admin, ['x']), { name: 'UsageError' })
+  })
+
+  test('is made with a key file as well, for the first DID of the key', async () => {
+    const key = join(data, 'keys', 'user.json')
+    const elsewhere = { ...wish, data: join(home, 'nowhere'), ...chainOf(), gateway, key, type: 'traffic' }
+    const { did, id } = (await run(apply, elsewhere)).last()
+    assert.equal(did, user.did)
+    await run(refuse, admin, [`${id}`])
   })
 
   test('says what it is for', async () => {

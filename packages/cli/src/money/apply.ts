@@ -1,3 +1,4 @@
+import { deriveMemoDid } from '@memo/did'
 import { NotSetUpError, UsageError } from '../errors.ts'
 import { formatBytes } from '../output.ts'
 import type { Verb } from '../program.ts'
@@ -21,7 +22,9 @@ export const apply: Verb<ApplyOptions> = async (context, options) => {
   const { evidence } = options
   assertWebAddress(evidence)
   const endpoint = gatewayOf(options)
-  const { did, secretKey } = await openPayer(options)
+  const { address, secretKey, ...own } = await openPayer(options)
+  // A key file says of no DID; its first one is that of `memo restore` as well.
+  const did = options.key === undefined ? own.did : deriveMemoDid(address, 0)
   if (did === undefined) throw new NotSetUpError('whoever applies has a DID', 'Make one with: memo did create')
   const { signal } = context.runtime
   const stamp = await createStamp(context, endpoint, { purpose: 'apply', subject: did })
