@@ -10,7 +10,7 @@ import {
   type Transport,
   type UnitHasher,
 } from '@memo/core'
-import type { MemoDid } from '@memo/did'
+import { type MemoDid, parseMemoDid } from '@memo/did'
 import {
   type ChunkOpener,
   createStorage,
@@ -111,7 +111,7 @@ export type Gateway = {
   stop(): Promise<void>
 }
 
-/** Makes a gateway; it asks nobody for anything before `start`. */
+/** Makes a gateway; it asks nobody for anything before `start`. Errors: BadDidError for an administrator who is none. */
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const { chain, transport, clock, timers, random, store, secretKey, policy, onEvent: log = () => undefined } = options
   const signer = createKeySigner(secretKey)
@@ -200,7 +200,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       limits: { ...DEFAULT_APPLY, ...defined(options.apply) },
     }),
     requests: await openSignedRequests(store, { network: chain.network, audience: signer.address, clock }),
-    adminDids: new Set(options.quota?.adminDids),
+    adminDids: new Set(options.quota?.adminDids?.map(parseMemoDid)),
     isPublicReadCharged: options.quota?.chargePublicReads ?? false,
     uploads: createTurnstile({ running: MAX_UPLOADS, waiting: MAX_WAITING_UPLOADS }),
     account: signer.address,

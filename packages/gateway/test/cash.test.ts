@@ -6,7 +6,7 @@ import { createMemoryIndexStore } from '@memo/core/testing'
 import { createSystemClock, createSystemRandomness } from '@memo/platform'
 import { type Buyer, createBuyer, SELLER } from './support/buyer.ts'
 import { createCaller } from './support/caller.ts'
-import { startReadyGateway, type TestGateway, until } from './support/gateway.ts'
+import { startGateway, startReadyGateway, type TestGateway, until } from './support/gateway.ts'
 import { GATEWAY_KEY, startNetwork, type TestNetwork, testKey } from './support/network.ts'
 import { errorOf, fresh, list } from './support/objects.ts'
 
@@ -184,7 +184,9 @@ describe('cashing', () => {
       assert.equal((await buyer.info('space')).nonce, 1n)
     })
     const admin = await network.newDid()
-    await withGateway({ quota: { ...QUOTA, cashPollMs: 1e9, adminDids: [admin.did] } }, async (gateway, buyer) => {
+    const spelled = admin.did.toUpperCase().replace('DID:MEMO:', 'did:memo:')
+    await assert.rejects(startGateway(network, { quota: { adminDids: [admin.did.slice(1)] } }), { name: 'BadDidError' })
+    await withGateway({ quota: { ...QUOTA, cashPollMs: 1e9, adminDids: [spelled] } }, async (gateway, buyer) => {
       const caller = createCaller(gateway.url, admin.did, admin.master)
       await caller.login()
       await is(await caller.get(`/mefs/cashspace?address=${buyer.address}`), 518)
