@@ -23,6 +23,7 @@ export type NodeOptions = CommonOptions &
     readonly checkpointGas?: number
     readonly trialSpace?: number
     readonly trialTraffic?: number
+    readonly chargePublicReads?: boolean
     readonly adminDid?: readonly string[]
     readonly hashcashBits?: number
     readonly didsPerHour?: number
@@ -103,6 +104,7 @@ function gatewayOptions(command: Command): Command {
     .option('--checkpoint-gas <gas>', 'what that may cost in an hour (default 30000000)', gas)
     .option('--trial-space <size>', 'space of everybody for nothing (default 100MiB)', sizeInBytes('--trial-space'))
     .option('--trial-traffic <size>', 'traffic for nothing (default 1GiB)', sizeInBytes('--trial-traffic'))
+    .option('--charge-public-reads', 'reads of public files cost their owner traffic (default: the gateway pays)')
     .option('--admin-did <did...>', 'who else decides about applications')
     .option('--hashcash-bits <n>', 'work for a stamp; each bit doubles it (default 20)', bits)
     .option('--dids-per-hour <n>', 'DIDs of others that it pays for (default 60)', perHour('--dids-per-hour'))

@@ -64,6 +64,7 @@ export type ServeNodeOptions = {
 export type GatewayQuota = {
   readonly trialSpaceBytes?: number
   readonly trialTrafficBytes?: number
+  readonly chargePublicReads?: boolean
   readonly adminDids?: readonly string[]
 }
 
@@ -77,10 +78,11 @@ function applyOf({ hashcashBits, didsPerHour, applicationsPerHour }: NodeOptions
   }
 }
 
-function quotaOf({ trialSpace, trialTraffic, adminDid }: NodeOptions): GatewayQuota {
+function quotaOf({ trialSpace, trialTraffic, chargePublicReads, adminDid }: NodeOptions): GatewayQuota {
   return {
     ...(trialSpace === undefined ? {} : { trialSpaceBytes: trialSpace }),
     ...(trialTraffic === undefined ? {} : { trialTrafficBytes: trialTraffic }),
+    ...(chargePublicReads === undefined ? {} : { chargePublicReads }),
     ...(adminDid === undefined ? {} : { adminDids: adminDid }),
   }
 }
