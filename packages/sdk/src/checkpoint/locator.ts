@@ -15,13 +15,18 @@ import type { LocatedPart, PartLocator } from '../read/locate.ts'
 const MAX_ASKED = 1_024
 const ASKED_AT_ONCE = 16
 
+/** How often providers may still be asked whether they hold a piece. */
+export type QuestionBudget = { left: number }
+
 /**
  * Finds parts by placements that are at hand, without a keeper. Where the holders that they name do not answer, all
- * providers that the chain knows are asked: repair moves pieces, and a checkpoint may be older than that.
+ * providers that the chain knows are asked, as far as `budget` goes: repair moves pieces, and a checkpoint may be older than
+ * that.
  */
 export function createPlacementLocator(
   context: StorageContext,
   placements: ReadonlyMap<string, Placement>,
+  budget: QuestionBudget = { left: Number.POSITIVE_INFINITY },
 ): PartLocator {
   const wide = new Map<string, Promise<LocatedPart>>()
   return {
@@ -37,7 +42,7 @@ export function createPlacementLocator(
     },
     async widen(part, signal) {
       const key = hex32(part.placement.partId)
-      const asked = wide.get(key) ?? askAll(context, part, signal)
+      const asked = wide.get(key) ?? askAll(context, part, budget, signal)
       wide.set(key, asked)
       asked.catch(() => wide.delete(key)) // whoever asked has the error; the next one asks again
       return await asked
@@ -52,6 +57,7 @@ function holdersOf({ provider }: { readonly provider: Address }): readonly Addre
 async function askAll(
   context: StorageContext,
   part: LocatedPart,
+  budget: QuestionBudget,
   signal: AbortSignal | undefined,
 ): Promise<LocatedPart> {
   const { pieceBytes } = geometryOf(part.placement)
@@ -61,7 +67,8 @@ async function askAll(
     providers.filter(({ address }) => !found[index]?.has(address)).map(({ address }) => ({ index, root, address })),
   )
   const ask = async () => {
-    for (let next = questions.pop(); next; next = questions.pop()) {
+    for (let next = questions.pop(); next && budget.left > 0; next = questions.pop()) {
+      budget.left -= 1
       const { index, root, address } = next
       if (await holds(context, address, root, pieceBytes, signal)) found[index]?.add(address)
     }

@@ -17,7 +17,7 @@ import {
 import type { ReaderKeys, StorageContext } from '../context.ts'
 import { standingOf } from '../index/objects.ts'
 import type { CheckpointChain, CheckpointSlot } from './chain.ts'
-import { createPlacementLocator } from './locator.ts'
+import { createPlacementLocator, type QuestionBudget } from './locator.ts'
 import { readPart } from './read-part.ts'
 
 /** A log up to its last checkpoint, from chain and providers alone. */
@@ -52,6 +52,11 @@ export type Recovered = {
 
 /** Slots that are looked at: those of the DID's keys first, then those of the accounts that have been there for longest. */
 const MAX_SLOTS = 1_024
+/**
+ * What providers are asked about pieces that are not where a slot says, for all slots together that are not of the DID's keys:
+ * whoever leaves slots that lead nowhere shall not keep the owner waiting for ever.
+ */
+const MAX_QUESTIONS = 65_536
 
 /**
  * The logs of a DID as their last checkpoints show them, without asking a keeper (`spec/checkpoint.md` 9). Only logs count
@@ -71,9 +76,11 @@ export async function readCheckpoints(
   const faults: CheckpointFault[] = []
   const strangers: Address[] = []
   const byLogin = new Map<string, Address[]>()
-  for (const slot of (await slotsInTurn(context, chain, did)).filter(isWanted)) {
+  const shared: QuestionBudget = { left: MAX_QUESTIONS }
+  for (const { slot, isOfKey } of await slotsInTurn(context, chain, did)) {
+    if (!isWanted(slot)) continue
     try {
-      const log = await readSlot(context, did, slot, reader, signal)
+      const log = await readSlot(context, did, slot, { reader, budget: isOfKey ? undefined : shared }, signal)
       if (!log) {
         strangers.push(slot.writer)
         continue
@@ -97,7 +104,7 @@ async function slotsInTurn(
   { chain: accounts }: StorageContext,
   chain: CheckpointChain,
   did: string,
-): Promise<CheckpointSlot[]> {
+): Promise<{ readonly slot: CheckpointSlot; readonly isOfKey: boolean }[]> {
   const keys = new Set((await accounts.findDid(did))?.authenticationKeys.map((key) => key.address))
   const ranked: { slot: CheckpointSlot; rank: number }[] = []
   for (const slot of await chain.list(did)) {
@@ -107,7 +114,7 @@ async function slotsInTurn(
   return ranked
     .sort((a, b) => a.rank - b.rank)
     .slice(0, MAX_SLOTS)
-    .map(({ slot }) => slot)
+    .map(({ slot, rank }) => ({ slot, isOfKey: rank < 0 }))
 }
 
 type SlotLog = Pick<CheckpointedLog, 'placements'> & { readonly recovered: RecoveredLog }
@@ -117,13 +124,13 @@ async function readSlot(
   context: StorageContext,
   did: string,
   slot: CheckpointSlot,
-  reader: ReaderKeys,
+  { reader, budget }: { readonly reader: ReaderKeys; readonly budget: QuestionBudget | undefined },
   signal: AbortSignal,
 ): Promise<SlotLog | undefined> {
   const { writer, seq, blockNumber } = slot
   const fetch = async (placement: Placement): Promise<Checkpoint> => {
     if (placement.owner !== did) throw new BadInputError('a checkpoint that is placed for another DID')
-    const locator = createPlacementLocator(context, new Map([[hex32(placement.partId), placement]]))
+    const locator = createPlacementLocator(context, new Map([[hex32(placement.partId), placement]]), budget)
     const checkpoint = openCheckpoint(await readPart(context, locator, placement.partId, did, signal), reader)
     if (!checkpoint) throw new BadInputError('a checkpoint that is sealed for other keys')
     return checkpoint
