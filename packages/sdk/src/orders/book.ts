@@ -14,6 +14,7 @@ import { recordOf } from './change.ts'
 import { createCommitter } from './committer.ts'
 import { EscrowTooSmallError, isOrderRefused } from './errors.ts'
 import type { OrderEvent } from './events.ts'
+import { createKeptBytes, type KeptBytes } from './kept.ts'
 import type { OrderMoney } from './money.ts'
 import type { OrderBook, OrderLease } from './order-book.ts'
 import { epochCostAtto, secondsLeft } from './plan.ts'
@@ -98,6 +99,7 @@ export function createOrders(options: OrdersOptions): Orders {
   const records = new Map<bigint, OrderRecord>()
   const byProvider = new Map<Address, ProviderOrders>()
   const sets = new Map<bigint, Promise<OrderSet>>()
+  const kept = new Map<bigint, KeptBytes>()
   const reads = new Map<bigint, OrderReads>()
   const savedReads = new Map<bigint, ReadsRecord>()
   let epochs: { readonly info: EpochInfo; readonly atMs: number } | undefined
@@ -114,6 +116,15 @@ export function createOrders(options: OrdersOptions): Orders {
     return info
   }
   const getEpochs = async () => (epochs && clock.nowMs() - epochs.atMs < EPOCHS_MS ? epochs.info : await readEpochs())
+  /** While the chain is silent, what it said last does. */
+  const findEpochs = async () => {
+    try {
+      return await getEpochs()
+    } catch (thrown) {
+      if (!(thrown instanceof MemoError)) throw thrown
+      return epochs?.info
+    }
+  }
   const openSet = async (orderId: bigint) => {
     const known = sets.get(orderId)
     if (known) return await known
@@ -129,6 +140,14 @@ export function createOrders(options: OrdersOptions): Orders {
     for await (const root of store.listGone(orderId)) set.remove(root)
     return set
   }
+  const keptOf = async (orderId: bigint) => {
+    const known = kept.get(orderId)
+    if (known) return known
+    const saved = createKeptBytes(await store.findKept(orderId))
+    const made = kept.get(orderId) ?? saved // somebody else may have read it meanwhile
+    kept.set(orderId, made)
+    return made
+  }
   const shared: OrderShared = {
     money,
     store,
@@ -140,6 +159,7 @@ export function createOrders(options: OrdersOptions): Orders {
     getProvider: async (address) => await directory.getProvider(address),
     getPriceLimit: createPriceLimit({ chain, clock, policy }),
     openSet,
+    keptOf,
     emit: onEvent,
     follow,
     closed,
@@ -212,7 +232,7 @@ export function createOrders(options: OrdersOptions): Orders {
     for (const { orderId, end } of listRecords()) {
       if ((current - end) * epochSeconds < BigInt(FORGET_SECONDS)) continue
       await store.dropOrder(orderId)
-      for (const known of [records, sets, reads, savedReads]) known.delete(orderId)
+      for (const known of [records, sets, kept, reads, savedReads]) known.delete(orderId)
     }
   }
   const listProviders = () => [...byProvider.values()]
@@ -286,9 +306,13 @@ export function createOrders(options: OrdersOptions): Orders {
         for (const record of listRecords()) {
           if (record.provider !== provider) continue
           const set = await openSet(record.orderId)
+          const heldBytes = set.heldBytes()
           if (!set.remove(root)) continue
           committer.noteChange(set)
-          await store.putGone(record.orderId, root)
+          const lying = await keptOf(record.orderId)
+          const info = await findEpochs()
+          if (info) lying.add(heldBytes - set.heldBytes(), info)
+          await store.putGone(record.orderId, root, lying.list())
         }
       }
       follow(note())

@@ -13,6 +13,7 @@ import { orAborted } from '../flow/abortable.ts'
 import { carryOut, recordOf, takeUp } from './change.ts'
 import { EscrowTooSmallError, isOrderRefused, NoRoomError, PriceTooHighError } from './errors.ts'
 import type { OrderEvent } from './events.ts'
+import type { KeptBytes } from './kept.ts'
 import { type OrderMoney, refusalReasonOf } from './money.ts'
 import {
   isRenewalDue,
@@ -43,6 +44,7 @@ export type OrderShared = {
   getProvider(address: Address): Promise<ProviderClient>
   readonly getPriceLimit: PriceLimit
   openSet(orderId: bigint): Promise<OrderSet>
+  keptOf(orderId: bigint): Promise<KeptBytes>
   emit(event: OrderEvent): void
   /** Keeps an eye on work that nobody waits for. */
   follow(work: Promise<unknown>): void
@@ -97,9 +99,12 @@ export function createProviderOrders(shared: OrderShared, provider: Address, sav
     order = next
     unknownBytes = 0
   }
-  const viewOf = async (record: OrderRecord): Promise<OrderView> => {
-    const held = (await setOf(record)).heldBytes()
-    return { ...record, usedBytes: held + reservedBytes + unknownBytes }
+  /** What takes room beside what is held: given up and kept, or only the provider knows what. */
+  const otherBytesOf = async ({ orderId, sizeBytes }: OrderRecord, epochs: EpochInfo) =>
+    Math.max(unknownBytes, (await shared.keptOf(orderId)).usedBytes(sizeBytes, epochs))
+  const viewOf = async (record: OrderRecord, epochs: EpochInfo): Promise<OrderView> => {
+    const otherBytes = await otherBytesOf(record, epochs)
+    return { ...record, usedBytes: (await setOf(record)).heldBytes() + reservedBytes + otherBytes }
   }
   const getQuote = async () => {
     if (terms && terms.untilMs > clock.nowMs()) return terms.quote
@@ -121,7 +126,7 @@ export function createProviderOrders(shared: OrderShared, provider: Address, sav
   const planOf = async (wish: Wish, quote: Quote, epochs: EpochInfo) => {
     const { priceAttoPerGiBSecond, maxOrderEpochs, freeBytes: roomBytes } = quote
     const record = order && isOpen(order, epochs) ? order : undefined
-    const view = record && (await viewOf(record))
+    const view = record && (await viewOf(record, epochs))
     const planned = await purse.plan(
       (freeAtto): { plan: OrderPlan | undefined; costAtto?: bigint } | OrderShortfall => {
         const common = { needBytes: wantedBytes, priceAttoPerGiBSecond, epochs, maxOrderEpochs, roomBytes, freeAtto }
@@ -227,8 +232,9 @@ export function createProviderOrders(shared: OrderShared, provider: Address, sav
     if (!record) return undefined
     const epochs = await shared.getEpochs()
     if (secondsLeft(record.end, epochs) < policy.minLeftSeconds) return undefined
+    const otherBytes = await otherBytesOf(record, epochs)
     const opened = await setOf(record)
-    const freeBytes = record.sizeBytes - opened.heldBytes() - reservedBytes - unknownBytes
+    const freeBytes = record.sizeBytes - opened.heldBytes() - reservedBytes - otherBytes
     if (freeBytes < bytes) return undefined
     reservedBytes += bytes
     if ((freeBytes - bytes) * policy.growAtFreePart < record.sizeBytes) growAhead()

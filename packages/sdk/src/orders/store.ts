@@ -13,6 +13,7 @@ import {
   uint64be,
   utf8,
 } from '@memo/core'
+import type { KeptRecord } from './kept.ts'
 
 /** An order as the chain had it when it was last looked at. */
 export type OrderRecord = {
@@ -75,7 +76,9 @@ export type OrderStore = {
   listPieces(orderId: bigint): AsyncIterable<SetPiece>
   /** Pieces that were given up, and that the set still has: a provider that lists them does not say so. */
   listGone(orderId: bigint): AsyncIterable<Uint8Array>
-  putGone(orderId: bigint, root: Uint8Array): Promise<void>
+  /** Notes that a piece was given up, and what its provider keeps under the order now. */
+  putGone(orderId: bigint, root: Uint8Array, kept: readonly KeptRecord[]): Promise<void>
+  findKept(orderId: bigint): Promise<readonly KeptRecord[] | undefined>
   /** The piece was stored again. */
   dropGone(orderId: bigint, root: Uint8Array): Promise<void>
   /** Both have signed: the set is the offered one now. */
@@ -164,7 +167,7 @@ export function createOrderStore(store: IndexStore): OrderStore {
       const pieces: IndexChange[] = []
       for await (const { root } of piecesOf(orderId)) pieces.push({ key: pieceKey(orderId, root) })
       for await (const root of rootsOf(`${keyOf('gone', orderId)}/`)) pieces.push({ key: goneKey(orderId, root) })
-      const kinds = ['order', 'commit', 'offer', 'reads']
+      const kinds = ['order', 'commit', 'offer', 'reads', 'kept']
       await apply(...pieces, ...kinds.map((kind) => ({ key: keyOf(kind, orderId) })))
     },
     findCommit: async (orderId) => await find<CommitRecord>(keyOf('commit', orderId)),
@@ -173,7 +176,12 @@ export function createOrderStore(store: IndexStore): OrderStore {
     dropOffer: async (orderId) => await apply({ key: keyOf('offer', orderId) }),
     listPieces: piecesOf,
     listGone: (orderId) => rootsOf(`${keyOf('gone', orderId)}/`),
-    putGone: async (orderId, root) => await apply({ key: goneKey(orderId, root), value: new Uint8Array(0) }),
+    putGone: async (orderId, root, kept) =>
+      await apply(
+        { key: goneKey(orderId, root), value: new Uint8Array(0) },
+        { key: keyOf('kept', orderId), value: encode(kept) },
+      ),
+    findKept: async (orderId) => await find<readonly KeptRecord[]>(keyOf('kept', orderId)),
     dropGone: async (orderId, root) => await apply({ key: goneKey(orderId, root) }),
     async putCommit(commit, { added, removed }) {
       const { orderId } = commit.commitment
