@@ -71,7 +71,7 @@ export const DEFAULT_ORDER_POLICY: OrderPolicy = {
   allowanceBytes: 1_024 * MIB,
   allowancePart: 64,
   paysForOthers: true,
-  voucherStepBytes: 4 * MIB,
+  voucherStepBytes: 16 * MIB,
   endingSeconds: 7 * DAY_SECONDS,
   warnEverySeconds: DAY_SECONDS,
 }
