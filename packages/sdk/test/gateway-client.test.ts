@@ -137,6 +137,28 @@ describe('a client of a gateway', () => {
     await assert.rejects(client.info(), { status: 516, blame: 'user', retry: 'never' })
   })
 
+  test('logs in beside other sessions of its DID in the same second, each a second later', async () => {
+    const { gateway, open } = createSetting()
+    const clients = ['a', 'b', 'c'].map((seed) => open(undefined, seed))
+    for (const client of clients) await client.login()
+    assert.equal(gateway.log.filter((line) => line === 'POST /login').length, 1 + 2 + 2)
+    for (const client of clients) assert.deepEqual(await client.list(), [])
+  })
+
+  test('signs no login for a time that a gateway makes up', async () => {
+    for (const timestamp of [2 ** 31, 2 ** 52, -1, 'soon']) {
+      const { gateway, client } = createSetting()
+      let logins = 0
+      gateway.intercept = ({ method }) => {
+        if (method !== 'POST') return jsonResponse(200, { token: '0x00', timestamp, requestID: '0' })
+        logins++
+        return jsonResponse(401, { error: 'the current request is later than the latest request' })
+      }
+      await assert.rejects(client.login(), { name: 'GatewayError', status: 401, message: /later than the latest/ })
+      assert.equal(logins, 1, `${timestamp}`)
+    }
+  })
+
   test('signs no number that would make its signature a login', async () => {
     for (const requestID of [`${2 ** 30}`, '1900000000', '-1', '1.5', 'x']) {
       const { client, gateway } = createSetting()
