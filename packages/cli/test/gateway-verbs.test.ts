@@ -5,6 +5,8 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { findBytesFromHex, isHashcash } from '@memo/core'
 import { runGatewayDaemon } from '@memo/gateway'
+import { createHttpTransport, createSystemClock, createSystemRandomness } from '@memo/platform'
+import { createGatewayClient } from '@memo/sdk'
 import { LOCAL_BANK_KEY, LOCAL_USER_ATTO, localBankAddress } from '../src/local-chain.ts'
 import { type ApplicationsOptions, applications, grant, refuse } from '../src/money/applications.ts'
 import { apply } from '../src/money/apply.ts'
@@ -154,6 +156,24 @@ describe('an application', () => {
 })
 
 describe('a balance', () => {
+  test('and an application leave the login of the DID’s programs alone', async () => {
+    const loginNow = async () => await (await fetch(`${gateway}/login?did=${user.did}`)).json()
+    const { transport, close } = createHttpTransport({ blame: 'us' })
+    const ports = { transport, clock: createSystemClock(), random: createSystemRandomness() }
+    const client = createGatewayClient({ ...ports, endpoint: gateway, did: user.did, signer: user.signer })
+    try {
+      assert.equal((await client.quota('space')).usedBytes, 0n)
+      const login = await loginNow()
+      await run(balance, { data })
+      const { id } = (await run(apply, { ...wish, type: 'traffic' })).last()
+      assert.deepEqual(await loginNow(), login)
+      assert.equal((await client.quota('space')).usedBytes, 0n)
+      await run(refuse, admin, [`${id}`])
+    } finally {
+      await close()
+    }
+  })
+
   test('is shown from the chain alone where the gateway does not answer, or no password opens the key', async () => {
     const profile = findProfile(data) as NonNullable<ReturnType<typeof findProfile>>
     const usedBy = async (dir: string) => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { getQuota, grantQuotaToDid, registerUser } from '@memo/chain'
+import { deactivateDid, getDidNonce, getQuota, grantQuotaToDid, registerUser } from '@memo/chain'
 import {
   type Address,
   createKeySigner,
@@ -261,6 +261,38 @@ describe('an application', () => {
     await is(await signed(GRANTER, 'POST', `/applications/${id}/refuse`, { reason: 'again' }), 518)
     await is(await signed(GRANTER, 'POST', '/applications/999999/refuse', { reason: 'none' }), 404)
     await applied(caller)
+  })
+})
+
+describe('an account that holds a DID', () => {
+  const apply = async (signer: Signer, did: string) => {
+    const body = { did, type: 'space', sizeBytes: 5_000, evidence: EVIDENCE, stamp: await stamp('apply', did) }
+    return await signed(signer, 'POST', '/applications', body)
+  }
+
+  test('applies and reads its quota by requests of its own, and the login of the DID goes on', async () => {
+    const caller = await gateway.join()
+    assert.equal((await apply(caller.signer, caller.did)).status, 200)
+    const byAccount = await signed(caller.signer, 'GET', '/mefs/space')
+    const byDid = await caller.get('/mefs/space')
+    assert.deepEqual([byAccount.status, byDid.status], [200, 200])
+    assert.equal(await byAccount.text(), await byDid.text())
+    await is(await applyAs(caller), 518, /not decided yet/)
+  })
+
+  test('applies for no DID of others, of nobody, or that is none', async () => {
+    const [caller, other] = [await gateway.join(), await gateway.join()]
+    for (const did of [other.did, `did:memo:${'7'.repeat(64)}`]) {
+      await is(await apply(caller.signer, did), 401, /failed to verify identity/)
+    }
+    await is(await signed(caller.signer, 'POST', '/applications', { type: 'space' }), 517)
+    const did = other.did as MemoDid
+    const { client, addresses } = network.chain
+    const operation = { kind: 'deactivateDid', did, nonce: await getDidNonce(client, { addresses, did }) } as const
+    await deactivateDid(client, { addresses, did, signature: await signOperation(operation, other.signer) })
+    offset.ms = 1_000 // what the gateway remembers of the chain is older then
+    await is(await apply(other.signer, did), 401, /failed to verify identity/)
+    offset.ms = 0
   })
 })
 

@@ -27,7 +27,7 @@ export {
   type GatewayUploadOptions,
 } from './gateway/client.ts'
 export { restrictedDigest } from './gateway/digests.ts'
-export { BadGatewayAnswerError, GatewayError } from './gateway/errors.ts'
+export { BadGatewayAnswerError, errorOfGateway, GatewayError, readGatewayJson } from './gateway/errors.ts'
 export { type GatewayQuotaKind, VoucherLimitError, type VoucherPolicy } from './gateway/vouchers.ts'
 export type { ListOptions, StoredObject } from './index/objects.ts'
 export type { Removal } from './index/remove.ts'

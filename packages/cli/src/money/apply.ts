@@ -5,7 +5,7 @@ import type { Verb } from '../program.ts'
 import { type CommonOptions, dataDirOf, findProfile } from '../settings.ts'
 import { type AccountOptions, openPayer } from './account.ts'
 import { kindOf, sizeOf } from './buy.ts'
-import { callGateway, logIn } from './gateway.ts'
+import { callGateway } from './gateway.ts'
 import { createStamp } from './stamp.ts'
 
 export type ApplyOptions = AccountOptions & {
@@ -22,7 +22,7 @@ export const apply: Verb<ApplyOptions> = async (context, options) => {
   const { evidence } = options
   assertWebAddress(evidence)
   const endpoint = gatewayOf(options)
-  const { address, secretKey, ...own } = await openPayer(options)
+  const { address, chain, secretKey, ...own } = await openPayer(options)
   // A key file says of no DID; its first one is that of `memo restore` as well.
   const did = options.key === undefined ? own.did : deriveMemoDid(address, 0)
   if (did === undefined) throw new NotSetUpError('whoever applies has a DID', 'Make one with: memo did create')
@@ -31,8 +31,8 @@ export const apply: Verb<ApplyOptions> = async (context, options) => {
   const { id } = await callGateway(endpoint, {
     method: 'POST',
     path: '/applications',
-    body: { type: kind, evidence, sizeBytes, stamp },
-    signer: await logIn(endpoint, { did, secretKey, signal }),
+    body: { did, type: kind, evidence, sizeBytes, stamp },
+    signer: { network: chain.network, secretKey },
     signal,
   })
   const text = `application ${id} for ${formatBytes(sizeBytes)} of ${kind} waits for a decision; look with: memo balance`

@@ -7,7 +7,7 @@ import { opensUnasked } from '../password.ts'
 import type { Context, Verb } from '../program.ts'
 import { dataDirOf, findProfile } from '../settings.ts'
 import { type AccountOptions, findTarget, listKnownAccounts, openChain, openPayer, type Target } from './account.ts'
-import { callGateway, logIn } from './gateway.ts'
+import { callGateway } from './gateway.ts'
 import { formatDay } from './units.ts'
 
 export type BalanceOptions = AccountOptions & { readonly for?: string }
@@ -70,11 +70,11 @@ async function askGateway(
     output.progress('what was used is told to your key alone: give its --password-file')
     return undefined
   }
-  const { did, secretKey } = await openPayer(options)
+  const { did, chain, secretKey } = await openPayer(options)
   if (did === undefined) return undefined
   try {
     const { signal } = runtime
-    const signer = await logIn(endpoint, { did, secretKey, signal })
+    const signer = { network: chain.network, secretKey }
     const quotas: Usage[] = []
     for (const kind of KINDS) {
       quotas.push(usageFrom(await callGateway(endpoint, { method: 'GET', path: `/mefs/${kind}`, signer, signal })))

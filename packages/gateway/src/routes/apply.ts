@@ -1,16 +1,17 @@
 import type { QuotaKind } from '@memo/chain'
 import { type HashcashPurpose, isCount, utf8 } from '@memo/core'
 import { findMemoDid, type MemoDid } from '@memo/did'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { findAdmin } from '../admin.ts'
 import type { Application } from '../apply/applications.ts'
 import { creationFrom, holderOf, relayCreation } from '../apply/relay.ts'
+import { askerOf } from '../asker.ts'
 import { type FieldSource, findCount } from '../auth/fields.ts'
 import { buyerOf } from '../buyer.ts'
 import type { GatewayContext } from '../context.ts'
 import { asContractError } from '../contract-error.ts'
-import { ApiError } from '../errors.ts'
-import { readCall } from '../request.ts'
+import { ApiError, LoginRefusedError } from '../errors.ts'
+import { type Call, readCall } from '../request.ts'
 
 const PAGE = 100
 const MAX_EVIDENCE_CHARS = 2_048
@@ -42,8 +43,9 @@ export function applyRoutes(app: FastifyInstance, context: GatewayContext): void
   })
 
   app.post('/applications', async (request) => {
-    const { auth, fields } = await readCall(request)
-    const { did } = await context.sessions.authenticate(auth)
+    const call = await readCall(request)
+    const { fields } = call
+    const did = await applicantOf(context, request, call)
     const application = { did, ...askedFrom(fields) }
     await stamps.use('apply', did, fields.stamp)
     applicationLimit.take()
@@ -88,6 +90,17 @@ export function applyRoutes(app: FastifyInstance, context: GatewayContext): void
       decidedBy,
     })
   })
+}
+
+/** The DID that applies: that of a restricted call, else the one that is named, which the account that asks must hold. */
+async function applicantOf(context: GatewayContext, request: FastifyRequest, call: Call): Promise<MemoDid> {
+  const asker = await askerOf(context, request, call)
+  if (asker.did) return asker.did
+  const did = didFrom(call.fields.did)
+  const record = await context.chain.findDid(did)
+  const isKey = record && !record.deactivated && record.authenticationKeys.some((key) => key.address === asker.account)
+  if (!isKey) throw new LoginRefusedError(`failed to verify identity: ${did}`)
+  return did
 }
 
 type Grant = { readonly grantedBytes: string; readonly reason: string; readonly decidedBy: string }

@@ -2,8 +2,8 @@ import { originalVoucherHash, type QuotaKind } from '@memo/chain'
 import { type Address, findAddress, hexFromBytes } from '@memo/core'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { findAdmin } from '../admin.ts'
+import { askerOf } from '../asker.ts'
 import type { FieldSource } from '../auth/fields.ts'
-import { buyerOf } from '../buyer.ts'
 import type { GatewayContext } from '../context.ts'
 import { asContractError } from '../contract-error.ts'
 import { ApiError } from '../errors.ts'
@@ -74,7 +74,7 @@ export function quotaRoutes(app: FastifyInstance, context: GatewayContext): void
   })
 }
 
-/** A route for the owner of a DID, who is asked for as the buyer that its master key is; answers JSON text. */
+/** A route for a buyer: the account itself, or the owner of a DID, whose buyer its master key is; answers JSON text. */
 function restricted(
   app: FastifyInstance,
   context: GatewayContext,
@@ -82,9 +82,9 @@ function restricted(
   answer: (buyer: Address, fields: FieldSource) => Promise<string>,
 ): void {
   app.get(url, async (request, reply) => {
-    const { auth, fields } = await readCall(request)
-    const caller = await context.sessions.authenticate(auth)
-    return await sendJson(reply, await answer(await buyerOf(context, caller.did), fields))
+    const call = await readCall(request)
+    const { account } = await askerOf(context, request, call)
+    return await sendJson(reply, await answer(account, call.fields))
   })
 }
 

@@ -12,7 +12,7 @@ import {
 } from '@memo/core'
 import { CidMismatchError } from '../errors.ts'
 import { abortableStream } from '../flow/abortable.ts'
-import { BadGatewayAnswerError, readBigJson, readJson } from './errors.ts'
+import { BadGatewayAnswerError, readBigJson, readGatewayJson } from './errors.ts'
 import { multipartForm } from './multipart.ts'
 import { createGatewaySession, headersOf, type SessionOptions, type SignedFields } from './session.ts'
 import type { GatewayQuotaKind } from './vouchers.ts'
@@ -146,7 +146,7 @@ export function createGatewayClient(options: GatewayClientOptions): GatewayClien
         canRepeat: !isStream,
         ...(signal ? { signal } : {}),
       })
-      const { cid } = await readJson(response, MAX_FACTS_BYTES)
+      const { cid } = await readGatewayJson(response, MAX_FACTS_BYTES)
       if (typeof cid !== 'string') throw new BadGatewayAnswerError('an upload without a CID')
       if (expected && !equalBytes(digestFromCid(cid), digest)) throw new CidMismatchError(expected, cid)
       return { cid }
@@ -165,20 +165,20 @@ export function createGatewayClient(options: GatewayClientOptions): GatewayClien
       return { sizeBytes, contentType: response.headers['content-type'] ?? DEFAULT_TYPE, body }
     },
     async list({ signal } = {}) {
-      const { Objects } = await readJson(await restricted('/mefs/listobjects', signal), MAX_JSON_BYTES)
+      const { Objects } = await readGatewayJson(await restricted('/mefs/listobjects', signal), MAX_JSON_BYTES)
       if (Objects === null) return []
       if (!Array.isArray(Objects)) throw new BadGatewayAnswerError('no list of objects')
       return Objects.map(objectFromJson)
     },
     async remove(id, { signal } = {}) {
-      await readJson(await restricted(`/mefs/delete?id=${id}`, signal), MAX_FACTS_BYTES)
+      await readGatewayJson(await restricted(`/mefs/delete?id=${id}`, signal), MAX_FACTS_BYTES)
     },
-    info: async ({ signal } = {}) => await readJson(await session.send(get('/info', signal)), MAX_FACTS_BYTES),
+    info: async ({ signal } = {}) => await readGatewayJson(await session.send(get('/info', signal)), MAX_FACTS_BYTES),
     async quota(kind, { signal } = {}) {
       return quotaFromJson(await readBigJson(await restricted(`/mefs/${kind}`, signal), MAX_FACTS_BYTES))
     },
     status: async (cid, { signal } = {}) =>
-      await readJson(await restricted(`/mefs/status/${canonicalCid(cid)}`, signal), MAX_JSON_BYTES),
+      await readGatewayJson(await restricted(`/mefs/status/${canonicalCid(cid)}`, signal), MAX_JSON_BYTES),
   }
 }
 

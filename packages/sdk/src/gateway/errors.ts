@@ -56,7 +56,7 @@ export async function errorOfGateway(response: WireResponse): Promise<GatewayErr
 }
 
 /** The object that a successful answer carries. Errors: {@link BadGatewayAnswerError}. */
-export async function readJson(response: WireResponse, maxBytes: number): Promise<Record<string, unknown>> {
+export async function readGatewayJson(response: WireResponse, maxBytes: number): Promise<Record<string, unknown>> {
   try {
     return (parseJson(await collectBytes(response.body, maxBytes)) ?? {}) as Record<string, unknown>
   } catch (cause) {

@@ -19,7 +19,7 @@ import {
   errorOfGateway,
   GatewayError,
   readBigJson,
-  readJson,
+  readGatewayJson,
   type WantedVoucher,
 } from './errors.ts'
 import { type SignedVoucher, signVoucher, type VoucherPolicy, voucherRequestFrom } from './vouchers.ts'
@@ -91,7 +91,7 @@ export function createGatewaySession(options: SessionOptions): GatewaySession {
   /** What the gateway says of the DID's login: its token, its time and the next number. */
   const loginNow = async (signal: AbortSignal | undefined) => {
     const url = `${endpoint}/login?did=${encodeURIComponent(did)}`
-    return await readJson(await send({ method: 'GET', url, headers: {}, signal }), MAX_ANSWER_BYTES)
+    return await readGatewayJson(await send({ method: 'GET', url, headers: {}, signal }), MAX_ANSWER_BYTES)
   }
   /** The earliest time that is later than a login from elsewhere, where that is why `timestamp` was refused. */
   const findLater = async (timestamp: number, thrown: unknown, signal: AbortSignal | undefined) => {
