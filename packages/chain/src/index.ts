@@ -105,6 +105,7 @@ export {
   getReadRight,
   type ReadRight,
 } from './read/get-file.ts'
+export { getGasPrice } from './read/get-gas-price.ts'
 export { type Group, getGroup } from './read/get-group.ts'
 export {
   type EscrowInfo,

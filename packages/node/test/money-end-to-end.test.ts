@@ -109,7 +109,7 @@ describe('an order on a chain, from its quote to its money', () => {
         if (event.type === 'ready') ready.resolve(String(event.url))
       },
       signal: controller.signal,
-      limits: { readWindowBytes: MIB, unpaidReadBytesPerHour: 0, unpaidBytesPerAccount: 0 },
+      limits: { readWindowBytes: MIB, unpaidReadBytesPerHour: 0, unpaidBytesPerAccount: 0, attoPerGasWei: 0n },
     })
     url = await Promise.race([ready.promise, running.then(() => assert.fail('it ended before it was ready'))])
     stop = async () => {

@@ -22,6 +22,7 @@ function createScriptedMoney(world: World) {
     fault: undefined as Error | undefined,
     redeemFault: undefined as Error | undefined,
     freeAtto: 0n,
+    gasPriceWei: 0n,
   }
   const check = () => {
     if (state.fault) throw state.fault
@@ -64,6 +65,8 @@ function createScriptedMoney(world: World) {
       state.events.push({ type: 'reads-paid', orderId, amountAtto })
       state.freeAtto += amountAtto
     },
+    getBlockNumber: async () => (await world.chain.getBlock()).number,
+    getGasPriceWei: async () => state.gasPriceWei,
     getFreeEscrowAtto: async () => state.freeAtto,
   }
   return { state, money }
@@ -216,6 +219,87 @@ describe('a provider', () => {
     assert.equal((await operator.earnings({ settle: true })).reading.vouchers, 0)
     await provider.stop()
     assert.deepEqual(state.redeemed, [])
+  })
+
+  test('presents a voucher again when the chain drops its payment, until that lies deep', async () => {
+    const { world, state, provider, pay, user } = await startedProvider({
+      redeemThresholdAtto: 1n,
+      paymentDepthBlocks: 9_000,
+    })
+    const drop = () => scriptAllowance(world, ORDER, user.address, { priceAttoPerByte: READ_PRICE })
+    const redeemed = () => state.redeemed.map(({ voucher }) => Number(voucher.bytesRead))
+    await pay(1_000)
+    await world.time.advance(HOUR_MS)
+    assert.deepEqual(redeemed(), [1_000])
+    // A block of a second each: an hour is 3,600. The mark of what was read still stands.
+    drop()
+    await world.time.advance(HOUR_MS)
+    assert.deepEqual(redeemed(), [1_000, 1_000])
+    provider.crash()
+    await provider.start()
+    drop()
+    await world.time.advance(HOUR_MS + 1_000)
+    assert.deepEqual(redeemed(), [1_000, 1_000, 1_000], 'also over a crash')
+    await world.time.advance(10 * HOUR_MS)
+    assert.equal(state.redeemed.length, 3, 'what is paid is not presented')
+    drop()
+    await world.time.advance(5 * HOUR_MS)
+    assert.equal(state.redeemed.length, 3, 'nothing asks for what lies deep')
+    state.fork++
+    await world.time.advance(HOUR_MS)
+    assert.equal(state.redeemed.length, 4, 'but where the chain is seen to have rewound')
+  })
+
+  test('keeps a voucher whose allowance was closed until that lies deep', async () => {
+    const { world, state, pay, user, operator } = await startedProvider({
+      redeemThresholdAtto: 1n,
+      paymentDepthBlocks: 9_000,
+    })
+    await pay(1_000)
+    scriptAllowance(world, ORDER, user.address, { seq: 1n, priceAttoPerByte: READ_PRICE })
+    await world.time.advance(HOUR_MS)
+    assert.deepEqual([(await operator.earnings()).reading.vouchers, state.redeemed.length], [0, 0])
+    scriptAllowance(world, ORDER, user.address, { priceAttoPerByte: READ_PRICE })
+    await world.time.advance(HOUR_MS)
+    assert.equal(state.redeemed.length, 1, 'the chain took the closing back')
+    scriptAllowance(world, ORDER, user.address, { seq: 1n, priceAttoPerByte: READ_PRICE })
+    state.fork++
+    await world.time.advance(5 * HOUR_MS)
+    scriptAllowance(world, ORDER, user.address, { priceAttoPerByte: READ_PRICE })
+    state.fork++
+    await world.time.advance(5 * HOUR_MS)
+    assert.equal(state.redeemed.length, 1, 'it was dropped')
+  })
+
+  test('lets dust wait until it is worth its gas several times, and never pays more for gas than it gets', async () => {
+    const { world, state, provider, pay, user, operator } = await startedProvider({
+      redeemThresholdAtto: 1n,
+      redeemAgeMs: HOUR_MS,
+      redeemGasTimes: 4,
+    })
+    const gas = 130_000n
+    state.gasPriceWei = 1n
+    const enough = Number((4n * gas + READ_PRICE - 1n) / READ_PRICE)
+    await pay(enough - 1)
+    await world.time.advance(30 * HOUR_MS)
+    assert.equal(state.redeemed.length, 0)
+    await pay(enough)
+    await world.time.advance(HOUR_MS)
+    assert.equal(state.redeemed.length, 1)
+    // Who leaves, and the operator, need only what the transaction costs.
+    const last = Number((gas + READ_PRICE - 1n) / READ_PRICE)
+    await pay(enough + last - 1)
+    await operator.earnings({ settle: true })
+    const closing = { priceAttoPerByte: READ_PRICE, closingAt: 9n, closingBlock: 9n, bytesPaid: BigInt(enough) }
+    scriptAllowance(world, ORDER, user.address, closing)
+    state.events.push({ type: 'reads-closing', orderId: ORDER, payer: user.address })
+    await world.time.advance(2 * HOUR_MS)
+    await provider.stop()
+    assert.equal(state.redeemed.length, 1, 'not at a loss')
+    await provider.start()
+    state.gasPriceWei = 0n
+    await world.time.advance(HOUR_MS + 1_000)
+    assert.equal(state.redeemed.length, 2, 'gas has become cheap')
   })
 
   test('goes on when the chain fails it, and says so', async () => {

@@ -120,7 +120,7 @@ export async function startMoneyNetwork(options: {
     await registerProvider(chain.client, { addresses, contact, offer })
     await ensurePledge(chain.client, { addresses })
     const endpoint = await run(secretKey, async (daemon) => {
-      await runProviderDaemon({ ...daemon, limits: options.limits })
+      await runProviderDaemon({ ...daemon, limits: { attoPerGasWei: 0n, ...options.limits } })
     })
     await setEndpoint(chain.client, { addresses, endpoint })
     const ports = {

@@ -1,5 +1,7 @@
 import {
+  getBlock,
   getEscrow,
+  getGasPrice,
   isIncomeMarkStanding,
   type MemoChain,
   pinEpoch,
@@ -23,6 +25,8 @@ export function createProviderMoney(chain: MemoChain, self: Address): ProviderMo
     async pinEpoch(signal) {
       await pinEpoch(client, { addresses, signal })
     },
+    getBlockNumber: async () => (await getBlock(client)).number,
+    getGasPriceWei: () => getGasPrice(client),
     async redeemReads({ voucher, signature }, signal) {
       await redeemReads(client, { addresses, voucher, signature, signal })
     },

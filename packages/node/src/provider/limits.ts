@@ -49,6 +49,12 @@ export type ProviderLimits = {
   /** A voucher is redeemed when it is worth so much, or as old. */
   readonly redeemThresholdAtto: bigint
   readonly redeemAgeMs: number
+  /** And when it brings so many times what its transaction costs; what is about to be void, what that costs. */
+  readonly redeemGasTimes: number
+  /** What a wei of gas is worth in attomemo: where gas costs nothing, nothing. */
+  readonly attoPerGasWei: bigint
+  /** A payment of a voucher counts for good when so many blocks stand above it. */
+  readonly paymentDepthBlocks: number
   /** Rest between two questions to the keepers about what is needed. */
   readonly collectRestMs: number
 }
@@ -84,6 +90,9 @@ export const PROVIDER_LIMITS: ProviderLimits = {
   settleThresholdAtto: 10n ** 16n, // a hundredth of a MEMO
   redeemThresholdAtto: 10n ** 17n, // a tenth of a MEMO
   redeemAgeMs: 24 * HOUR_MS,
+  redeemGasTimes: 4,
+  attoPerGasWei: 1n, // the coin of the chain and the token are taken to be worth the same
+  paymentDepthBlocks: 64,
 }
 
 /** The largest piece there is: the one of a part coded with k = 1. */

@@ -31,6 +31,10 @@ export type ProviderMoney = {
   settleOrder(orderId: bigint, signal: AbortSignal): Promise<void>
   /** Records that the epoch of now has begun: without it no dispute window closes on a quiet chain. */
   pinEpoch(signal: AbortSignal): Promise<void>
+  /** The newest block, not older than what else was read: how deep a payment lies is counted in blocks. */
+  getBlockNumber(): Promise<number>
+  /** What a unit of gas costs now, in wei. */
+  getGasPriceWei(): Promise<bigint>
   redeemReads(voucher: SignedVoucher, signal: AbortSignal): Promise<void>
   /** What the provider may withdraw. */
   getFreeEscrowAtto(): Promise<bigint>

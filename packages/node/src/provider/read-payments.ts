@@ -33,8 +33,11 @@ export type ReadPayments = {
   waitForNews(signal: AbortSignal): Promise<void>
   /** Makes durable what vouchers came since the last time. */
   flush(): Promise<void>
-  /** What the chain has paid for a voucher meanwhile; the row is dropped when its allowance was closed. */
-  refresh(row: VoucherRow): Promise<VoucherRow | undefined>
+  /**
+   * What the chain has paid for a voucher meanwhile. The row is dropped once its allowance has been closed for
+   * `paymentDepthBlocks`; with `isRewound` all that was paid is waited for anew.
+   */
+  refresh(row: VoucherRow, isRewound?: boolean): Promise<VoucherRow | undefined>
 }
 
 export type ReadPaymentsOptions = {
@@ -43,9 +46,11 @@ export type ReadPaymentsOptions = {
   readonly self: Address
   readonly reader: OrderReader
   readonly rows: VoucherRows
+  /** The newest block, not older than what was read before. */
+  readonly getBlockNumber: () => Promise<number>
   readonly limits: Pick<
     ProviderLimits,
-    'readWindowBytes' | 'unpaidReadBytesPerHour' | 'unknownPayersPerHour' | 'allowanceCacheMs'
+    'readWindowBytes' | 'unpaidReadBytesPerHour' | 'unknownPayersPerHour' | 'allowanceCacheMs' | 'paymentDepthBlocks'
   >
 }
 
@@ -61,11 +66,17 @@ type ReadAccount = {
   allowance: ReadAllowanceInfo
   allowanceAtMs: number
   heldSinceMs: number
+  /** How deep in the chain lies what was paid. */
+  settling: Settling
   isDirty: boolean
 }
 
+/** What the last look at the chain found, beside the newest allowance that was read. */
+type Settling = Pick<VoucherRow, 'bytesPaid' | 'bytesSettled' | 'seenAtBlock' | 'isVoid'>
+
 /** An account before its first voucher. */
-const NEW: Pick<ReadAccount, 'bytesServed' | 'forgivenToMs' | 'heldSinceMs' | 'isDirty'> = {
+const NEW: Pick<ReadAccount, 'bytesServed' | 'forgivenToMs' | 'heldSinceMs' | 'settling' | 'isDirty'> = {
+  settling: { bytesPaid: 0n, bytesSettled: 0n, seenAtBlock: undefined, isVoid: false },
   bytesServed: 0n,
   forgivenToMs: 0,
   heldSinceMs: 0,
@@ -111,7 +122,16 @@ export function createReadPayments(options: ReadPaymentsOptions): ReadPayments {
     const { text, heldSinceMs, bytesRead } = row
     const read = await readAllowance(signed.voucher)
     // What was served beyond the voucher is not remembered over a restart: the window bounds it.
-    const account = { ...NEW, key, signed, text, bytesServed: bytesRead, ...read, heldSinceMs }
+    const account = {
+      ...NEW,
+      key,
+      signed,
+      text,
+      bytesServed: bytesRead,
+      ...read,
+      heldSinceMs,
+      settling: settlingOf(row),
+    }
     byText.set(text, account)
     remember(account)
     return account
@@ -145,7 +165,10 @@ export function createReadPayments(options: ReadPaymentsOptions): ReadPayments {
     const account: ReadAccount = before ?? { key, signed, text, ...NEW, allowance, allowanceAtMs }
     byText.delete(account.text)
     // What was read under an allowance that is closed, and never paid, counts against the next one.
-    if (isNext) account.bytesServed = max(0n, account.bytesServed - last.bytesRead)
+    if (isNext) {
+      account.bytesServed = max(0n, account.bytesServed - last.bytesRead)
+      account.settling = NEW.settling
+    }
     if (!wasHeld) account.heldSinceMs = clock.nowMs()
     // In place: reads that are under way count on the same account.
     Object.assign(account, { signed, text, allowance, allowanceAtMs, isDirty: true })
@@ -190,7 +213,8 @@ export function createReadPayments(options: ReadPaymentsOptions): ReadPayments {
     const account = await find(text)
     forgive(account)
     const isOver = () => account.bytesServed + BigInt(bytes) > limitOf(account)
-    if (isOver() || !isFresh(account)) {
+    const isOther = account.allowance.seq !== account.signed.voucher.seq
+    if (isOver() || isOther || !isFresh(account)) {
       const read = await readAllowance(account.signed.voucher)
       if (read.allowance.seq !== account.signed.voucher.seq) throw refused('closed', 'the allowance was closed')
       Object.assign(account, read)
@@ -222,6 +246,18 @@ export function createReadPayments(options: ReadPaymentsOptions): ReadPayments {
     })
   }
 
+  /** A row as the chain shows it at `block`: what is paid or closed there counts for good once it lies deep enough. */
+  const afterLook = (row: VoucherRow, allowance: ReadAllowanceInfo, block: number, isRewound: boolean): VoucherRow => {
+    // Facts of another allowance say nothing of this voucher.
+    const isVoid = allowance.seq > row.seq
+    const facts =
+      allowance.seq === row.seq ? factsOf(allowance) : { ...factsOfRow(row), bytesPaid: isVoid ? row.bytesPaid : 0n }
+    const isSame = facts.bytesPaid === row.bytesPaid && isVoid === row.isVoid && !isRewound
+    const seenAtBlock = (isSame ? row.seenAtBlock : undefined) ?? block
+    const isDeep = block - seenAtBlock >= limits.paymentDepthBlocks
+    const known = isRewound ? 0n : min(row.bytesSettled, facts.bytesPaid)
+    return { ...row, ...facts, isVoid, seenAtBlock, bytesSettled: isDeep ? facts.bytesPaid : known }
+  }
   const flush = async () => {
     const dirty = [...accounts.values()].filter(({ isDirty }) => isDirty)
     const texts = dirty.map(({ text }) => text)
@@ -254,35 +290,61 @@ export function createReadPayments(options: ReadPaymentsOptions): ReadPayments {
       })
     },
     flush,
-    async refresh(row) {
+    async refresh(row, isRewound = false) {
       return await lock.run(`${row.orderId}/${row.payer}`, async () => {
         const allowance = await chain.getReadAllowance(BigInt(row.orderId), row.payer)
-        const account = accounts.get(`${row.orderId}/${row.payer}`)
-        if (account) Object.assign(account, { allowance, allowanceAtMs: clock.nowMs(), isDirty: true })
+        // Asked afterwards: what the allowance shows is in this block or an earlier one.
+        const block = await options.getBlockNumber()
         await flush()
         const newest = await rows.find(row.orderId, row.payer)
         if (!newest) return undefined
-        if (allowance.seq > newest.seq) {
-          if (account) account.isDirty = false
+        const next = afterLook(newest, allowance, block, isRewound)
+        const account = accounts.get(`${row.orderId}/${row.payer}`)
+        if (account) {
+          const isOwn = account.signed.voucher.seq === allowance.seq
+          Object.assign(account, isOwn ? { allowance, allowanceAtMs: clock.nowMs() } : {}, {
+            settling: settlingOf(next),
+          })
+        }
+        if (next.isVoid && block - (next.seenAtBlock ?? block) >= limits.paymentDepthBlocks) {
           await rows.remove(newest)
           return undefined
         }
-        const next = { ...newest, ...factsOf(allowance) }
-        const isNews = next.bytesPaid !== newest.bytesPaid || next.isClosing !== newest.isClosing
-        if (!account && isNews) await rows.put([next])
+        if (isNews(newest, next)) await rows.put([next])
         return next
       })
     },
   }
 }
 
-function rowOf({ signed, text, allowance, heldSinceMs }: ReadAccount): VoucherRow {
+function rowOf({ signed, text, allowance, heldSinceMs, settling }: ReadAccount): VoucherRow {
   const { orderId, payer, seq, bytesRead } = signed.voucher
-  return { orderId: Number(orderId), payer, text, seq, bytesRead, heldSinceMs, ...factsOf(allowance) }
+  const facts = factsOf(allowance)
+  // What was paid and not looked at from above is of unknown depth.
+  const seenAtBlock = facts.bytesPaid === settling.bytesPaid ? settling.seenAtBlock : undefined
+  return { orderId: Number(orderId), payer, text, seq, bytesRead, heldSinceMs, ...settling, ...facts, seenAtBlock }
+}
+
+function settlingOf({ bytesPaid, bytesSettled, seenAtBlock, isVoid }: VoucherRow): Settling {
+  return { bytesPaid, bytesSettled, seenAtBlock, isVoid }
+}
+
+function isNews(before: VoucherRow, { bytesPaid, bytesSettled, seenAtBlock, isVoid, isClosing }: VoucherRow): boolean {
+  return (
+    before.bytesPaid !== bytesPaid ||
+    before.bytesSettled !== bytesSettled ||
+    before.seenAtBlock !== seenAtBlock ||
+    before.isVoid !== isVoid ||
+    before.isClosing !== isClosing
+  )
 }
 
 function factsOf({ bytesPaid, priceAttoPerByte, closingBlock }: ReadAllowanceInfo) {
   return { bytesPaid, priceAttoPerByte, isClosing: closingBlock !== 0n }
+}
+
+function factsOfRow({ bytesPaid, priceAttoPerByte, isClosing }: VoucherRow) {
+  return { bytesPaid, priceAttoPerByte, isClosing }
 }
 
 function dueOf({ signed, bytesServed }: ReadAccount): PaymentDue {

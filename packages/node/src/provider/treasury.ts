@@ -27,7 +27,12 @@ export type TreasuryOptions = {
   readonly log: EventSink
   readonly limits: Pick<
     ProviderLimits,
-    'settleEveryEpochs' | 'settleThresholdAtto' | 'redeemThresholdAtto' | 'redeemAgeMs'
+    | 'settleEveryEpochs'
+    | 'settleThresholdAtto'
+    | 'redeemThresholdAtto'
+    | 'redeemAgeMs'
+    | 'redeemGasTimes'
+    | 'attoPerGasWei'
   >
 }
 
@@ -35,6 +40,8 @@ const PAGE = 500
 const ONE = 'one pass after another'
 /** Reading events once before an answer. */
 const READ_TIMEOUT_MS = 60_000
+/** What the transaction of a voucher takes where the provider has no income in escrow yet, which is the most. */
+const REDEEM_GAS = 130_000n
 
 export function createTreasury(options: TreasuryOptions): Treasury {
   const { clock, money, ledger, reader, vouchers, payments, log, limits } = options
@@ -55,6 +62,8 @@ export function createTreasury(options: TreasuryOptions): Treasury {
   const readEvents = async (signal: AbortSignal): Promise<void> => {
     const { mark } = await ledger.getTotals()
     if (mark && !(await money.stands(mark))) {
+      // Before the mark is forgotten: over a crash it must be known that what was paid may have come back.
+      for await (const row of listVouchers()) await payments.refresh(row, true)
       await ledger.reset()
       known.clear()
     }
@@ -137,16 +146,26 @@ export function createTreasury(options: TreasuryOptions): Treasury {
     pinnedEpoch = epochs.current
     if (isForced) await settleWorth(await money.getEpochs(), isForced, signal)
   }
-  const isRedeemable = ({ bytesRead, bytesPaid }: VoucherRow) => bytesRead > bytesPaid
-  const isWorthRedeeming = (row: VoucherRow, isForced: boolean): boolean => {
-    if (!isRedeemable(row) || row.priceAttoPerByte === 0n) return false
-    if (isForced || row.isClosing) return true
-    return worthOf(row) >= limits.redeemThresholdAtto || clock.nowMs() - row.heldSinceMs >= limits.redeemAgeMs
+  const isRedeemable = ({ bytesRead, bytesPaid, isVoid }: VoucherRow) => bytesRead > bytesPaid && !isVoid
+  /** What is paid, or void, and not deep enough in the chain to be so for good. */
+  const isSettling = ({ bytesPaid, bytesSettled, isVoid }: VoucherRow) => bytesPaid > bytesSettled || isVoid
+  /** Dust waits until it is worth its gas several times; what is about to be void, or asked for, must bring its gas. */
+  const isWorthRedeeming = (row: VoucherRow, isForced: boolean, gasAtto: bigint): boolean => {
+    if (!isRedeemable(row)) return false
+    const worthAtto = worthOf(row)
+    if (worthAtto === 0n) return false
+    if (isForced || row.isClosing) return worthAtto >= gasAtto
+    const isDue = worthAtto >= limits.redeemThresholdAtto || clock.nowMs() - row.heldSinceMs >= limits.redeemAgeMs
+    return isDue && worthAtto >= gasAtto * BigInt(limits.redeemGasTimes)
   }
-  const redeem = async (row: VoucherRow, isForced: boolean, signal: AbortSignal): Promise<void> => {
+  const getGasAtto = async (): Promise<bigint> => {
+    if (limits.attoPerGasWei === 0n) return 0n
+    return REDEEM_GAS * (await money.getGasPriceWei()) * limits.attoPerGasWei
+  }
+  const redeem = async (row: VoucherRow, isForced: boolean, gasAtto: bigint, signal: AbortSignal): Promise<void> => {
     const newest = await payments.refresh(row)
     const signed = newest && findVoucher(newest.text)
-    if (newest && signed && isWorthRedeeming(newest, isForced)) {
+    if (newest && signed && isWorthRedeeming(newest, isForced, gasAtto)) {
       await money.redeemReads(signed, signal)
       await payments.refresh(newest)
     }
@@ -161,11 +180,13 @@ export function createTreasury(options: TreasuryOptions): Treasury {
   }
   const redeemWorth = async (isForced: boolean, signal: AbortSignal): Promise<void> => {
     await payments.flush()
+    let gasAtto: bigint | undefined
     for await (const row of listVouchers()) {
       signal.throwIfAborted()
-      if (!isWorthRedeeming(row, isForced)) continue
+      if (!isSettling(row) && !isWorthRedeeming(row, isForced, gasAtto ?? 0n)) continue
       try {
-        await redeem(row, isForced, signal)
+        gasAtto ??= await getGasAtto()
+        if (isSettling(row) || isWorthRedeeming(row, isForced, gasAtto)) await redeem(row, isForced, gasAtto, signal)
       } catch (thrown) {
         fail(`a voucher under order ${row.orderId} could not be redeemed`, thrown, signal)
       }

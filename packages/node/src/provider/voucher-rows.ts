@@ -12,6 +12,12 @@ export type VoucherRow = {
   /** Of them, paid on the chain, as it was last read. */
   readonly bytesPaid: bigint
   readonly priceAttoPerByte: bigint
+  /** Of them, paid in a block that is deep enough: what is paid above may come back to be paid again. */
+  readonly bytesSettled: bigint
+  /** The newest block when {@link bytesPaid} and {@link isVoid} were first seen as they are; undefined before the first look. */
+  readonly seenAtBlock: number | undefined
+  /** Its allowance was closed: worth nothing, unless the chain takes that back. */
+  readonly isVoid: boolean
   /** Its payer takes back what he locked. */
   readonly isClosing: boolean
   /** Since when, in milliseconds, there has been something to redeem. */
@@ -60,6 +66,13 @@ function encode(row: VoucherRow): Uint8Array {
 
 function decode(value: Uint8Array): VoucherRow {
   const row = JSON.parse(textFromUtf8(value)) as VoucherRow & Record<string, string>
-  const [seq, bytesRead, bytesPaid] = [BigInt(row.seq), BigInt(row.bytesRead), BigInt(row.bytesPaid)]
-  return { ...row, seq, bytesRead, bytesPaid, priceAttoPerByte: BigInt(row.priceAttoPerByte) }
+  const { seq, bytesRead, bytesPaid, bytesSettled, priceAttoPerByte } = row
+  return {
+    ...row,
+    seq: BigInt(seq),
+    bytesRead: BigInt(bytesRead),
+    bytesPaid: BigInt(bytesPaid),
+    bytesSettled: BigInt(bytesSettled),
+    priceAttoPerByte: BigInt(priceAttoPerByte),
+  }
 }
