@@ -16,6 +16,7 @@ import {
   NonceTaken,
   ReceiptTimeout,
   RpcBehind,
+  RpcUnreachable,
   runDeploy,
   transferGas,
   transferMemo,
@@ -126,6 +127,19 @@ test('what arrived and was denied is waited for, under no other nonce', async (c
   assert.equal(new Set(rawsIn(rpc)).size, 1, 'the same bytes each time')
 })
 
+test('an endpoint that falls silent has refused nothing: it is asked again, and what it took is paid once', async (context) => {
+  const { rpc, client, received, noncesUsed } = await begin(context, { timeoutMs: 400 })
+  bendFirst(rpc, 'eth_estimateGas', ['hush'])
+  await transferGas(client, { to, amountWei: 3n })
+  bendFirst(rpc, SEND, ['hush'])
+  await transferGas(client, { to, amountWei: 4n })
+  assert.deepEqual([await received(), await noncesUsed()], [7n, 2])
+  assert.equal(new Set(rawsIn(rpc)).size, 2, 'no other bytes for the same payment')
+  rpc.bend(() => 'hush')
+  const mute = createChainClient({ rpcUrl: rpc.rpcUrl, account: deployer, pollingIntervalMs, timeoutMs: 20 })
+  await assert.rejects(transferGas(mute, { to, amountWei: 5n }), RpcUnreachable)
+})
+
 test('a payment that timed out and is asked for again is not a second one', async (context) => {
   const { rpc, client, received, noncesUsed, devnet } = await begin(context, { isStill: true })
   const pay = () => client.sender!.send({ to, data: '0x', value: 7n, timeoutMs: 40 })
@@ -138,7 +152,7 @@ test('a payment that timed out and is asked for again is not a second one', asyn
 })
 
 test('an endpoint that lags behind what was written is waited for, or named', async (context) => {
-  const { rpc, client, devnet } = await begin(context)
+  const { rpc, client, devnet } = await begin(context, { lagPatienceMs: 2_000 })
   const { addresses } = await runDeploy(clientOf(devnet, deployer), { params: devnetParams })
   const before = await getMemoBalance(client, { addresses, address: deployer.address })
   const { blockNumber } = await transferMemo(client, { addresses, to, amountAtto: 5n })

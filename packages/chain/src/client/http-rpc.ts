@@ -39,9 +39,7 @@ export function createHttpRpc(rpcUrl: string, timeoutMs: number): RpcProvider {
       lastId += 1
       const id = lastId
       const body = JSON.stringify({ jsonrpc: '2.0', id, method, params })
-      const signal = AbortSignal.timeout(timeoutMs)
-      const response = await fetch(url, { method: 'POST', headers, body, signal })
-      const text = await readText(response)
+      const { response, text } = await post({ url, headers, body, timeoutMs })
       if (response.status === 429) throw limited(response)
       const answer = parseAnswer(text)
       if (answer === undefined) throw new TypeError(`HTTP ${response.status}, and no JSON-RPC`)
@@ -63,6 +61,25 @@ function endpointOf(rpcUrl: string): { readonly url: URL; readonly headers: Reco
   url.password = ''
   const headers = { 'content-type': 'application/json' }
   return { url, headers: login === ':' ? headers : { ...headers, authorization: `Basic ${btoa(login)}` } }
+}
+
+type Post = {
+  readonly url: URL
+  readonly headers: Record<string, string>
+  readonly body: string
+  readonly timeoutMs: number
+}
+
+async function post({ timeoutMs, ...request }: Post): Promise<{ readonly response: Response; readonly text: string }> {
+  const { url, headers, body } = request
+  try {
+    const response = await fetch(url, { method: 'POST', headers, body, signal: AbortSignal.timeout(timeoutMs) })
+    return { response, text: await readText(response) }
+  } catch (error) {
+    // The platform's own errors of time have a number as their code, which would pass for the word of a chain.
+    if (error instanceof DOMException) throw new TypeError(`no answer: ${error.message}`, { cause: error })
+    throw error
+  }
 }
 
 async function readText(response: Response): Promise<string> {

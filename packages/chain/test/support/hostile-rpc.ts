@@ -17,6 +17,8 @@ export type Bend =
   | 'drop'
   /** The chain is asked, and the connection breaks before the answer. */
   | 'swallow'
+  /** The chain is asked, and no answer ever comes. */
+  | 'hush'
   /** HTTP 429. */
   | 'limit'
   /** The answer before this one, which was to another question. */
@@ -49,6 +51,7 @@ export async function startHostileRpc(context: TestContext, chain: Pick<TestChai
       if (bend === 'repeat') return void send(response, previous)
       const answer = JSON.stringify({ jsonrpc: '2.0', id: call.id, ...(await answerTo(call, bend)) })
       if (bend === 'swallow') return void response.destroy()
+      if (bend === 'hush') return
       previous = answer
       send(response, answer)
     })
