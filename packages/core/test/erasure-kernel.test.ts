@@ -14,7 +14,7 @@ async function printedAfter(prelude: string, script: string): Promise<string> {
   // Node needs WebAssembly to load TypeScript, so the prelude comes after the import.
   const code = `const { createCoder } = await import(${index})\n${prelude}\n${script}`
   const args = ['--conditions=source', '--input-type=module', '--eval', code]
-  const { stdout } = await run(process.execPath, args, { timeout: 20_000 })
+  const { stdout } = await run(process.execPath, args, { timeout: 120_000 })
   return stdout.trim()
 }
 

@@ -62,7 +62,7 @@ describe('the body of a download', () => {
         await reader.next()
       }
       stream.destroy()
-      await new Promise((resolve) => setTimeout(resolve, 10))
+      for (let i = 0; i < 1_000 && source.freed === 0; i++) await new Promise((resolve) => setTimeout(resolve, 5))
       assert.equal(source.freed, 1)
     }
   })

@@ -213,7 +213,7 @@ describe('daemons on a chain, sockets and disks', () => {
     const clients = nodes.map(({ url }, i) => {
       return createKeeperClient(portsOf(), { address: createKeySigner(keys[i]!).address, endpoint: url })
     })
-    const deadlineMs = Date.now() + 20_000
+    const deadlineMs = Date.now() + 120_000
     const until = async (what: string, check: () => Promise<boolean>) => {
       while (!(await check())) {
         assert.ok(Date.now() < deadlineMs, what)

@@ -16,8 +16,8 @@ const MIB = 1_048_576
 const base = await mkdtemp(join(tmpdir(), 'memo-crash-'))
 after(async () => await rm(base, { recursive: true, force: true }))
 
-/** Runs a writer, kills it in the middle of its work, and returns what it acknowledged. */
-async function runAndKill(kind: string, dir: string, afterMs: number): Promise<string[]> {
+/** Runs a writer, kills it in the middle of its work, `afterMs` after it acknowledged `least`; returns all of those. */
+async function runAndKill(kind: string, dir: string, afterMs: number, least: number): Promise<string[]> {
   const script = join(import.meta.dirname, 'disk-writer.ts')
   const child = spawn(process.execPath, ['--conditions=source', script, kind, dir], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -27,11 +27,12 @@ async function runAndKill(kind: string, dir: string, afterMs: number): Promise<s
     heard += data
   })
   const ended = once(child, 'close')
-  for (let i = 0; i < 500 && heard === '' && child.exitCode === null; i++) await wait(10)
+  const acknowledged = () => heard.split('\n').slice(0, -1)
+  while (acknowledged().length < least && child.exitCode === null && child.signalCode === null) await wait(10)
   await wait(afterMs)
   child.kill('SIGKILL')
   await ended
-  return heard.split('\n').slice(0, -1)
+  return acknowledged()
 }
 
 describe('after kill -9', () => {
@@ -39,7 +40,7 @@ describe('after kill -9', () => {
     const dir = join(base, 'pieces')
     const acknowledged: string[] = []
     for (let kill = 0; kill < KILLS; kill++) {
-      acknowledged.push(...(await runAndKill('pieces', dir, 15 + 37 * kill)))
+      acknowledged.push(...(await runAndKill('pieces', dir, 15 + 37 * kill, 2)))
       const store = await openFilePieceStore(dir)
       await store.recover()
       assert.deepEqual(await readdir(join(dir, 'incoming')), [])
@@ -61,7 +62,7 @@ describe('after kill -9', () => {
     const dir = join(base, 'records')
     const acknowledged: string[] = []
     for (let kill = 0; kill < KILLS; kill++) {
-      acknowledged.push(...(await runAndKill('records', dir, 10 + 31 * kill)))
+      acknowledged.push(...(await runAndKill('records', dir, 10 + 31 * kill, 11)))
       const store = openSqliteIndexStore(join(dir, 'index.db'))
       for (const key of acknowledged) assert.ok(await store.get(`a/${key}`), `the acknowledged record ${key} is gone`)
       const keys = async (prefix: string) =>

@@ -17,7 +17,8 @@ import { GATEWAY_KEY, type TestNetwork } from './network.ts'
 const CHAIN_CACHE_MS = 500
 const CLOSE_GRACE_MS = 500
 const POLL_MS = 20
-const PATIENCE_MS = 15_000
+/** More than any machine needs: only what never comes takes so long. */
+const PATIENCE_MS = 60_000
 
 /** A gateway on a socket, in front of a whole network. */
 export type TestGateway = {
