@@ -9,8 +9,10 @@ import { setTimeout as wait } from 'node:timers/promises'
 
 /** The command as a shell finds it. */
 const MEMO = join(import.meta.dirname, '..', '..', 'packages', 'cli', 'bin', 'memo.js')
-const RUN_TIMEOUT_MS = 60_000
-const STOP_TIMEOUT_MS = 20_000
+/** These guard against what hangs; a machine that others keep busy needs a good part of them. */
+const RUN_TIMEOUT_MS = 180_000
+/** More than `memo up` gives its processes in all. */
+const STOP_TIMEOUT_MS = 60_000
 
 export type Json = Readonly<Record<string, unknown>>
 
@@ -49,7 +51,13 @@ export async function freePort(): Promise<number> {
   return port
 }
 
-export type RunOptions = { readonly input?: Uint8Array; readonly env?: NodeJS.ProcessEnv; readonly node?: string }
+export type RunOptions = {
+  readonly input?: Uint8Array
+  readonly env?: NodeJS.ProcessEnv
+  readonly node?: string
+  /** The command of another installation. */
+  readonly memo?: string
+}
 
 /** Runs a verb to its end. */
 export async function memo(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
@@ -70,8 +78,8 @@ export async function memo(args: readonly string[], options: RunOptions = {}): P
   return { code, stdout: text, bytes, stderr, lines, last: lines.at(-1) ?? {} }
 }
 
-function launch(args: readonly string[], { env, node = process.execPath }: RunOptions): ChildProcess {
-  const child = spawn(node, [MEMO, ...args], { stdio: 'pipe', env: { ...process.env, ...env } })
+function launch(args: readonly string[], { env, node = process.execPath, memo = MEMO }: RunOptions): ChildProcess {
+  const child = spawn(node, [memo, ...args], { stdio: 'pipe', env: { ...process.env, ...env } })
   running.add(child)
   child.once('close', () => running.delete(child))
   return child
@@ -178,8 +186,9 @@ export type Ready = {
 export async function startNetwork(
   dataDir: string,
   args: readonly string[],
+  options: RunOptions = {},
 ): Promise<{ readonly server: Server; readonly ready: Ready }> {
-  const server = start(['up', '--data', dataDir, '--port', `${await freePort()}`, ...args])
+  const server = start(['up', '--data', dataDir, '--port', `${await freePort()}`, ...args], options)
   return { server, ready: (await server.event('ready')) as unknown as Ready }
 }
 
