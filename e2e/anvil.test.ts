@@ -68,7 +68,7 @@ describeWithAnvil('a network on a chain that others run', () => {
     const holder = findHolder(await (await fetch(`${gateway}/mefs/status/${cid}`)).text())
     const pid = nodes.get(holder)?.pid ?? 0
     killHard(pid)
-    await eventually(`${holder} has ended`, 10_000, () => !isRunning(pid))
+    await eventually(`${holder} has ended`, 60_000, () => !isRunning(pid))
     const got = await mine(['get', cid, '-o', join(base, 'copy.bin')])
     assert.equal(got.code, 0, got.stderr)
     assert.ok(file.equals(await readFile(join(base, 'copy.bin'))))

@@ -21,6 +21,7 @@ import {
 } from './support/memo.ts'
 
 const CHECKPOINT_SECONDS = 2
+const COVERED_MS = 120_000
 const NETWORK = [
   ...['--no-restart', '--providers', '7', '--keepers', '3', '--policy', 'rs:4+2'],
   ...['--checkpoint-every', `${CHECKPOINT_SECONDS}`],
@@ -112,10 +113,10 @@ describe('with the gateway, every keeper and m providers dead', () => {
     for (let i = 0; i < 5; i++) await upload(alice, `small-${i}.bin`, 1_000 + i)
     await upload(alice, 'public.bin', 300_000, true)
     await upload(bob, 'of bob.bin', 70_000)
-    await eventually('there is a first checkpoint', 30_000, async () => (await written()).length > 1)
+    await eventually('there is a first checkpoint', COVERED_MS, async () => (await written()).length > 1)
     await upload(alice, 'later.bin', 5_000)
     await remove(alice, 'gone.bin')
-    await eventually('all is covered', 40_000, () => isCovered(alice))
+    await eventually('all is covered', COVERED_MS, () => isCovered(alice))
     for (const { did, gasUsed, sizeBytes, seq, from, placementBytes } of await written()) {
       t.diagnostic(JSON.stringify({ did: `${did}`.slice(0, 17), from, seq, sizeBytes, placementBytes, gasUsed }))
     }

@@ -30,7 +30,7 @@ const UPLOAD_BYTES = 64 * MIB
 const KILL_AFTER_BYTES = 28 * MIB
 const STREAM_BYTES = (process.env.MEMO_LONG ? 1_536 : 512) * MIB
 const RSS_LIMIT_BYTES = 300 * MIB
-const BACK_MS = 60_000
+const BACK_MS = 180_000
 /** Pieces of half of it: two fit into 1 MiB. */
 const PUT_BYTES = 900_000
 

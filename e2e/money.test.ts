@@ -19,8 +19,8 @@ import { eventually, freshDir, killHard, type Ready, type Server, startNetwork }
 const NETWORK = ['--keepers', '1', '--providers', '4', '--policy', 'rs:2+1']
 const SIZE = 400_000
 const POLL_MS = 3
-const UP_MS = 60_000
-const QUIET_MS = 20_000
+const UP_MS = 180_000
+const QUIET_MS = 60_000
 
 describe('money between real processes', () => {
   const http = createHttpTransport()
@@ -36,8 +36,14 @@ describe('money between real processes', () => {
     const client = await clientOf(ready)
 
     const file = new Uint8Array(randomBytes(SIZE))
-    const first = client.upload(file, { name: 'first.bin' }).catch((thrown: unknown) => thrown)
-    while ((await freeOf(chain, account)) === depositAtto) await wait(POLL_MS)
+    let isOver = false
+    const first = client
+      .upload(file, { name: 'first.bin' })
+      .catch((thrown: unknown) => thrown)
+      .finally(() => {
+        isOver = true
+      })
+    while (!isOver && (await freeOf(chain, account)) === depositAtto) await wait(POLL_MS)
     killHard(gateway?.pid ?? 0)
     assert.ok((await first) instanceof MemoError, 'it ended in the middle')
     await isUpAgain(server, ready.gateway)

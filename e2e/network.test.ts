@@ -141,7 +141,7 @@ describe('a network of seven providers and three keepers', () => {
     const eighth = start(['provider', 'run', '--data', data])
     const up = await eighth.event('ready')
     assert.equal(up.address, made.last.address)
-    await eventually('the eighth provider holds a piece', 40_000, async () => {
+    await eventually('the eighth provider holds a piece', 120_000, async () => {
       await writeFile(path('more.bin'), randomBytes(100_000))
       const put = await verb(['put', path('more.bin'), '--json'])
       assert.equal(put.code, 0, put.stderr)

@@ -17,7 +17,8 @@ import {
 } from './support/memo.ts'
 
 const TINY = ['--keepers', '1', '--providers', '2', '--policy', 'rs:1+1']
-const GONE_MS = 15_000
+const GONE_MS = 60_000
+const UP_MS = 60_000
 const OLD_NODE = findOldNode()
 
 const pidsOf = (ready: Ready) => ready.nodes.map((node) => node.pid)
@@ -44,14 +45,14 @@ describe('processes of a local network', () => {
     assert.ok(typeof down.restartInMs === 'number')
     await eventually(
       'provider-2 is up again',
-      20_000,
+      UP_MS,
       () => server.seen('node-up').filter((event) => event.name === 'provider-2').length === 2,
     )
     const again = server.seen('node-up').findLast((event) => event.name === 'provider-2')
     assert.equal(again?.url, victim?.url)
 
     killHard(ready.nodes.find(({ role }) => role === 'chain')?.pid ?? 0)
-    await eventually('the chain is up again', 20_000, () => {
+    await eventually('the chain is up again', UP_MS, () => {
       return server.seen('node-up').filter((event) => event.name === 'chain').length === 2
     })
     const input = new TextEncoder().encode('stored after the chain had died')
@@ -122,9 +123,8 @@ describe('processes of a local network', () => {
     await wait(500)
     assert.ok(isRunning(stuck))
     server.signal('SIGINT')
-    const startedMs = performance.now()
     assert.equal(await server.ended(), 130)
-    assert.ok(performance.now() - startedMs < 5_000)
+    assert.equal(server.seen('stopped').length, 0, 'it has not waited for the others to stop')
     await assertAllGone(pidsOf(ready))
   })
 

@@ -13,7 +13,7 @@ import { servePage, serveSite } from './support/site.ts'
 const NETWORK = ['--keepers', '3', '--providers', '4', '--policy', 'rs:2+1', '--unpaid-bytes', '10GiB']
 const MIB = 1_048_576
 const SIZES = { empty: 0, 'one byte': 1, 'seventy KiB': 70 * 1_024, 'five MiB': 5 * MIB }
-const GONE_MS = 15_000
+const GONE_MS = 60_000
 
 /** A page, or a worker of one. */
 type Evaluating = Pick<BrowserPage, 'evaluate'>

@@ -20,7 +20,7 @@ const FILE = {
   buffer: Buffer.from('Hello.\n'.repeat(100_000)),
 }
 const PHOTO = { name: 'photo.jpg', mimeType: 'image/jpeg', buffer: Buffer.alloc(1_400_000, 7) }
-const WAIT_MS = 30_000
+const WAIT_MS = 60_000
 
 const undo: (() => void)[] = []
 after(() => {

@@ -12,7 +12,7 @@ import { describe, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 
 const BINARY = join(import.meta.dirname, '..', '..', '..', '..', 'node_modules', '.bin', 'anvil')
-const START_TIMEOUT_MS = 20_000
+const START_TIMEOUT_MS = 60_000
 const CHAIN_ID = 985
 /** How often it is asked whether a transaction of others waits. */
 const POLL_MS = 20

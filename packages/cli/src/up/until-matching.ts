@@ -11,8 +11,8 @@ import { createHttpTransport, createSystemClock, createSystemRandomness, createS
 import type { Child } from './child.ts'
 
 const POLL_MS = 150
-/** Keepers look for providers again every few seconds; longer than this they do not need. */
-const TIMEOUT_MS = 15_000
+/** Keepers look for providers again every few seconds; longer than this no machine needs, however busy. */
+const TIMEOUT_MS = 60_000
 
 /**
  * Waits until every keeper proposes as many providers as `policy` spreads a part over: only then can a file be put.
