@@ -11,7 +11,7 @@ import { GATEWAY_KEY, startNetwork, type TestNetwork, testKey } from './support/
 import { errorOf, fresh, list } from './support/objects.ts'
 
 const PRICE = 25_000n
-const QUOTA = { trialSpaceBytes: 0, trialTrafficBytes: 0, cashBytes: 4_000, cashPollMs: 100 }
+const QUOTA = { trialSpaceBytes: 0, trialTrafficBytes: 0, cashBytes: 4_000, cashPollMs: 100, attoPerGasWei: 0n }
 let network: TestNetwork
 
 before(async () => {

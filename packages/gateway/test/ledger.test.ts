@@ -38,6 +38,8 @@ function scriptedMarket(info: Partial<QuotaInfo>): Market & { asked: number } {
     allowanceOf: refuse,
     balanceOf: refuse,
     isGranter: refuse,
+    blockNumber: refuse,
+    gasPriceWei: refuse,
     preparePurchase: refuse,
     prepareApproval: refuse,
     cash: refuse,
@@ -246,7 +248,7 @@ describe('the chain', () => {
 })
 
 describe('an account', () => {
-  const base = { trialUsed: 0n, paidUsed: 70n, cashedBytes: 0n, nonce: 4n, isCashing: false }
+  const base = { trialUsed: 0n, paidUsed: 70n, cashedBytes: 0n, nonce: 4n, isCashing: false, cashed: [] }
   const kept = { size: 100n, signature: new Uint8Array(65), sinceMs: 0, expire: 0 }
 
   test('keeps what a cashed voucher paid and nobody used', () => {
@@ -261,7 +263,9 @@ describe('an account', () => {
 
   test('is read again as it was written', async () => {
     const disk = createMemoryDisk()
-    const account = { ...base, voucher: { ...kept, size: 2n ** 64n - 1n }, isCashing: true }
+    const paid = { nonce: 3n, size: 5n, signature: new Uint8Array(65), seenAtBlock: undefined }
+    const cashed = [paid, { ...paid, nonce: 4n, seenAtBlock: 7 }]
+    const account = { ...base, voucher: { ...kept, size: 2n ** 64n - 1n }, isCashing: true, cashed }
     await openLedger(disk.openIndexStore()).update(BUYER.address, (quota) => ({ ...quota, space: account }))
     const { quota } = await openLedger(disk.openIndexStore()).read(BUYER.address)
     assert.deepEqual(quota.space, account)

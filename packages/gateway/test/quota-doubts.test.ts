@@ -33,14 +33,16 @@ async function voucher(size: bigint, nonce: bigint) {
 }
 
 /** A gateway's till in front of a chain that takes transactions and answers nobody. */
-async function createTill() {
+async function createTill(changes: Partial<QuotaInfo> = {}) {
   const info: { -readonly [K in keyof QuotaInfo]: QuotaInfo[K] } = {
     nonce: 0n,
     balanceAtto: 0n,
     sizeByte: 10_000n,
     freeByte: 0n,
     expire: 2_000_000_000n,
+    ...changes,
   }
+  const chain = { nextId: 1, block: 100, gasPriceWei: 0n, isSilent: true, nowMs: NOW_MS }
   const sent: bigint[] = []
   const market: Market = {
     chainId: CHAIN_ID,
@@ -48,38 +50,61 @@ async function createTill() {
     payAddressOf: () => PAY,
     seller: async () => SELLER,
     quotaOf: async () => ({ ...info }),
-    cash: async (_, { sizeByte }) => {
+    cash: async (_, { sizeByte, nonce }) => {
       sent.push(sizeByte)
-      throw new ReceiptTimeout(`0x${'ab'.repeat(32)}`, 1_000)
+      const hash = `0x${'ab'.repeat(32)}` as const
+      if (chain.isSilent) throw new ReceiptTimeout(hash, 1_000)
+      assert.equal(nonce, info.nonce, 'the chain takes each nonce once')
+      info.nonce += 1n
+      info.sizeByte -= sizeByte
+      return hash
     },
     priceOf: refuse,
     allowanceOf: refuse,
     balanceOf: refuse,
     isGranter: refuse,
+    blockNumber: async () => chain.block,
+    gasPriceWei: async () => chain.gasPriceWei,
     preparePurchase: refuse,
     prepareApproval: refuse,
     grant: refuse,
     grantsOf: refuse,
     receiptOf: refuse,
   }
-  const nowMs = () => NOW_MS
+  const nowMs = () => chain.nowMs
   const store = createMemoryIndexStore()
-  const quota = await createQuota({ store, market, random: createSystemRandomness(), nowMs, limits: LIMITS })
-  const cashier = createCashier({
-    ...quota,
-    timers: createSystemTimers(),
-    nowMs,
-    policy: DEFAULT_CASH_POLICY,
-    mayCash: () => true,
-    log: () => undefined,
-  })
+  const open = async () => {
+    const quota = await createQuota({ store, market, random: createSystemRandomness(), nowMs, limits: LIMITS })
+    const cashier = createCashier({
+      ...quota,
+      timers: createSystemTimers(),
+      nowMs,
+      policy: { ...DEFAULT_CASH_POLICY, cashBytes: 1_000, cashDepthBlocks: 10 },
+      mayCash: () => true,
+      log: () => undefined,
+    })
+    return { quota, cashier }
+  }
+  const { quota, cashier } = await open()
   /** Whether so many bytes may be stored. */
   const mayStore = async (bytes: number, size?: bigint) => {
     const given = size === undefined ? undefined : await voucher(size, info.nonce)
     const upload = await quota.beginUpload(BUYER.address, given, bytes)
     upload.release()
   }
-  return { info, sent, cashier, mayStore }
+  /** Stores so many bytes. */
+  const storeBytes = async (bytes: number, size: bigint) => {
+    const upload = await quota.beginUpload(BUYER.address, await voucher(size, info.nonce), bytes)
+    for await (const chunk of upload.watch(bodyOf(bytes))) assert.ok(chunk)
+    await upload.count(chain.nextId)
+    await upload.settle(chain.nextId++)
+    upload.release()
+  }
+  return { info, sent, chain, cashier, mayStore, storeBytes, open }
+}
+
+async function* bodyOf(bytes: number): AsyncGenerator<Uint8Array> {
+  yield new Uint8Array(bytes)
 }
 
 describe('while nobody knows whether a voucher was cashed', () => {
@@ -96,6 +121,105 @@ describe('while nobody knows whether a voucher was cashed', () => {
     await assert.rejects(mayStore(1_001), /1 bytes of space are missing/)
     await mayStore(1_000)
     await mayStore(9_000, 8_000n)
+  })
+})
+
+describe('a voucher that was cashed', () => {
+  const signal = new AbortController().signal
+
+  test('is presented again when the chain drops that, also over a restart, until it lies deep', async () => {
+    const till = await createTill()
+    const { info, sent, chain, cashier, storeBytes } = till
+    chain.isSilent = false
+    const drop = () => Object.assign(info, { nonce: info.nonce - 1n, sizeByte: info.sizeByte + 1_500n })
+    await storeBytes(1_000, 1_500n)
+    await cashier.cashDue(signal)
+    assert.deepEqual(sent, [1_500n])
+    await cashier.cashDue(signal)
+    drop()
+    await cashier.cashDue(signal)
+    assert.deepEqual(sent, [1_500n, 1_500n])
+    assert.equal(info.nonce, 1n)
+    drop()
+    const restarted = (await till.open()).cashier
+    await restarted.cashDue(signal)
+    assert.deepEqual([sent.length, info.nonce], [3, 1n])
+    await restarted.cashDue(signal)
+    chain.block += 10
+    await restarted.cashDue(signal)
+    drop()
+    await restarted.cashDue(signal)
+    assert.equal(sent.length, 3, 'what lies deep is forgotten')
+  })
+
+  test('goes before the next one of its buyer, where both were dropped', async () => {
+    const { info, sent, chain, cashier, storeBytes } = await createTill()
+    chain.isSilent = false
+    await storeBytes(1_000, 1_000n)
+    await cashier.cashDue(signal)
+    await storeBytes(2_000, 2_000n)
+    await cashier.cashDue(signal)
+    Object.assign(info, { nonce: 0n, sizeByte: 10_000n })
+    await cashier.cashDue(signal)
+    assert.deepEqual(sent, [1_000n, 2_000n, 1_000n, 2_000n])
+    assert.deepEqual([info.nonce, info.sizeByte], [2n, 7_000n])
+  })
+
+  test('after an answer that was lost is kept likewise', async () => {
+    const { info, sent, chain, cashier, storeBytes } = await createTill()
+    await storeBytes(1_000, 1_000n)
+    await cashier.cashDue(signal)
+    Object.assign(info, { nonce: 1n, sizeByte: 9_000n })
+    await cashier.cashDue(signal)
+    assert.deepEqual(sent, [1_000n])
+    Object.assign(info, { nonce: 0n, sizeByte: 10_000n })
+    chain.isSilent = false
+    await cashier.cashDue(signal)
+    assert.deepEqual([sent, info.nonce], [[1_000n, 1_000n], 1n])
+  })
+})
+
+describe('a voucher that brings less than its gas', () => {
+  const signal = new AbortController().signal
+  const gas = 150_000n
+
+  test('waits until it is worth that several times, and in its last day once; granted bytes bring nothing', async () => {
+    // A byte brings 100 attomemo, the first thousand nothing.
+    const quota = { balanceAtto: 900_000n * 100n, sizeByte: 900_000n, freeByte: 1_000n, expire: 1_810_000_000n }
+    const { sent, chain, cashier, storeBytes } = await createTill(quota)
+    Object.assign(chain, { isSilent: false, gasPriceWei: 1n })
+    const enough = 1_000n + (4n * gas) / 100n
+    await storeBytes(Number(enough) - 1, enough - 1n)
+    await cashier.cashDue(signal)
+    assert.deepEqual(sent, [])
+    await storeBytes(1, enough)
+    await cashier.cashDue(signal)
+    assert.deepEqual(sent, [], 'it is not asked about every minute')
+    chain.nowMs += 3_600_000
+    await cashier.cashDue(signal)
+    assert.deepEqual(sent, [enough])
+    chain.nowMs = 1_810_000_000_000 - 3_600_000
+    await storeBytes(1_499, 1_499n)
+    await cashier.cashDue(signal)
+    assert.equal(sent.length, 1, 'not at a loss')
+    await storeBytes(1, 1_500n)
+    chain.nowMs += 3_599_000
+    chain.gasPriceWei = 0n
+    await cashier.cashDue(signal)
+    assert.equal(sent.length, 1)
+    chain.nowMs += 1_000
+    await cashier.cashDue(signal)
+    assert.deepEqual(sent, [enough, 1_500n])
+  })
+
+  test('is cashed when an admin asks', async () => {
+    const { sent, chain, cashier, storeBytes } = await createTill()
+    Object.assign(chain, { isSilent: false, gasPriceWei: 1n })
+    await storeBytes(1_000, 1_000n)
+    await cashier.cashDue(signal)
+    assert.deepEqual(sent, [])
+    await cashier.cash('space', BUYER.address)
+    assert.deepEqual(sent, [1_000n])
   })
 })
 

@@ -41,7 +41,8 @@ export const serve: Serve = async (options) => {
       memory: { put: createByteBudget(PUT_MEMORY_BYTES), read: createByteBudget(READ_MEMORY_BYTES) },
       drainMs: DRAIN_MS,
       orders: { closeMs: CLOSE_MS },
-      quota: options.quota,
+      // On a chain of this machine gas costs nothing.
+      quota: { ...options.quota, ...(isLocal ? { attoPerGasWei: 0n } : {}) },
       apply: options.apply,
       takeOver: options.takeOver,
       checkpoints: checkpointsOf(options, isLocal),

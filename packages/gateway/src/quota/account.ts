@@ -12,6 +12,13 @@ export type KeptVoucher = {
   readonly expire: number
 }
 
+/** A voucher that was cashed, until its transaction lies deep in the chain: a rewind may bring its nonce back. */
+export type CashedVoucher = Pick<KeptVoucher, 'size' | 'signature'> & {
+  readonly nonce: bigint
+  /** The newest block when the chain was first seen to have it; undefined before that. */
+  readonly seenAtBlock: number | undefined
+}
+
 /**
  * What a buyer has used of one kind. Paid bytes are counted over all nonces, so that what a voucher paid and its buyer
  * had not used when it was cashed stays his: `cashedBytes + voucher.size − paidUsed` is what he may still use.
@@ -25,6 +32,8 @@ export type QuotaAccount = {
   readonly voucher: KeptVoucher | undefined
   /** A transaction that cashes the voucher may be under way. */
   readonly isCashing: boolean
+  /** By nonce; empty where all that was cashed lies deep. */
+  readonly cashed: readonly CashedVoucher[]
 }
 
 /** Bytes by what they were counted against; `nonce` is the one that ran when the paid ones were counted. */
@@ -37,6 +46,7 @@ export const EMPTY_ACCOUNT: QuotaAccount = {
   nonce: 0n,
   voucher: undefined,
   isCashing: false,
+  cashed: [],
 }
 
 /** Bytes used under the running nonce: what a voucher must cover at the least. */
@@ -69,18 +79,21 @@ export function withoutCharge(account: QuotaAccount, { trial, paid, nonce }: Cha
  */
 export function withNonce(account: QuotaAccount, nonce: bigint): QuotaAccount {
   if (nonce === account.nonce) return account
-  const { isCashing, voucher, cashedBytes, paidUsed } = account
+  const { isCashing, voucher, cashedBytes, paidUsed, cashed } = account
+  const isCashed = isCashing && voucher !== undefined
+  const { size, signature } = voucher ?? { size: 0n, signature: new Uint8Array(0) }
   return {
     ...account,
     nonce,
     voucher: undefined,
     isCashing: false,
-    cashedBytes: isCashing ? cashedBytes + (voucher?.size ?? 0n) : most(cashedBytes, paidUsed),
+    cashedBytes: isCashing ? cashedBytes + size : most(cashedBytes, paidUsed),
+    cashed: isCashed ? [...cashed, { nonce: account.nonce, size, signature, seenAtBlock: undefined }] : cashed,
   }
 }
 
 export function encodeAccount(account: QuotaAccount): string {
-  const { trialUsed, paidUsed, cashedBytes, nonce, voucher, isCashing } = account
+  const { trialUsed, paidUsed, cashedBytes, nonce, voucher, isCashing, cashed } = account
   const kept = voucher && {
     size: `${voucher.size}`,
     signature: hexFromBytes(voucher.signature),
@@ -88,12 +101,18 @@ export function encodeAccount(account: QuotaAccount): string {
     expire: voucher.expire,
   }
   const counts = [trialUsed, paidUsed, cashedBytes, nonce].map(String)
-  return JSON.stringify({ counts, voucher: kept, isCashing })
+  const paid = cashed.map((one) => ({
+    size: `${one.size}`,
+    signature: hexFromBytes(one.signature),
+    nonce: `${one.nonce}`,
+    block: one.seenAtBlock,
+  }))
+  return JSON.stringify({ counts, voucher: kept, isCashing, cashed: paid })
 }
 
 /** The store holds what {@link encodeAccount} wrote, so its fields are trusted. */
 export function decodeAccount(record: string): QuotaAccount {
-  const { counts, voucher, isCashing } = JSON.parse(record) as {
+  const { counts, voucher, isCashing, cashed } = JSON.parse(record) as {
     readonly counts: readonly [string, string, string, string]
     readonly voucher?: {
       readonly size: string
@@ -102,6 +121,12 @@ export function decodeAccount(record: string): QuotaAccount {
       readonly expire: number
     }
     readonly isCashing: boolean
+    readonly cashed: readonly {
+      readonly size: string
+      readonly signature: string
+      readonly nonce: string
+      readonly block?: number
+    }[]
   }
   const [trialUsed, paidUsed, cashedBytes, nonce] = counts
   return {
@@ -111,10 +136,20 @@ export function decodeAccount(record: string): QuotaAccount {
     nonce: BigInt(nonce),
     voucher: voucher && {
       size: BigInt(voucher.size),
-      signature: findBytesFromHex(voucher.signature) ?? new Uint8Array(0),
+      signature: bytesOf(voucher.signature),
       sinceMs: voucher.ms,
       expire: voucher.expire,
     },
     isCashing,
+    cashed: cashed.map(({ size, signature, nonce: of, block }) => ({
+      size: BigInt(size),
+      signature: bytesOf(signature),
+      nonce: BigInt(of),
+      seenAtBlock: block,
+    })),
   }
+}
+
+function bytesOf(hex: string): Uint8Array {
+  return findBytesFromHex(hex) ?? new Uint8Array(0)
 }

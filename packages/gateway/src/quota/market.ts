@@ -3,6 +3,8 @@ import {
   findGrants,
   findReceiptStatus,
   type GrantInfo,
+  getBlock,
+  getGasPrice,
   getMemoAllowance,
   getMemoBalance,
   getQuota,
@@ -34,6 +36,10 @@ export type Market = {
   allowanceOf(kind: QuotaKind, owner: Address): Promise<bigint>
   balanceOf(account: Address): Promise<bigint>
   isGranter(account: Address): Promise<boolean>
+  /** The newest block: how deep a payment lies is counted in blocks. */
+  blockNumber(): Promise<number>
+  /** What a unit of gas costs now, in wei. */
+  gasPriceWei(): Promise<bigint>
   /** Unsigned transactions of `from`, as 0x RLP. */
   preparePurchase(kind: QuotaKind, from: Address, sizeByte: bigint): Promise<string>
   prepareApproval(kind: QuotaKind, from: Address, amountAtto: bigint): Promise<string>
@@ -80,6 +86,8 @@ export function createMarket(chain: MemoChain, account: Address, clock: Clock): 
     balanceOf: async (address) => await getMemoBalance(client, { addresses, address }),
     isGranter: async (who) =>
       await remember(`granter ${who}`, REMEMBER_MS, async () => await isGranter(client, { addresses, account: who })),
+    blockNumber: async () => (await getBlock(client)).number,
+    gasPriceWei: async () => await remember('gas price', REMEMBER_MS, async () => await getGasPrice(client)),
     preparePurchase: async (kind, from, sizeByte) =>
       await prepareQuotaPurchase(client, { addresses, kind, from, sizeByte }),
     prepareApproval: async (kind, from, amountAtto) =>
