@@ -1,10 +1,11 @@
 import { ordersAbi, readsAbi } from '@memo/contracts'
 import type { Address } from '@memo/core'
-import { type AbiEvent, type Log, numberToHex, parseEventLogs } from 'viem'
+import { numberToHex } from 'viem'
 import type { Addresses } from '../addresses.ts'
 import type { ChainClient } from '../client/chain-client.ts'
 import { asMemoError } from '../client/revert.ts'
-import { LOG_RANGE_BLOCKS, readLogs } from './read-logs.ts'
+import { type EventOf, readEvents } from './read-events.ts'
+import { LOG_RANGE_BLOCKS } from './read-logs.ts'
 
 /** A block up to which events were read. */
 export type IncomeMark = { readonly block: number; readonly hash: string }
@@ -24,9 +25,8 @@ export type IncomeStretch = {
   readonly isLast: boolean
 }
 
-const abi = [...ordersAbi, ...readsAbi]
-const NAMES: readonly string[] = ['OrderOpened', 'OrderSettled', 'ReadsPaid', 'ReadsClosing']
-const events = abi.filter((item) => item.type === 'event' && NAMES.includes(item.name)) as AbiEvent[]
+const abi = [...ordersAbi, ...readsAbi] as const
+const names = ['OrderOpened', 'OrderSettled', 'ReadsPaid', 'ReadsClosing'] as const
 
 /** Whether a block that was read still stands: the chain may have rewound. */
 export async function isIncomeMarkStanding(client: ChainClient, mark: IncomeMark): Promise<boolean> {
@@ -54,8 +54,10 @@ export async function readProviderIncome(
     const mark = { block: to, hash: (await findHash(client, to)) ?? '' }
     const found: IncomeEvent[] = []
     const address = [addresses.orders, addresses.reads]
-    for await (const logs of readLogs(client, { address, events, fromBlock: BigInt(from), toBlock: BigInt(to) })) {
-      found.push(...incomeFromLogs(logs, provider))
+    const query = { address, abi, names, fromBlock: BigInt(from), toBlock: BigInt(to) }
+    for await (const event of readEvents(client, query)) {
+      const income = findIncome(event, provider)
+      if (income) found.push(income)
     }
     return { events: found, mark, isLast: to === head }
   } catch (error) {
@@ -63,18 +65,18 @@ export async function readProviderIncome(
   }
 }
 
-function incomeFromLogs(logs: Log[], provider: Address): IncomeEvent[] {
-  return parseEventLogs({ abi, logs }).flatMap((log): IncomeEvent[] => {
-    if (log.eventName === 'OrderOpened') {
-      const isOwn = log.args.provider.toLowerCase() === provider
-      return isOwn ? [{ type: 'order-opened', orderId: log.args.orderId }] : []
-    }
-    const { orderId } = log.args as { orderId: bigint }
-    if (log.eventName === 'OrderSettled') return [{ type: 'order-settled', orderId, incomeAtto: log.args.income }]
-    if (log.eventName === 'ReadsPaid') return [{ type: 'reads-paid', orderId, amountAtto: log.args.amount }]
-    if (log.eventName !== 'ReadsClosing') return []
-    return [{ type: 'reads-closing', orderId, payer: log.args.payer.toLowerCase() as Address }]
-  })
+function findIncome(event: EventOf<typeof abi, (typeof names)[number]>, provider: Address): IncomeEvent | undefined {
+  const { orderId } = event.args
+  switch (event.eventName) {
+    case 'OrderOpened':
+      return event.args.provider.toLowerCase() === provider ? { type: 'order-opened', orderId } : undefined
+    case 'OrderSettled':
+      return { type: 'order-settled', orderId, incomeAtto: event.args.income }
+    case 'ReadsPaid':
+      return { type: 'reads-paid', orderId, amountAtto: event.args.amount }
+    case 'ReadsClosing':
+      return { type: 'reads-closing', orderId, payer: event.args.payer.toLowerCase() as Address }
+  }
 }
 
 async function findHash(client: ChainClient, block: number): Promise<string | undefined> {

@@ -1,10 +1,8 @@
 import { accountDidAbi } from '@memo/contracts'
-import { type AbiEvent, keccak256, parseEventLogs, stringToHex } from 'viem'
 import type { Addresses } from '../addresses.ts'
 import type { ChainClient } from '../client/chain-client.ts'
-import { asMemoError } from '../client/revert.ts'
 import { idFromDid } from '../did-id.ts'
-import { readLogs } from '../events/read-logs.ts'
+import { readEvents } from '../events/read-events.ts'
 import { callView } from './call.ts'
 
 /** DID URLs by what their keys may do for the DID. A delegation carries its end in seconds since 1970. */
@@ -16,10 +14,6 @@ export type DidRelations = {
 }
 
 const relationNames = ['AddAuth', 'AddAssertion', 'AddRecovery', 'AddDelegation'] as const
-const relationEvents = accountDidAbi.filter(
-  (item): item is Extract<(typeof accountDidAbi)[number], { type: 'event' }> =>
-    item.type === 'event' && (relationNames as readonly string[]).includes(item.name),
-)
 
 /**
  * The relations in force. The contract can only say whether a URL is in a relation, so the URLs come from its events
@@ -68,21 +62,9 @@ async function readUrls(
     AddRecovery: new Set<string>(),
     AddDelegation: new Set<string>(),
   }
-  try {
-    const head = await client.rpc.getBlockNumber()
-    const filter = {
-      address: addresses.accountDid,
-      events: relationEvents as readonly AbiEvent[],
-      firstTopic: keccak256(stringToHex(id)),
-    }
-    for await (const logs of readLogs(client, { ...filter, fromBlock: 0n, toBlock: head })) {
-      for (const { eventName, args } of parseEventLogs({ abi: relationEvents, logs })) {
-        const url = 'id' in args ? args.id : 'recovery' in args ? args.recovery : undefined
-        if (typeof url === 'string') urls[eventName as (typeof relationNames)[number]].add(url)
-      }
-    }
-  } catch (error) {
-    throw asMemoError(error, { rpcUrl: client.rpcUrl, doing: 'list the events of a DID' })
+  const contract = { address: addresses.accountDid, abi: accountDidAbi, names: relationNames } as const
+  for await (const { eventName, args } of readEvents(client, { ...contract, args: { did: id } })) {
+    urls[eventName].add('recovery' in args ? args.recovery : args.id)
   }
   return urls
 }
