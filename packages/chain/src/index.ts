@@ -41,8 +41,9 @@ export {
   RpcUnreachable,
   TransactionReverted,
 } from './client/errors.ts'
-export { ContractRefused } from './client/revert.ts'
+export { asMemoError, ContractRefused } from './client/revert.ts'
 export type { Sender, TransactionRequest } from './client/sender.ts'
+export { findTaker } from './client/transaction.ts'
 export {
   type ConnectOptions,
   ContractsVersionMismatch,

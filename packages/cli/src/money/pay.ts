@@ -61,7 +61,8 @@ export async function pay(
       return { result: undefined, code: EXIT.interrupted }
     }
     runtime.signal.throwIfAborted()
-    return { result: await sendOnce(payer, payments, proposal.intent, act), isResumed: false }
+    const open = earlier?.isOpen ? earlier : undefined
+    return { result: await sendOnce(payer, payments, proposal.intent, act, open), isResumed: false }
   } finally {
     if (runtime.wasInterrupted() && payments.find()) {
       output.progress('something was sent: the same command looks for it, and does not send it twice')

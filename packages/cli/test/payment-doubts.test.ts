@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { getMemoBalance, getQuota } from '@memo/chain'
+import { findBytesFromHex, hexFromBytes, keccak256 } from '@memo/core'
+import { LOCAL_USER_ATTO } from '../src/local-chain.ts'
+import { buy } from '../src/money/buy.ts'
+import { createIdentity } from '../src/user/identity.ts'
+import { startNetwork, type TestNetwork } from './support/local-network.ts'
+import { createTestContext } from './support/test-context.ts'
+
+const GIB = 2n ** 30n
+const COST = 60_000_000_000n * GIB
+const LAG_MS = 1_000
+const home = mkdtempSync(join(tmpdir(), 'memo-doubts-'))
+let network: TestNetwork
+let count = 0
+
+before(async () => {
+  network = await startNetwork()
+})
+after(async () => {
+  await network?.close()
+  rmSync(home, { recursive: true, force: true })
+})
+
+/** What an endpoint does with a request: answers it otherwise than the chain, breaks off, or passes it on. */
+type Trick = (method: string, params: readonly unknown[]) => Promise<{ readonly answer: unknown } | 'break' | 'pass'>
+
+/** An endpoint in front of the chain that is good until it is told to play a trick. */
+async function startEndpoint() {
+  let trick: Trick = async () => 'pass'
+  const server = createServer(async (request, response) => {
+    const { id, method, params = [] } = JSON.parse(Buffer.concat(await request.toArray()).toString())
+    const played = await trick(method, params)
+    if (played === 'break') return void request.socket.destroy()
+    const reply =
+      played === 'pass'
+        ? await network.devnet.request({ method, params }).then(
+            (result) => ({ result }),
+            ({ code = -32_000, message, data }) => ({ error: { code, message, data } }),
+          )
+        : (played.answer as object)
+    response.setHeader('content-type', 'application/json')
+    response.end(JSON.stringify({ jsonrpc: '2.0', id, ...reply }))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    play: (next: Trick) => {
+      trick = next
+    },
+    async close() {
+      server.closeAllConnections()
+      await once(server.close(), 'close')
+    },
+  }
+}
+
+const isSending = (method: string) => method === 'eth_sendRawTransaction'
+const hashOf = (raw: unknown) => hexFromBytes(keccak256(findBytesFromHex(raw) as Uint8Array))
+const lookups = ['eth_getTransactionReceipt', 'eth_getTransactionByHash']
+
+/** A purchase of 1 GiB that is interrupted under `first`, then asked for again under `then`. */
+async function buyTwice(first: (sent: { raw?: unknown }) => Trick, then: (raw: unknown) => Trick) {
+  const endpoint = await startEndpoint()
+  try {
+    const data = join(home, `user-${++count}`)
+    const { signal } = new AbortController()
+    const identity = await createIdentity({ dataDir: data, rpcUrl: endpoint.url, registry: network.registry, signal })
+    const { client, addresses } = identity.chain
+    const { address } = identity.signer
+    const sent: { raw?: unknown } = {}
+    endpoint.play(first(sent))
+    const interrupted = createTestContext()
+    const buying = buy(interrupted.context, { data, yes: true }, ['space', '1GiB'])
+    while (sent.raw === undefined) await sleep(5)
+    interrupted.interrupt()
+    await assert.rejects(buying)
+    endpoint.play(then(sent.raw))
+    const again = createTestContext()
+    const error = await buy(again.context, { data, yes: true }, ['space', '1GiB']).then(
+      () => undefined,
+      (thrown: Error) => thrown,
+    )
+    endpoint.play(async () => 'pass')
+    const last = createTestContext()
+    if (error) await buy(last.context, { data, yes: true }, ['space', '1GiB'])
+    const { sizeByte } = await getQuota(client, { addresses, kind: 'space', buyer: address })
+    const paidAtto = LOCAL_USER_ATTO - (await getMemoBalance(client, { addresses, address }))
+    const { isResumed } = (error ? last : again).last()
+    return { sizeByte, paidAtto, isResumed, error: error?.name }
+  } finally {
+    await endpoint.close()
+  }
+}
+
+/** Passes what is signed on, and tells nobody what became of it. */
+const passing =
+  (sent: { raw?: unknown }): Trick =>
+  async (method, [raw]) => {
+    if (method === lookups[0]) return { answer: { result: null } }
+    if (isSending(method)) {
+      await deliver(raw)
+      sent.raw = raw
+    }
+    return isSending(method) ? { answer: { result: hashOf(raw) } } : 'pass'
+  }
+/** Says that it took what is signed, and keeps it back. */
+const holding =
+  (sent: { raw?: unknown }): Trick =>
+  async (method, [raw]) => {
+    if (!isSending(method)) return 'pass'
+    sent.raw = raw
+    return { answer: { result: hashOf(raw) } }
+  }
+/** Gives what is signed to the chain, whatever it says of that. */
+const deliver = async (raw: unknown) =>
+  await network.devnet.request({ method: 'eth_sendRawTransaction', params: [raw] }).catch(() => 'it is there')
+
+describe('a purchase that was interrupted is paid once by the same command, at an endpoint', () => {
+  for (const late of [[lookups[0]], lookups]) {
+    test(`whose answers to ${late.join(' and ')} lag behind its counts`, async () => {
+      const result = await buyTwice(passing, (raw) => {
+        const startedMs = performance.now()
+        return async (method, [hash]) => {
+          const isHidden = late.includes(method) && hash === hashOf(raw) && performance.now() - startedMs < LAG_MS
+          return isHidden ? { answer: { result: null } } : 'pass'
+        }
+      })
+      assert.deepEqual(result, { sizeByte: GIB, paidAtto: COST, isResumed: true, error: undefined })
+    })
+  }
+
+  test('that breaks off after it took what is handed in again', async () => {
+    const result = await buyTwice(holding, (held) => async (method, [raw]) => {
+      if (!isSending(method) || raw !== held) return 'pass'
+      await deliver(raw)
+      return 'break'
+    })
+    assert.deepEqual(result, { sizeByte: GIB, paidAtto: COST, isResumed: true, error: undefined })
+  })
+
+  test('that knows what is handed in again already', async () => {
+    const result = await buyTwice(holding, (held) => async (method, [raw]) => {
+      if (!isSending(method) || raw !== held) return 'pass'
+      await deliver(raw)
+      return { answer: { error: { code: -32_000, message: 'already known' } } }
+    })
+    assert.deepEqual(result, { sizeByte: GIB, paidAtto: COST, isResumed: true, error: undefined })
+  })
+
+  test('of which one machine has it and the others never heard of it: nothing goes under the next number', async () => {
+    let sentMore = 0
+    const result = await buyTwice(passing, (known) => async (method, params) => {
+      if (isSending(method)) sentMore += 1
+      if (lookups.includes(method) && params[0] === hashOf(known)) return { answer: { result: null } }
+      if (method !== 'eth_getTransactionCount' || params[1] !== 'latest') return 'pass'
+      const pending = await network.devnet.request({ method, params: [params[0], 'pending'] })
+      return { answer: { result: `0x${(Number(pending) - 1).toString(16)}` } }
+    })
+    assert.deepEqual(result, { sizeByte: GIB, paidAtto: COST, isResumed: true, error: 'PaymentUnderWayError' })
+    assert.equal(sentMore, 0)
+  })
+})
