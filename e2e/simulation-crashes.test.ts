@@ -11,7 +11,8 @@ import { type SimulatedUser, sha256, startWorld, type World } from './simulation
  * A put or a deletion runs once and every call of a port that changes something or is heard by others is written down:
  * what is stored, committed, sent and answered, by the client, by each provider, by each keeper. Then it runs again for
  * each of these moments, and the process is killed just before or just after the call, its unsynced writes lost. It comes
- * back two seconds later from what was durable. `MEMO_LONG=1` tries every moment, otherwise as many as are drawn.
+ * back two seconds later from what was durable. `MEMO_LONG=1` tries every moment, otherwise as many as are drawn. Under orders,
+ * where providers collect nothing, the client sweeps up after itself; it is killed while it does that as well.
  */
 const SEED = 'crash sweep'
 const OBJECT_BYTES = 9_000
@@ -26,7 +27,10 @@ const PROVIDER_LIMITS = {
   scrubRestMs: MINUTE_MS,
   unplacedGraceMs: 2 * MINUTE_MS,
   collectRestMs: MINUTE_MS,
+  orderSweepRestMs: MINUTE_MS / 4,
 }
+/** What the client has stored and nobody has named for so long, goes under orders. */
+const LOOSE_GRACE_MS = MINUTE_MS
 const KEEPER_LIMITS = { probeIntervalMs: MINUTE_MS, feedPollMs: 20_000, feedBackoffMs: 20_000 }
 
 /** Moments that are tried of each role; all of them in a long run. */
@@ -38,7 +42,7 @@ const DRAWN: Readonly<Record<Fate, number>> = {
 }
 
 type Role = 'client' | 'provider' | 'keeper'
-type Action = 'put' | 'delete'
+type Action = 'put' | 'delete' | 'sweep'
 
 const roleOf = ({ node }: PortMoment): Role =>
   node === 'user' ? 'client' : node.startsWith('keeper') ? 'keeper' : 'provider'
@@ -48,8 +52,15 @@ const isOfStore = ({ call }: PortMoment) => call.startsWith('pieces.') || call.s
 /** What happens to a process at the chosen moment; a disk fails for one call, or from then on until it is mended. */
 type Fate = 'is killed' | 'has one call fail' | 'has its disk fail until it is mended'
 
+/** What a story is about, and whether providers are paid. */
+type Story = { readonly action: Action; readonly isPaid: boolean }
+
 /** Runs the action; `at` is the number of the moment at which `fate` strikes. Gives the moments that it saw. */
-async function runStory(action: Action, at?: number, fate: Fate = 'is killed'): Promise<readonly PortMoment[]> {
+async function runStory(
+  { action, isPaid }: Story,
+  at?: number,
+  fate: Fate = 'is killed',
+): Promise<readonly PortMoment[]> {
   const moments: PortMoment[] = []
   let isWatching = false
   let struck: PortMoment | undefined
@@ -74,17 +85,18 @@ async function runStory(action: Action, at?: number, fate: Fate = 'is killed'): 
   }
   const random = createSeededRandomness(`${SEED} ${action} ${at} ${fate}`)
   const limits = { providerLimits: PROVIDER_LIMITS, keeperLimits: KEEPER_LIMITS, link: { delayMs: 2, jitterMs: 1 } }
-  const world = await startWorld({ seed: SEED, providers: 5, keepers: 3, syncMs: 2, watch, ...limits })
-  const user = world.createUser('user')
+  const world = await startWorld({ seed: SEED, providers: 5, keepers: 3, syncMs: 2, isPaid, watch, ...limits })
+  let user = world.createUser('user')
   const told = new Map<string, Told>()
   const note = (one: Told) => told.set(one.name, one)
   note(await world.run(put(world, user, 'before')))
   const target = await world.run(put(world, user, 'target'))
   note(target)
 
+  if (action === 'sweep') user = await dieInPut(world, user)
   isWatching = true
-  const unknown: Told = { ...(action === 'put' ? toldOf(world, 'during') : target), state: 'unknown' }
-  const acting = action === 'put' ? put(world, user, 'during') : remove(user, target)
+  const unknown: Told = { ...(action === 'delete' ? target : toldOf(world, 'during')), state: 'unknown' }
+  const acting = act(world, user, action, target)
   acting.catch(() => undefined) // looked at below, unless the client is gone before
   note(await world.run(Promise.race([acting.catch(unlessOurFault(unknown)), client.promise.then(() => unknown)])))
   await world.time.advance(RESTART_MS)
@@ -94,11 +106,41 @@ async function runStory(action: Action, at?: number, fate: Fate = 'is killed'): 
     await restart(world, struck)
     const later = user.isUp() ? user : world.createUser('user')
     note(await world.run(put(world, later, 'after')))
-    await world.time.advance(SETTLE_MS)
+    await settle(world, later)
     await assertSettled(world, later, [...told.values()], fate === 'is killed' ? undefined : struck.node)
   }
   await world.stop()
   return moments
+}
+
+async function act(world: World, user: SimulatedUser, action: Action, target: Told): Promise<Told> {
+  if (action === 'put') return await put(world, user, 'during')
+  if (action === 'delete') return await remove(user, target)
+  const { givenUp } = await user.storage.sweep({ graceMs: LOOSE_GRACE_MS })
+  assert.ok(givenUp.pieces > 0, 'there is something to give up')
+  return { ...toldOf(world, 'during'), state: 'deleted' }
+}
+
+/** Leaves the pieces of a put that nothing will ever name, and comes back when they are old enough to go. */
+async function dieInPut(world: World, user: SimulatedUser): Promise<SimulatedUser> {
+  const died = Promise.withResolvers<void>()
+  const kill = () => {
+    user.kill()
+    died.resolve()
+  }
+  put(world, user, 'during', kill).catch(() => undefined) // nobody is there any more
+  await world.run(died.promise)
+  const again = world.createUser('user')
+  await world.time.advance(LOOSE_GRACE_MS + RESTART_MS)
+  return again
+}
+
+/** Waits until all graces have passed; a client sweeps now and then meanwhile. */
+async function settle(world: World, user: SimulatedUser): Promise<void> {
+  for (let waitedMs = 0; waitedMs < SETTLE_MS; waitedMs += MINUTE_MS) {
+    await world.time.advance(MINUTE_MS)
+    if (user.orders) await world.run(user.storage.sweep({ graceMs: LOOSE_GRACE_MS }))
+  }
 }
 
 /** A node that is down comes back; one whose disk failed is started anew by its operator. */
@@ -117,8 +159,21 @@ function toldOf(world: World, name: string): Omit<Told, 'state'> {
   return { name, digest: sha256(bytesOf(world, name)) }
 }
 
-async function put(world: World, { storage, did, keys }: SimulatedUser, name: string): Promise<Told> {
-  const options = { did, name, contentType: 'text/plain', isPublic: false, readers: [keys.publicKey], policy: 'rs:2+1' }
+async function put(
+  world: World,
+  { storage, did, keys }: SimulatedUser,
+  name: string,
+  beforeCommit: () => void = () => undefined,
+): Promise<Told> {
+  const options = {
+    did,
+    beforeCommit,
+    name,
+    contentType: 'text/plain',
+    isPublic: false,
+    readers: [keys.publicKey],
+    policy: 'rs:2+1',
+  }
   await storage.put(bytesOf(world, name), options)
   return { ...toldOf(world, name), state: 'durable' }
 }
@@ -149,7 +204,8 @@ function drawMoments(moments: readonly PortMoment[], role: Role, fate: Fate): { 
 
 for (const action of ['put', 'delete'] as const) {
   describe(`a ${action} while one process`, async () => {
-    const moments = await runStory(action)
+    const story = { action, isPaid: false }
+    const moments = await runStory(story)
     for (const fate of ['is killed', 'has one call fail', 'has its disk fail until it is mended'] as const) {
       for (const role of ['client', 'provider', 'keeper'] as const) {
         const { drawn, all } = drawMoments(moments, role, fate)
@@ -157,12 +213,28 @@ for (const action of ['put', 'delete'] as const) {
         test(`${fate}, a ${role}, at ${drawn.length} of ${all} moments: nothing is lost, phantom, forked or left over`, async () => {
           assert.ok(drawn.length > 0)
           for (const at of drawn) {
-            await runStory(action, at, fate).catch((cause: unknown) => {
+            await runStory(story, at, fate).catch((cause: unknown) => {
               throw new AggregateError([cause], `moment ${at}: ${textOf(moments[at]!)}`, { cause })
             })
           }
         })
       }
     }
+  })
+}
+
+for (const action of ['put', 'delete', 'sweep'] as const) {
+  describe(`a ${action} that is paid while its client`, async () => {
+    const story = { action, isPaid: true }
+    const moments = await runStory(story)
+    const { drawn, all } = drawMoments(moments, 'client', 'is killed')
+    test(`is killed, at ${drawn.length} of ${all} moments: nothing is paid for that no entry needs`, async () => {
+      assert.ok(drawn.length > 0)
+      for (const at of drawn) {
+        await runStory(story, at).catch((cause: unknown) => {
+          throw new AggregateError([cause], `moment ${at}: ${textOf(moments[at]!)}`, { cause })
+        })
+      }
+    })
   })
 }

@@ -32,6 +32,7 @@ export async function assertSettled(
   }
   await assertLogsAgree(world, user.did)
   await assertNoOrphans(world)
+  await assertNothingPaidInVain(world, user)
   const loud = world.events.filter(
     ({ level, type, node }) => level === 'error' && !(node === faulty && MAY_SAY.has(type)),
   )
@@ -87,6 +88,19 @@ async function assertNoOrphans(world: World): Promise<void> {
     const info = await world.run(createProviderClient(portsOf(world), { address: signer.address, endpoint }).info())
     assert.equal(info.pieces, roots.length, `${name} has all its pieces on record`)
     assert.equal(disk.halfWrittenCount(), 0, `${name} keeps half-written pieces`)
+  }
+}
+
+/** What the book pays for is what entries need, and what its providers hold under its orders. */
+async function assertNothingPaidInVain(world: World, { orders }: SimulatedUser): Promise<void> {
+  if (!orders) return
+  await world.run(orders.commitSets())
+  const status = await world.run(orders.status())
+  for (const { name, signer, disk } of world.providers) {
+    const own = status.orders.filter(({ provider }) => provider === signer.address)
+    const paidBytes = own.reduce((sum, { committedBytes }) => sum + committedBytes, 0)
+    const heldBytes = disk.pieceRoots().reduce((sum, root) => sum + disk.pieceBytes(root), 0)
+    assert.equal(paidBytes, heldBytes, `${name} is paid for what it holds`)
   }
 }
 

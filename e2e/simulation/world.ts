@@ -18,7 +18,8 @@ import {
   type VirtualTime,
 } from '@memo/core/testing'
 import { createKeeper, createProvider, type KeeperLimits, type NodeEvent, type ProviderLimits } from '@memo/node'
-import { createStorage, type NodeFault, type Storage, type StorageLimits } from '@memo/sdk'
+import { createOrders, createStorage, type NodeFault, type Orders, type Storage, type StorageLimits } from '@memo/sdk'
+import { createScriptedMoney, type ScriptedMoney } from '@memo/sdk/testing'
 import { createGuard, guardHandler, guardIndex, guardPieces, guardTransport, type MomentWatch } from './port-calls.ts'
 
 export type WorldOptions = {
@@ -31,6 +32,8 @@ export type WorldOptions = {
   readonly syncMs?: number
   readonly providerLimits?: Partial<ProviderLimits>
   readonly keeperLimits?: Partial<KeeperLimits>
+  /** Whether providers want orders, and users have the money for them. */
+  readonly isPaid?: boolean
   /** Room on each provider's disk. */
   readonly diskBytes?: number
   /** Told of every call of a port that matters, by nodes and users; decides what becomes of the caller. */
@@ -58,6 +61,8 @@ export type SimulatedNode = {
 export type SimulatedUser = {
   readonly did: string
   readonly storage: Storage
+  /** Where users pay. */
+  readonly orders: Orders | undefined
   isUp(): boolean
   /** Ends its process: nothing more is sent, and nothing that it awaits ever comes. */
   kill(): void
@@ -98,7 +103,18 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   const chain = createScriptedChain({ clock: time.clock })
   const events: (NodeEvent & { node: string })[] = []
   const users: SimulatedUser[] = []
-  const parts = { options, time, random, trace, network, chain, events, processes: 0, disks: new Map() }
+  const parts = {
+    options,
+    time,
+    random,
+    trace,
+    network,
+    chain,
+    events,
+    processes: 0,
+    disks: new Map(),
+    money: new Map(),
+  }
   const createAll = (role: SimulatedNode['role'], count: number) =>
     Array.from({ length: count }, (_, i) => createNode(parts, role, i))
   const nodes = {
@@ -119,7 +135,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
       return user
     },
     async stop() {
-      await time.run(Promise.all(users.map(({ storage, isUp }) => (isUp() ? storage.close() : undefined))))
+      await time.run(Promise.all(users.map((user) => (user.isUp() ? closeUser(user) : undefined))))
       await time.run(Promise.all(all.map((node) => node.stop())))
     },
   }
@@ -141,6 +157,16 @@ type WorldParts = Pick<World, 'time' | 'random' | 'trace' | 'network' | 'chain'>
   processes: number
   /** Of users, by name: what a process has kept is there for the next one. */
   readonly disks: Map<string, MemoryDisk>
+  /** Of users, by name. */
+  readonly money: Map<string, ScriptedMoney>
+}
+
+const ESCROW_ATTO = 10n ** 18n
+const PRICES = { storagePriceAttoPerGiBSecond: 1_000n, retrievalPriceAttoPerByte: 1n }
+
+async function closeUser({ storage, orders }: SimulatedUser): Promise<void> {
+  await storage.close()
+  await orders?.close()
 }
 
 function createNode(world: WorldParts, role: SimulatedNode['role'], index: number): SimulatedNode {
@@ -154,7 +180,15 @@ function createNode(world: WorldParts, role: SimulatedNode['role'], index: numbe
     ...syncOf(world),
     ...(options.diskBytes ? { capacityBytes: options.diskBytes } : {}),
   })
-  chain.setAccount({ address: signer.address, role, endpoint, operator: name, region: `region-${index % 3}` })
+  const prices = role === 'provider' && options.isPaid ? PRICES : {}
+  chain.setAccount({
+    address: signer.address,
+    role,
+    endpoint,
+    operator: name,
+    region: `region-${index % 3}`,
+    ...prices,
+  })
   let life: { readonly end: () => void; readonly stop: () => Promise<void> } | undefined
 
   const log = (event: NodeEvent) => {
@@ -184,7 +218,7 @@ function createNode(world: WorldParts, role: SimulatedNode['role'], index: numbe
             ...ports,
             index: records,
             pieces: guardPieces(disk.openPieceStore(), guard),
-            limits: { unpaidBytesPerAccount: Number.MAX_SAFE_INTEGER, ...options.providerLimits },
+            limits: { unpaidBytesPerAccount: options.isPaid ? 0 : Number.MAX_SAFE_INTEGER, ...options.providerLimits },
           })
     return { process, node, handler: guardHandler(node.handler, guard) }
   }
@@ -245,8 +279,18 @@ function createUser(world: WorldParts, name: string, limits: Partial<StorageLimi
   }
   const onFault = (fault: NodeFault) => trace.record(`${name}: fault ${JSON.stringify(fault)}`)
   const store = guardIndex(disk.openIndexStore(), guard)
-  const storage = createStorage({ ports, chain, limits, reader: keys, store, onFault })
-  return { did, keys, storage, kill, isUp: () => !process.isOver(), jumpClock: clock.jump }
+  const orders = options.isPaid
+    ? createOrders({ ports, chain, store, onFault, money: moneyOf(world, name, signer) })
+    : undefined
+  orders?.start()
+  const storage = createStorage({ ports, chain, limits, reader: keys, store, orders, onFault })
+  return { did, keys, storage, orders, kill, isUp: () => !process.isOver(), jumpClock: clock.jump }
+}
+
+function moneyOf({ chain, money }: WorldParts, name: string, { address }: Signer): ScriptedMoney {
+  const known = money.get(name) ?? createScriptedMoney({ chain, account: address, freeAtto: ESCROW_ATTO })
+  money.set(name, known)
+  return known
 }
 
 function syncOf({ options, time }: WorldParts): MemoryDiskOptions {

@@ -31,8 +31,10 @@ import type { GatewayEventSink } from './events.ts'
 import { openInstance } from './instance/instance.ts'
 import { createLogWatch } from './instance/log-watch.ts'
 import { openOrders } from './open-orders.ts'
+import { runOrphanSweep } from './orphan-sweep.ts'
 import { type CashPolicy, createCashier, DEFAULT_CASH_POLICY } from './quota/cashier.ts'
 import { createMarket } from './quota/market.ts'
+import { createPublicReads } from './quota/public-reads.ts'
 import { createQuota, type QuotaLimits } from './quota/quota.ts'
 import { createReadiness } from './readiness.ts'
 import { restoreTable } from './restore.ts'
@@ -43,6 +45,8 @@ import { createTurnstile } from './turnstile.ts'
 
 /** What everybody may store and read for nothing where nothing else is said. */
 const DEFAULT_TRIAL: QuotaLimits = { trialSpaceBytes: 104_857_600, trialTrafficBytes: 1_073_741_824 }
+/** What is read of public objects in an hour where nobody pays for it: the operator’s escrow does. */
+const PUBLIC_READ_BYTES_PER_HOUR = 64 * 2 ** 30
 /** Each holds the beginning of its object; what else it holds comes out of the budget that all share. */
 const MAX_UPLOADS = 64
 const MAX_WAITING_UPLOADS = 256
@@ -59,6 +63,8 @@ export type GatewayQuotaOptions = Partial<QuotaLimits> &
   Partial<CashPolicy> & {
     /** Reads of public objects are charged to their owner's traffic; nobody pays for them by default. */
     readonly chargePublicReads?: boolean | undefined
+    /** Otherwise so many bytes of them are read in an hour, a quarter of that of one object. Default 64 GiB. */
+    readonly publicReadBytesPerHour?: number | undefined
     /** DIDs that may cash vouchers and decide about applications, beside the gateway's account and granters. */
     readonly adminDids?: readonly string[] | undefined
   }
@@ -96,6 +102,8 @@ export type GatewayOptions = {
   readonly limits?: Partial<StorageLimits> | undefined
   /** How generously its account pays providers; `false`: not at all, where providers take that. */
   readonly orders?: Partial<OrderPolicy> | false | undefined
+  /** What uploads that were cut off have stored under orders is kept for so long. Default 24 hours. */
+  readonly orphanGraceMs?: number | undefined
   /** Extra facts for `GET /info`. */
   readonly about?: Readonly<Record<string, unknown>> | undefined
   readonly onEvent?: GatewayEventSink | undefined
@@ -141,8 +149,8 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const limits = { ...DEFAULT_TRIAL, ...defined(options.quota) }
   const quota = await createQuota({ store, market, random, nowMs, limits })
   const policyOfCash = { ...DEFAULT_CASH_POLICY, ...defined(options.quota) }
-  const mayCash = () => instance.conflict === undefined
-  const cashier = createCashier({ ...quota, timers, nowMs, policy: policyOfCash, mayCash, log })
+  const isAlone = () => instance.conflict === undefined
+  const cashier = createCashier({ ...quota, timers, nowMs, policy: policyOfCash, mayCash: isAlone, log })
   const background = createBackground(log)
   const instance = await openInstance(store, { random, clock }, options.takeOver === true)
   // What another one wrote meanwhile is read from the keepers.
@@ -157,6 +165,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   let cashing: Promise<void> | undefined
   let watching: Promise<void> | undefined
   let checkpointing: Promise<void> | undefined
+  let sweeping: Promise<void> | undefined
 
   const restore = async () => {
     for (;;) {
@@ -202,6 +211,10 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     requests: await openSignedRequests(store, { network: chain.network, audience: signer.address, clock }),
     adminDids: new Set(options.quota?.adminDids?.map(parseMemoDid)),
     isPublicReadCharged: options.quota?.chargePublicReads ?? false,
+    publicReads: createPublicReads({
+      nowMs,
+      bytesPerHour: options.quota?.publicReadBytesPerHour ?? PUBLIC_READ_BYTES_PER_HOUR,
+    }),
     uploads: createTurnstile({ running: MAX_UPLOADS, waiting: MAX_WAITING_UPLOADS }),
     account: signer.address,
     publicKey: signer.publicKey,
@@ -240,6 +253,10 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
         log({ type: 'checkpoints-ended', level: 'error', message: `no more checkpoints are written: ${error}` })
       })
       orders?.start()
+      const orphans = { storage: engine, timers, graceMs: options.orphanGraceMs, maySweep: isAlone, log }
+      sweeping ??= runOrphanSweep(orphans, stopping.signal).catch((error: unknown) => {
+        log({ type: 'orphan-sweep-ended', level: 'error', message: `what uploads left behind stays: ${error}` })
+      })
       restoring ??= restore().catch((error: unknown) => {
         log({ type: 'restore-failed', level: 'error', message: `the table of objects is incomplete: ${error}` })
       })
@@ -252,6 +269,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       await cashing
       await watching
       await checkpointing
+      await sweeping
       await server.close()
       await background.end()
     },

@@ -8,6 +8,7 @@ import type { StorageLimits } from './limits.ts'
 import type { Directory } from './nodes/directory.ts'
 import type { Suspects } from './nodes/suspects.ts'
 import type { OrderBook } from './orders/order-book.ts'
+import type { LoosePieces } from './put/loose-pieces.ts'
 import type { Packer } from './put/packer.ts'
 import type { PieceUse } from './put/piece-use.ts'
 
@@ -50,6 +51,8 @@ export type StorageContext = {
   /** Who pays; nobody where absent: pieces are then stored under order 0. */
   readonly orders: OrderBook | undefined
   readonly signedHeads: SignedHeads
+  /** What this account has stored under orders and no entry names. */
+  readonly loose: LoosePieces
   /** Opens the manifests of this account's own entries. */
   readonly reader: ReaderKeys | undefined
   readonly onFault: (fault: NodeFault) => void

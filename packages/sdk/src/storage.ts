@@ -27,10 +27,12 @@ import { DEFAULT_LIMITS, type StorageLimits } from './limits.ts'
 import { createDirectory } from './nodes/directory.ts'
 import { createSuspects } from './nodes/suspects.ts'
 import type { OrderBook } from './orders/order-book.ts'
+import { createLoosePieces } from './put/loose-pieces.ts'
 import type { PutOptions, PutResult } from './put/options.ts'
 import { createPacker } from './put/packer.ts'
 import { createPieceUse } from './put/piece-use.ts'
 import { runPut } from './put/put.ts'
+import { type SweepOptions, type SweepResult, sweepLoose } from './put/sweep.ts'
 import { expiryOf, type ObjectExpiry } from './read/expiry.ts'
 import { createPartLocator } from './read/locate.ts'
 import { type ReadOptions, readObject } from './read/read.ts'
@@ -55,7 +57,8 @@ export type StorageOptions = {
   /**
    * Keeps what was signed before it is handed to anybody, so that a process that is killed never signs two entries under one
    * number. Opened and closed by the caller, used by one storage at a time; keys begin with `log/`. Without it a put that
-   * was cut off by the end of the process, and is begun again while the keepers that saw it are away, forks the log.
+   * was cut off by the end of the process, and is begun again while the keepers that saw it are away, forks the log. Where
+   * there are orders it also keeps what nobody names yet (keys beginning with `loose/`).
    */
   readonly store?: IndexStore | undefined
   /** Pays for what is stored and read (`createOrders`); opened and closed by the caller. Unpaid where absent. */
@@ -108,6 +111,11 @@ export type Storage = {
    * Needs `checkpoints`.
    */
   writeCheckpoint(did: string, options?: CheckpointOptions): Promise<CheckpointResult | undefined>
+  /**
+   * Gives up what puts that were cut off, and deletions, have left under orders (`spec/sdk.md` 20): one pass, to be made now and
+   * then. Does nothing without `store` and `orders`. Rejects where nobody can be asked.
+   */
+  sweep(options?: SweepOptions): Promise<SweepResult>
   /** Ends what still goes on in the background; calls under way reject. */
   close(): Promise<void>
 }
@@ -144,6 +152,7 @@ export function createStorage(options: StorageOptions): Storage {
     lures: createLures(),
     orders: options.orders,
     signedHeads: createSignedHeads(options.ports.network, options.store),
+    loose: createLoosePieces(options.ports.network, options.orders && options.store),
     reader: options.reader,
     onFault: options.onFault ?? (() => undefined),
     closed: closing.signal,
@@ -179,6 +188,11 @@ export function createStorage(options: StorageOptions): Storage {
       const { checkpoints } = options
       if (!checkpoints) throw new BadInputError('a checkpoint is asked for where nothing writes it to the chain')
       return await writing(did, async () => await writeCheckpoint(context, logs, checkpoints, did, checkpoint ?? {}))
+    },
+    async sweep(sweep) {
+      const sweeping = sweepLoose(context, logs, sweep)
+      context.follow(sweeping)
+      return await sweeping
     },
     async close() {
       closing.abort(new StorageClosedError())

@@ -150,8 +150,7 @@ describe('a process that ends while a set is committed', () => {
     lease.stored(receiptOf(lease.orderId))
     assert.equal(await orders.commitSets(), true)
     side!.held.clear()
-    orders.noteRemoved(address, root)
-    await world.time.settle()
+    await orders.noteRemoved(address, root)
     assert.equal(await orders.commitSets(), true)
   }
 

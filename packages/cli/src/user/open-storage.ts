@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { connectNetwork, createCheckpointChain, type MemoChain } from '@memo/chain'
-import { type Address, createKeySigner, type Signer } from '@memo/core'
+import { type Address, createKeySigner, MemoError, type Signer } from '@memo/core'
 import {
   createHttpTransport,
   createStripePool,
@@ -8,7 +8,7 @@ import {
   createSystemRandomness,
   createSystemTimers,
 } from '@memo/platform'
-import { createStorage, type OrderEvent, type ReaderKeys, type Storage } from '@memo/sdk'
+import { createStorage, type OrderEvent, type PieceTally, type ReaderKeys, type Storage } from '@memo/sdk'
 import type { Context } from '../program.ts'
 import { type CommonOptions, dataDirOf, findProfile, type NetworkOptions, networkOf } from '../settings.ts'
 import { type Identity, openIdentity } from './identity.ts'
@@ -21,6 +21,8 @@ type PaidOptions = {
   readonly dataDir: string
   readonly paying: Paying
   readonly onEvent: (event: OrderEvent) => void
+  /** Told of what is paid for though perhaps nothing needs it. */
+  readonly onKept: (kept: PieceTally) => void
   readonly signal: AbortSignal
 }
 
@@ -46,7 +48,11 @@ export async function withSession<T>(
     const text = warningOf(event)
     if (text) output.progress(text, { event: event.type, ...event })
   }
-  const paid = { dataDir, signal, onEvent, paying: options.paying ?? 'no' }
+  const onKept = ({ pieces, bytes }: PieceTally) => {
+    const text = `${pieces} pieces of ${bytes} bytes are kept and paid for, though perhaps no object needs them`
+    output.progress(text, { event: 'orphans-kept', pieces, bytes })
+  }
+  const paid = { dataDir, signal, onEvent, onKept, paying: options.paying ?? 'no' }
   return await withStorage(
     identity.chain,
     identity.signer,
@@ -109,9 +115,23 @@ export async function withStorage<T>(
       store: book?.store,
       checkpoints: createCheckpointChain(chain),
     })
+    if (paid && book) {
+      const sweeping = sweepUp(storage, paid)
+      undo.push(async () => await sweeping)
+    }
     undo.push(async () => await storage.close())
     return await use(storage, reader)
   } finally {
     for (const step of undo.reverse()) await step()
+  }
+}
+
+/** Gives up what verbs that were cut off have left under orders, beside this one; what it does not come to, the next one does. */
+async function sweepUp(storage: Storage, { onKept, signal }: PaidOptions): Promise<void> {
+  try {
+    const { kept } = await storage.sweep({ signal })
+    if (kept.pieces > 0) onKept(kept)
+  } catch (thrown) {
+    if (!(thrown instanceof MemoError) && !signal.aborted) throw thrown
   }
 }

@@ -32,6 +32,8 @@ export type MemoryDisk = {
   losePiece(root: string): boolean
   /** Roots of the pieces stored now, sorted. */
   pieceRoots(): string[]
+  /** Size of a piece that is stored now; 0 where there is none. */
+  pieceBytes(root: string): number
   /** Pieces that are being written, or were when a crash came and have not been removed since. */
   halfWrittenCount(): number
 }
@@ -92,6 +94,7 @@ export function createMemoryDisk(options: MemoryDiskOptions = {}): MemoryDisk {
     losePiece: (root) => state.pieces.delete(root),
     halfWrittenCount: () => state.halfWritten.size,
     pieceRoots: () => [...state.pieces.keys()].sort(),
+    pieceBytes: (root) => state.pieces.get(root)?.bytes.length ?? 0,
   }
 }
 

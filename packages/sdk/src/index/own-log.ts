@@ -35,7 +35,13 @@ type OwnLog = {
 /** What a caller wants to stand next in a log; it may look at the log first and do without. */
 export type NextEntry<Found> =
   | { readonly found: Found }
-  | { readonly action: LogAction; readonly parts: readonly PlacedPart[]; readonly evidence?: LoginEvidence | undefined }
+  | {
+      readonly action: LogAction
+      readonly parts: readonly PlacedPart[]
+      readonly evidence?: LoginEvidence | undefined
+      /** Parts that a deletion lets go of. */
+      readonly released?: readonly PlacedPart[] | undefined
+    }
 
 export type Appended = { readonly signed: SignedEntry; readonly acks: readonly IndexAck[] }
 
@@ -110,7 +116,7 @@ export function createOwnLogs(context: StorageContext): OwnLogs {
           if ('found' in next) return next
           const signed = await signNext(context, did, log, next)
           const bundle = { signed, parts: next.parts }
-          const acks = await settle(context, log, bundle, signal)
+          const acks = await settle(context, log, bundle, signal, next.released)
           if (acks) return { signed, acks }
           if (attempt >= context.limits.submitAttempts) {
             throw new IndexConflictError('somebody else writes to this log with the same key', {
@@ -131,13 +137,18 @@ async function settle(
   log: OwnLog,
   bundle: IndexBundle,
   signal: AbortSignal,
+  released: readonly PlacedPart[] = [],
 ): Promise<readonly IndexAck[] | undefined> {
-  const { limits, ports, signedHeads } = context
+  const { limits, loose, ports, signedHeads } = context
   const { entry, hash } = bundle.signed
   let last: Submission | undefined
   // Whoever has seen one entry under a number must never see another: it is on disk before anybody sees it.
-  if (log.pending !== bundle) await signedHeads.keep(bundle)
+  if (log.pending !== bundle) await signedHeads.keep(bundle, loose.changesOf(bundle, released, ports.clock.nowMs()))
   log.pending = bundle
+  const giveUp = async () => {
+    await signedHeads.giveUp(entry.did, log.place, loose.undone(bundle, ports.clock.nowMs()))
+    log.pending = undefined
+  }
   for (let attempt = 0; attempt < limits.submitAttempts; attempt++) {
     if (attempt > 0) await ports.timers.sleep(limits.submitPauseMs * attempt, signal)
     last = await submitBundle(context, bundle, signal)
@@ -149,16 +160,14 @@ async function settle(
     }
     const isRefused = last.acks.length === 0 && last.refusals.length > last.keepers - last.needed
     if (isRefused) {
-      await signedHeads.giveUp(entry.did, log.place)
-      log.pending = undefined
+      await giveUp()
       throw new EntryRefusedError(last.refusals)
     }
     if (last.conflicts.some(({ seq }) => seq >= entry.seq)) {
       await refresh(context, entry.did, log, signal)
       const isTaken = (log.place?.seq ?? 0) >= entry.seq && !isOnTop(log, hash)
       if (isTaken) {
-        await signedHeads.giveUp(entry.did, log.place)
-        log.pending = undefined
+        await giveUp()
         return undefined
       }
     }

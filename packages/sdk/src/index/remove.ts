@@ -40,16 +40,17 @@ export async function removeObject(
   const live = livePuts(entries)
   const target = live.find(({ entry }) => entry.writer === writer && entry.seq === seq)
   if (!target) throw new NotFoundError(`${did} has no object ${seq} in the log of ${writer}`)
-  const done = await logs.append(did, () => ({ action: { kind: 'delete', writer, seq }, parts: [] }), signal)
   const { partIds, isPublic, sizeBytes } = objectOf(target, undefined)
-  const others = live.filter((signed) => signed !== target).flatMap((signed) => objectOf(signed, undefined).partIds)
-  const shared = new Set(others.map(hex32))
-  const pieces: DeletedPiece[] = []
   const parts: PlacedPart[] = []
   for (const partId of new Map(partIds.map((id) => [hex32(id), id])).values()) {
     const part = await findPart(context, partId, did, signal)
     if (part) parts.push(part)
   }
+  const deletion = { action: { kind: 'delete', writer, seq }, parts: [], released: parts } as const
+  const done = await logs.append(did, () => deletion, signal)
+  const others = live.filter((signed) => signed !== target).flatMap((signed) => objectOf(signed, undefined).partIds)
+  const shared = new Set(others.map(hex32))
+  const pieces: DeletedPiece[] = []
   // What is sealed and fills its parts belongs to this DID alone: a stranger who names it must not keep its owner from
   // deleting it. Parts that hold more than the object are shared with others, also of other DIDs.
   const partBytes = parts.reduce((sum, { placement }) => sum + placement.sizeBytes, 0)

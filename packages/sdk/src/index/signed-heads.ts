@@ -25,12 +25,12 @@ export type SignedHead = {
  */
 export type SignedHeads = {
   find(did: string): Promise<SignedHead | undefined>
-  /** Durable when it resolves. */
-  keep(bundle: IndexBundle): Promise<void>
+  /** Durable when it resolves, together with `changes` of whatever else lies in the store. */
+  keep(bundle: IndexBundle, changes?: readonly IndexChange[]): Promise<void>
   /** The log is durable up to `place`: only that is remembered, and is written when something else is. */
   settle(did: string, place: NonNullable<LogPlace>): void
-  /** Nobody will ever have the entry: the log ends at `place`. Durable when it resolves. */
-  giveUp(did: string, place: LogPlace): Promise<void>
+  /** Nobody will ever have the entry: the log ends at `place`. Durable when it resolves, together with `changes`. */
+  giveUp(did: string, place: LogPlace, changes?: readonly IndexChange[]): Promise<void>
   /** Entries that waited when this began, and that nobody has asked for since. */
   listWaiting(): Promise<readonly IndexBundle[]>
   /** Writes what was put off. */
@@ -93,18 +93,18 @@ export function createSignedHeads(network: Network, store: IndexStore | undefine
       const written = unwritten?.value ?? (await store.get(key))
       return written && { place: decodePlace(written), bundle: undefined }
     },
-    async keep(bundle) {
+    async keep(bundle, changes = []) {
       const { did } = bundle.signed.entry
-      await apply([{ key: keyOf(WAITING, did), value: encodeBundle(bundle) }])
+      await apply([{ key: keyOf(WAITING, did), value: encodeBundle(bundle) }, ...changes])
       ;(await listWaiting()).delete(did)
     },
     settle(did, place) {
       found?.delete(did)
       putOff.push({ key: keyOf(PLACE, did), value: encodePlace(place) }, { key: keyOf(WAITING, did) })
     },
-    async giveUp(did, place) {
+    async giveUp(did, place, changes = []) {
       const key = keyOf(PLACE, did)
-      await apply([place ? { key, value: encodePlace(place) } : { key }, { key: keyOf(WAITING, did) }])
+      await apply([place ? { key, value: encodePlace(place) } : { key }, { key: keyOf(WAITING, did) }, ...changes])
       ;(await listWaiting()).delete(did)
     },
     listWaiting: async () => [...(await listWaiting()).values()],

@@ -134,7 +134,8 @@ export function createOrders(options: OrdersOptions): Orders {
     return await opening
   }
   const loadSet = async (orderId: bigint) => {
-    const pieces = await Array.fromAsync(store.listPieces(orderId))
+    const pieces = []
+    for await (const piece of store.listPieces(orderId)) pieces.push(piece)
     const [commit, offer] = [await store.findCommit(orderId), await store.findOffer(orderId)]
     const set = createOrderSet({ pieces, commit, offer })
     for await (const root of store.listGone(orderId)) set.remove(root)
@@ -238,6 +239,20 @@ export function createOrders(options: OrdersOptions): Orders {
   const listProviders = () => [...byProvider.values()]
   const renewals = createRenewals({ ...shared, timers, ready, listProviders, readEpochs, forgetOver })
 
+  const noteRemoved = async (provider: Address, root: Uint8Array) => {
+    await ready()
+    for (const record of listRecords()) {
+      if (record.provider !== provider) continue
+      const set = await openSet(record.orderId)
+      const heldBytes = set.heldBytes()
+      if (!set.remove(root)) continue
+      committer.noteChange(set)
+      const lying = await keptOf(record.orderId)
+      const info = await findEpochs()
+      if (info) lying.add(heldBytes - set.heldBytes(), info)
+      await store.putGone(record.orderId, root, lying.list())
+    }
+  }
   /** Pays for what was read since the last vouchers; what fails is paid with the next read. */
   const payUp = async (): Promise<void> => {
     const paying = [...reads.values()].map(async (one) => {
@@ -300,22 +315,19 @@ export function createOrders(options: OrdersOptions): Orders {
       if (canTake || (await money.getFreeEscrow()) > 0n) return
       throw new EscrowTooSmallError(money.account, { neededAtto: 1n, freeAtto: 0n })
     },
-    noteRemoved(provider, root) {
-      const note = async () => {
-        await ready()
-        for (const record of listRecords()) {
-          if (record.provider !== provider) continue
-          const set = await openSet(record.orderId)
-          const heldBytes = set.heldBytes()
-          if (!set.remove(root)) continue
-          committer.noteChange(set)
-          const lying = await keptOf(record.orderId)
-          const info = await findEpochs()
-          if (info) lying.add(heldBytes - set.heldBytes(), info)
-          await store.putGone(record.orderId, root, lying.list())
-        }
+    async noteRemoved(provider, root) {
+      const noting = noteRemoved(provider, root)
+      follow(noting)
+      await noting
+    },
+    async holds(provider, root) {
+      await ready()
+      let isSure = true
+      for (const { orderId } of listRecords().filter((record) => record.provider === provider)) {
+        if ((await openSet(orderId)).has(root)) return true
+        isSure &&= !committer.isUnsure(orderId)
       }
-      follow(note())
+      return isSure ? false : undefined
     },
     reads(budgetBytes) {
       const budget = { bytes: budgetBytes }

@@ -33,6 +33,7 @@ export type Committer = {
   noteChange(set: OrderSet): void
   /** The provider may hold more than we know: its view is read before the next commitment, and soon. */
   markUnsure(orderIds: Iterable<bigint>): void
+  isUnsure(orderId: bigint): boolean
   /** Commits all that has changed; false where something could not be. */
   commitAll(): Promise<boolean>
 }
@@ -127,6 +128,7 @@ export function createCommitter(options: CommitterOptions): Committer {
       for (const orderId of orderIds) unsure.add(orderId)
       if (unsure.size > 0) commitSoon(0)
     },
+    isUnsure: (orderId) => unsure.has(orderId),
     commitAll,
   }
 }

@@ -19,8 +19,10 @@ export type OrderBook = {
   ensure(provider: Address, bytes: number, signal: AbortSignal): Promise<OrderLease>
   /** Throws {@link ensure}'s `EscrowTooSmallError` where nothing can be paid at all, before anybody is asked. */
   assertSolvent(signal: AbortSignal): Promise<void>
-  /** A provider gave a piece up that this account had stored there. */
-  noteRemoved(provider: Address, root: Uint8Array): void
+  /** A provider gave a piece up that this account had stored there. Durable when it resolves. */
+  noteRemoved(provider: Address, root: Uint8Array): Promise<void>
+  /** Whether the piece is held under an order of this account; undefined while the provider's view was not read after a crash. */
+  holds(provider: Address, root: Uint8Array): Promise<boolean | undefined>
   /** An account for one call that reads, which pays for at most so many bytes. */
   reads(budgetBytes: number): ReadAccount
 }

@@ -38,7 +38,10 @@ type Holding = { readonly provider: ProviderClient; readonly receipt: Receipt }
  */
 export async function completePart(
   context: StorageContext,
-  options: ErasurePolicy & { readonly owner: string; readonly chooser: Chooser; readonly signal: AbortSignal },
+  options: ErasurePolicy & { readonly owner: string; readonly mayBeShared: boolean } & {
+    readonly chooser: Chooser
+    readonly signal: AbortSignal
+  },
   sent: SentPart,
   stored: Map<number, Holding>,
 ): Promise<StoredPart> {
@@ -68,7 +71,7 @@ export async function completePart(
 
 type Rebuilding = {
   readonly context: StorageContext
-  readonly options: { readonly chooser: Chooser; readonly signal: AbortSignal }
+  readonly options: { readonly chooser: Chooser; readonly signal: AbortSignal; readonly mayBeShared: boolean }
   readonly sent: SentPart
   readonly stored: Map<number, Holding>
   readonly faults: NodeFault[]
@@ -128,7 +131,12 @@ async function rebuildOnto(work: Rebuilding, provider: ProviderClient): Promise<
   })
   const made = rebuilt.then(pipe.end)
   const maxBytes = geometry.stripes * STRIP_BYTES
-  const piece = { body: pipe.stream, maxBytes, findDigest: () => sent.digests[index] }
+  const piece = {
+    body: pipe.stream,
+    maxBytes,
+    findDigest: () => sent.digests[index],
+    mayBeShared: work.options.mayBeShared,
+  }
   const sending = sendPiece(context, provider, piece, signal)
   try {
     const [receipt] = await Promise.all([sending, made])

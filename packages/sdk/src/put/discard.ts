@@ -47,12 +47,17 @@ export function keptPiece({ provider, root }: HeldPiece): DeletedPiece {
 }
 
 async function discardOne(
-  { clearedUp, pieceUse, orders }: StorageContext,
+  { clearedUp, pieceUse, orders, loose }: StorageContext,
   { provider, root }: HeldPiece,
 ): Promise<Pick<DeletedPiece, 'deleted' | 'reason'>> {
   try {
-    const deleted = await pieceUse.drop(provider.address, root, () => provider.delete(root, { signal: clearedUp }))
-    if (deleted !== undefined) orders?.noteRemoved(provider.address, root)
+    const { address } = provider
+    const deleted = await pieceUse.drop(address, root, async () => {
+      const isDeleted = await provider.delete(root, { signal: clearedUp })
+      await orders?.noteRemoved(address, root)
+      await loose.drop({ provider: address, root })
+      return isDeleted
+    })
     return deleted === undefined ? { deleted: false, reason: 'another put needs it' } : { deleted }
   } catch (thrown) {
     if (!(thrown instanceof MemoError) && !clearedUp.aborted) throw thrown
@@ -65,7 +70,12 @@ async function discardOne(
  * is durable.
  */
 async function listNeeded(context: StorageContext, pieces: readonly HeldPiece[]): Promise<Set<string> | undefined> {
-  const byProvider = Map.groupBy(pieces, (piece) => piece.provider.address)
+  const byProvider = new Map<Address, HeldPiece[]>()
+  for (const piece of pieces) {
+    const held = byProvider.get(piece.provider.address)
+    if (held) held.push(piece)
+    else byProvider.set(piece.provider.address, [piece])
+  }
   const needed = new Set<string>()
   const ask = async ([provider, held]: readonly [Address, readonly HeldPiece[]]) => {
     for (let at = 0; at < held.length; at += HOLDINGS_PAGE) {

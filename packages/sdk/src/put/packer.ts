@@ -122,9 +122,11 @@ async function sendPack(
   const scope = new AbortController()
   const close = () => scope.abort(context.closed.reason)
   context.closed.addEventListener('abort', close, { once: true })
+  const mayBeShared = members.some(({ item }) => item.isClear)
   const upload = createPartsUpload(context, {
     ...policy,
     owner: members[0]!.item.did,
+    mayBeShared,
     isMemoryWanted: () => false,
     onEncoded: () => undefined,
     onStored: (pieces, wanted) => {
@@ -138,7 +140,6 @@ async function sendPack(
   const settle = async (member: Member, isGivenUp: boolean) => {
     isNamed ||= !isGivenUp
     if (!unsettled.delete(member) || unsettled.size > 0) return
-    const mayBeShared = members.some(({ item }) => item.isClear)
     await settlePieces(context, logs, upload.begun, { isGivenUp: !isNamed, mayBeShared })
   }
   /** Who leaves while others go on leaves bytes behind that nobody reads; the last one ends it all. */

@@ -66,6 +66,8 @@ export type PartUploadOptions = ErasurePolicy & {
   /** At least k + ⌈m/2⌉ of them; pieces without one are made later. */
   readonly providers: readonly ProviderClient[]
   readonly maxPieceBytes: number
+  /** As of an {@link OutgoingPiece}. */
+  readonly mayBeShared: boolean
   /** Whether somebody waits for a stripe's memory. */
   readonly isMemoryWanted: () => boolean
   readonly onStored: () => void
@@ -257,6 +259,7 @@ class PartLanes implements PartUpload {
       body: this.#strips(lane, signal),
       maxBytes: this.#options.maxPieceBytes,
       findDigest: () => this.#digests[lane.index],
+      mayBeShared: this.#options.mayBeShared,
     }
     return await sendPiece(this.#context, provider, piece, signal)
   }

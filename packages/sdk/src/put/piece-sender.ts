@@ -10,6 +10,7 @@ import {
 } from '@memo/core'
 import type { StorageContext } from '../context.ts'
 import type { OrderLease } from '../orders/order-book.ts'
+import type { LoosePiece } from './loose-pieces.ts'
 
 /** Keepers take receipts that run past now + 1 hour (`spec/wire.md` 6); a little more, for the way to them. */
 const MIN_RECEIPT_SECONDS = 3_900
@@ -34,7 +35,11 @@ export type OutgoingPiece = {
   readonly maxBytes: number
   /** What was sent; undefined as long as there is more to send. */
   findDigest(): { readonly root: Uint8Array; readonly sizeBytes: number } | undefined
+  /** Its bytes are not sealed under a key of this put alone: others may store the same piece. */
+  readonly mayBeShared: boolean
 }
+
+type SendContext = Pick<StorageContext, 'ports' | 'pieceUse' | 'orders' | 'loose'>
 
 /**
  * Streams a piece to a provider, compares what it received with what was sent, and has it keep the piece. Errors: those
@@ -42,7 +47,7 @@ export type OutgoingPiece = {
  * under another order; those of the order that pays for it.
  */
 export async function sendPiece(
-  context: Pick<StorageContext, 'ports' | 'pieceUse' | 'orders'>,
+  context: SendContext,
   provider: ProviderClient,
   piece: OutgoingPiece,
   signal: AbortSignal,
@@ -62,11 +67,12 @@ export async function sendPiece(
 const UNPAID: OrderLease = { orderId: 0, stored: () => undefined, release: () => undefined }
 
 async function sendUnder(
-  { ports, pieceUse }: Pick<StorageContext, 'ports' | 'pieceUse'>,
+  context: SendContext,
   provider: ProviderClient,
   piece: OutgoingPiece & { readonly orderId: number },
   signal: AbortSignal,
 ): Promise<Receipt> {
+  const { ports, pieceUse } = context
   const uploadId = ports.random.bytes(UPLOAD_ID_BYTES)
   const terms = { maxBytes: piece.maxBytes, orderId: piece.orderId }
   const received = await provider.upload(uploadId, piece.body, terms, { signal, timeoutMs: PIECE_TIMEOUT_MS })
@@ -79,6 +85,7 @@ async function sendUnder(
     })
   }
   return await pieceUse.keep(provider.address, sent.root, async () => {
+    if (piece.orderId !== 0) await noteLoose(context, provider, { ...sent, mayBeShared: piece.mayBeShared })
     const receipt = await commitPiece(provider, uploadId, sent, signal)
     if (receipt.orderId !== piece.orderId) {
       throw bad(provider, 'gave a receipt under another order', { orderId: receipt.orderId, expected: piece.orderId })
@@ -89,6 +96,18 @@ async function sendUnder(
     }
     return receipt
   })
+}
+
+/** No entry names the piece yet: should this process end before one does, it is given up later (`spec/sdk.md` 20). */
+async function noteLoose(
+  { orders, loose, ports }: SendContext,
+  { address: provider }: ProviderClient,
+  { root, sizeBytes, mayBeShared }: Pick<LoosePiece, 'root' | 'sizeBytes' | 'mayBeShared'>,
+): Promise<void> {
+  // What lay there before is somebody else's, or was noted by who stored it.
+  const isNew = !mayBeShared || (await loose.find(provider, root)) || (await orders?.holds(provider, root)) === false
+  if (!isNew) return
+  await loose.note({ provider, root, sizeBytes, sinceMs: ports.clock.nowMs(), wasNamed: false, mayBeShared })
 }
 
 /** A commit whose answer was lost is repeated once: it repeats the receipt (`spec/wire.md` 4). */

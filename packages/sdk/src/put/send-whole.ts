@@ -19,6 +19,8 @@ export function sendWhole(
   const upload = createPartsUpload(context, {
     ...policy,
     owner: did,
+    // What is sealed is nobody else's; pieces of the same bytes in clear are the same.
+    mayBeShared: contentKey === undefined,
     isMemoryWanted: () => slots.isWanted(),
     onEncoded: (bytes) => {
       encodedBytes += bytes
@@ -53,7 +55,6 @@ export function sendWhole(
       await stripes.return(undefined).catch(() => undefined) // it was aborted; the first error is the one to tell
     },
     async settle(isGivenUp) {
-      // What is sealed is nobody else's; pieces of the same bytes in clear are the same.
       await settlePieces(context, logs, upload.begun, { isGivenUp, mayBeShared: contentKey === undefined })
     },
   }

@@ -18,6 +18,8 @@ import type { OutStripe } from './stripes.ts'
 
 export type UploadOptions = ErasurePolicy & {
   readonly owner: string
+  /** Bytes in clear have the same pieces wherever they occur. */
+  readonly mayBeShared: boolean
   readonly isMemoryWanted: () => boolean
   readonly onEncoded: (plainBytes: number) => void
   /** One more piece has a receipt, of `wanted` begun so far. */
