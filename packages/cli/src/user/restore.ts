@@ -1,9 +1,9 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { accountFromSecretKey, connectNetwork, type MemoChain } from '@memo/chain'
+import { accountFromSecretKey, connectNetwork, createChainClient, getBlock, type MemoChain } from '@memo/chain'
 import { type Address, createKeySigner, MemoError, NotFoundError } from '@memo/core'
 import { deriveMemoDid } from '@memo/did'
-import type { RestoreReport } from '@memo/sdk'
+import type { RestoreReport, SlotProgress } from '@memo/sdk'
 import { UsageError } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
 import { readSecretKey } from '../key-file.ts'
@@ -53,8 +53,18 @@ export const restore: Verb<RestoreOptions> = async (context, options) => {
     else output.event(json)
   }
   const from = options.fromCheckpoint ? 'checkpoints' : 'any'
+  const onProgress = ({ looked, slots }: SlotProgress) => {
+    output.event({ event: 'checkpoints', looked, slots })
+    output.live(`looked at ${looked} of ${slots} checkpoint${slots === 1 ? '' : 's'}`)
+  }
   await withStorage(chain, signer, secretKey, async (storage, reader) => {
-    for await (const { object, open } of storage.restore(did, { reader, from, onReport, signal: runtime.signal })) {
+    for await (const { object, open } of storage.restore(did, {
+      reader,
+      from,
+      onReport,
+      onProgress,
+      signal: runtime.signal,
+    })) {
       const { cid, name, sizeBytes } = object
       const path = join(options.output, freshName(names, name ?? '', cid ?? ''))
       try {
@@ -88,6 +98,7 @@ async function connect(options: RestoreOptions, secretKey: Uint8Array): Promise<
   }
   const rpcUrl = options.rpc ?? process.env.MEMO_RPC
   if (rpcUrl === undefined) throw new UsageError('--rpc is missing', 'Give the JSON-RPC URL of the chain.')
+  await getBlock(createChainClient({ rpcUrl })) // a chain that does not answer is no lack of an option
   if (!(await isLocalNetwork(rpcUrl))) {
     throw new UsageError('--registry is missing', 'Give the address of the network’s registry.')
   }

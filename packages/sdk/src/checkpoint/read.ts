@@ -13,12 +13,16 @@ import {
   openCheckpoint,
   type Placement,
   type SignedEntry,
+  withDeadline,
 } from '@memo/core'
 import type { ReaderKeys, StorageContext } from '../context.ts'
-import { standingOf } from '../index/objects.ts'
+import { NotEnoughPiecesError } from '../errors.ts'
+import { forEachAtOnce } from '../flow/for-each-at-once.ts'
+import { standingOf, type WriterStanding } from '../index/objects.ts'
 import type { CheckpointChain, CheckpointSlot } from './chain.ts'
 import { createPlacementLocator, type QuestionBudget } from './locator.ts'
 import { readPart } from './read-part.ts'
+import { type RankedSlot, slotsInTurn } from './slots-in-turn.ts'
 
 /** A log up to its last checkpoint, from chain and providers alone. */
 export type RecoveredLog = {
@@ -50,13 +54,39 @@ export type Recovered = {
   readonly doubtful: readonly Address[]
 }
 
-/** Slots that are looked at: those of the DID's keys first, then those of the accounts that have been there for longest. */
-const MAX_SLOTS = 1_024
 /**
  * What providers are asked about pieces that are not where a slot says, for all slots together that are not of the DID's keys:
  * whoever leaves slots that lead nowhere shall not keep the owner waiting for ever.
  */
 const MAX_QUESTIONS = 65_536
+/** Slots that are read side by side. Each holds one checkpoint in memory, of {@link LARGE_BYTES} at the most. */
+const SLOTS_AT_ONCE = 16
+/** A checkpoint holds about 16 MiB. Those of strangers that say they are larger than this come last, one by one. */
+const LARGE_BYTES = 33_554_432
+/** So long a stranger may take to show that the DID let him write, the first time; then he stands back for all others. */
+const FIRST_LOOK_MS = 4_000
+/** The same for a writer whom the DID's logs or keepers name, and the second time. */
+const LONG_LOOK_MS = 60_000
+/** All second looks together. */
+const SECOND_LOOKS_MS = 300_000
+/** The rest of a log whose writer the DID let write. */
+const WHOLE_LOG_MS = 1_800_000
+
+/** What a reader of slots may be told to leave out, to prefer and to report. */
+export type SlotOptions = {
+  readonly reader: ReaderKeys
+  readonly signal: AbortSignal
+  /** Slots that are worth a look; all of them where nothing is said. */
+  readonly isWanted?: (slot: CheckpointSlot) => boolean
+  /** Writers who are known from elsewhere: they are looked at before other strangers, and with more patience. */
+  readonly likely?: ReadonlySet<Address>
+  readonly onProgress?: ((progress: SlotProgress) => void) | undefined
+}
+
+/** How many of the slots of a DID have been looked at. */
+export type SlotProgress = { readonly looked: number; readonly slots: number }
+
+type Outcome = { readonly log: SlotLog } | 'stranger' | { readonly fault: MemoError }
 
 /**
  * The logs of a DID as their last checkpoints show them, without asking a keeper (`spec/checkpoint.md` 9). Only logs count
@@ -66,84 +96,158 @@ export async function readCheckpoints(
   context: StorageContext,
   chain: CheckpointChain,
   did: string,
-  reader: ReaderKeys,
-  signal: AbortSignal,
-  /** Slots that are worth a look; all of them where nothing is said. */
-  isWanted: (slot: CheckpointSlot) => boolean = () => true,
+  options: SlotOptions,
 ): Promise<Recovered> {
+  const { signal, isWanted = () => true, likely = new Set(), onProgress = () => undefined } = options
+  const slots = (await slotsInTurn(context, chain, did, signal)).filter(({ slot }) => isWanted(slot))
+  const shared: QuestionBudget = { left: MAX_QUESTIONS }
+  const outcomes = new Map<Address, Outcome>()
+  const look = async ({ slot, isOfKey }: RankedSlot, budget: QuestionBudget | undefined, lookMs: number) => {
+    const limits = { budget, lookMs: isOfKey ? WHOLE_LOG_MS : lookMs }
+    outcomes.set(slot.writer, await readSlot(context, did, slot, { reader: options.reader, ...limits }, signal))
+    onProgress({ looked: outcomes.size, slots: slots.length })
+  }
+
+  const [own, strangers] = [slots.filter(({ isOfKey }) => isOfKey), slots.filter(({ isOfKey }) => !isOfKey)]
+  await forEachAtOnce(own, SLOTS_AT_ONCE, async (slot) => await look(slot, undefined, WHOLE_LOG_MS))
+  const named = new Set([...likely, ...[...outcomes.values()].flatMap(namedBy)])
+  const inTurn = [...strangers].sort((a, b) => Number(named.has(b.slot.writer)) - Number(named.has(a.slot.writer)))
+  const [small, large] = [inTurn.filter((slot) => !isLarge(slot)), inTurn.filter(isLarge)]
+  const first = async (slot: RankedSlot) => {
+    const isNamed = named.has(slot.slot.writer)
+    await look(slot, isNamed ? shared : { left: 0 }, isNamed ? LONG_LOOK_MS : FIRST_LOOK_MS)
+  }
+  await forEachAtOnce(small, SLOTS_AT_ONCE, first)
+  await forEachAtOnce(large, 1, first)
+  const endMs = context.ports.clock.nowMs() + SECOND_LOOKS_MS
+  const again = async (slot: RankedSlot) => {
+    const leftMs = endMs - context.ports.clock.nowMs()
+    if (leftMs > 0) await look(slot, shared, Math.min(LONG_LOOK_MS, leftMs))
+  }
+  const isUnsettled = ({ slot }: RankedSlot) => !named.has(slot.writer) && isWorthAgain(outcomes.get(slot.writer))
+  await forEachAtOnce(small.filter(isUnsettled), SLOTS_AT_ONCE, again)
+  await forEachAtOnce(large.filter(isUnsettled), 1, again)
+  return gather([...own, ...inTurn], outcomes)
+}
+
+/** What all slots say together: who comes later in the line changes nothing of what was said before him. */
+function gather(slots: readonly RankedSlot[], outcomes: ReadonlyMap<Address, Outcome>): Recovered {
   const logs: RecoveredLog[] = []
   const placements = new Map<string, Placement>()
   const faults: CheckpointFault[] = []
   const strangers: Address[] = []
-  const byLogin = new Map<string, Address[]>()
-  const shared: QuestionBudget = { left: MAX_QUESTIONS }
-  for (const { slot, isOfKey } of await slotsInTurn(context, chain, did)) {
-    if (!isWanted(slot)) continue
-    try {
-      const log = await readSlot(context, did, slot, { reader, budget: isOfKey ? undefined : shared }, signal)
-      if (!log) {
-        strangers.push(slot.writer)
-        continue
-      }
-      logs.push(log.recovered)
-      const { login } = log.recovered
-      if (login !== undefined) byLogin.set(login, [...(byLogin.get(login) ?? []), slot.writer])
-      // Who comes later in the line changes nothing of what was said before him.
-      for (const [key, placement] of log.placements) if (!placements.has(key)) placements.set(key, placement)
-    } catch (thrown) {
-      signal.throwIfAborted()
-      if (!(thrown instanceof MemoError)) throw thrown
-      faults.push({ writer: slot.writer, name: thrown.name, message: thrown.message })
+  for (const { slot } of slots) {
+    const { writer } = slot
+    const outcome = outcomes.get(writer)
+    if (outcome === 'stranger') strangers.push(writer)
+    else if (outcome && 'fault' in outcome) {
+      const { name, message } = outcome.fault
+      faults.push({ writer, name, message })
+    } else if (outcome) {
+      logs.push(outcome.log.recovered)
+      for (const [key, placement] of outcome.log.placements) if (!placements.has(key)) placements.set(key, placement)
     }
   }
-  const doubtful = [...byLogin.values()].flatMap((writers) => (writers.length > 1 ? writers : []))
+  const byLogin = Map.groupBy(logs, ({ login, writer }) => login ?? writer)
+  const doubtful = [...byLogin.values()].flatMap((same) => (same.length > 1 ? same.map(({ writer }) => writer) : []))
   return { logs, placements, faults, strangers, doubtful }
 }
 
-async function slotsInTurn(
-  { chain: accounts }: StorageContext,
-  chain: CheckpointChain,
-  did: string,
-): Promise<{ readonly slot: CheckpointSlot; readonly isOfKey: boolean }[]> {
-  const keys = new Set((await accounts.findDid(did))?.authenticationKeys.map((key) => key.address))
-  const ranked: { slot: CheckpointSlot; rank: number }[] = []
-  for (const slot of await chain.list(did)) {
-    const rank = keys.has(slot.writer) ? -1 : ((await accounts.findAccount(slot.writer))?.index ?? 2 ** 53)
-    ranked.push({ slot, rank })
+/** Writers whose objects a log of the DID's own keys has deleted: the DID knows them. */
+function namedBy(outcome: Outcome): Address[] {
+  if (outcome === 'stranger' || 'fault' in outcome) return []
+  return outcome.log.recovered.entries.flatMap(({ entry }) => (deletesOfOthers(entry) ? [entry.action.writer] : []))
+}
+
+/** Whether more patience, or more questions, may give what the first look did not. */
+function isWorthAgain(outcome: Outcome | undefined): boolean {
+  if (outcome === undefined || outcome === 'stranger' || !('fault' in outcome)) return false
+  return outcome.fault instanceof SlotTooSlowError || outcome.fault instanceof NotEnoughPiecesError
+}
+
+function isLarge({ slot }: RankedSlot): boolean {
+  try {
+    return decodePlacement(slot.placement).sizeBytes > LARGE_BYTES
+  } catch (thrown) {
+    if (!(thrown instanceof BadInputError)) throw thrown
+    return false // it is read like the others, which says what is wrong with it
   }
-  return ranked
-    .sort((a, b) => a.rank - b.rank)
-    .slice(0, MAX_SLOTS)
-    .map(({ slot, rank }) => ({ slot, isOfKey: rank < 0 }))
+}
+
+/** The checkpoint of a slot did not come in the time that its writer gets. */
+class SlotTooSlowError extends MemoError {
+  override readonly name: string = 'SlotTooSlowError'
+  constructor(writer: Address, limitMs: number) {
+    super(`the checkpoint of ${writer} did not come within ${limitMs} ms`, {
+      blame: 'provider',
+      retry: 'later',
+      fix: 'Try again later, when the providers that hold it answer faster.',
+      details: { writer, limitMs },
+    })
+  }
 }
 
 type SlotLog = Pick<CheckpointedLog, 'placements'> & { readonly recovered: RecoveredLog }
 
-/** The log that one slot stands for; undefined where the DID did not let its writer write. Errors: any MemoError. */
+type SlotLimits = {
+  readonly reader: ReaderKeys
+  readonly budget: QuestionBudget | undefined
+  /** Until it is known whether the DID let its writer write. */
+  readonly lookMs: number
+}
+
+/** What one slot stands for, as far as it comes in time. Errors: the signal’s reason, and what is no MemoError. */
 async function readSlot(
   context: StorageContext,
   did: string,
   slot: CheckpointSlot,
-  { reader, budget }: { readonly reader: ReaderKeys; readonly budget: QuestionBudget | undefined },
+  { reader, budget, lookMs }: SlotLimits,
   signal: AbortSignal,
-): Promise<SlotLog | undefined> {
-  const { writer, seq, blockNumber } = slot
-  const fetch = async (placement: Placement): Promise<Checkpoint> => {
+): Promise<Outcome> {
+  const { writer } = slot
+  const { timers } = context.ports
+  const fetch = async (placement: Placement, scope: AbortSignal): Promise<Checkpoint> => {
     if (placement.owner !== did) throw new BadInputError('a checkpoint that is placed for another DID')
     const locator = createPlacementLocator(context, new Map([[hex32(placement.partId), placement]]), budget)
-    const checkpoint = openCheckpoint(await readPart(context, locator, placement.partId, did, signal), reader)
+    const checkpoint = openCheckpoint(await readPart(context, locator, placement.partId, did, scope), reader)
     if (!checkpoint) throw new BadInputError('a checkpoint that is sealed for other keys')
     return checkpoint
   }
-  const newest = await fetch(decodePlacement(slot.placement))
-  const [link] = newest.links
-  const first = link ? await fetch(link.placement) : newest
-  // Before more of a stranger's is fetched and checked: whether the DID knows him at all.
-  const standing = await standingOf(context, did, [firstEntryOf(context.ports.network, first)])
-  if (standing === 'none') return undefined
-  const earlier = link ? [first] : []
-  for (const { placement } of newest.links.slice(1)) earlier.push(await fetch(placement))
-  const { entries, placements } = joinCheckpoints(context.ports.network, { did, ...slot }, newest, earlier)
+  const inTime = async <T>(limitMs: number, work: (scope: AbortSignal) => Promise<T>): Promise<T> => {
+    return await withDeadline(timers, limitMs, signal, () => new SlotTooSlowError(writer, limitMs), work)
+  }
+  try {
+    // Before more of a stranger's is fetched and checked: whether the DID knows him at all.
+    const { newest, first, standing } = await inTime(lookMs, async (scope) => {
+      const newest = await fetch(decodePlacement(slot.placement), scope)
+      const [link] = newest.links
+      const first = link ? await fetch(link.placement, scope) : newest
+      return { newest, first, standing: await standingOf(context, did, [firstEntryOf(context.ports.network, first)]) }
+    })
+    if (standing === 'none') return 'stranger'
+    const earlier = newest === first ? [] : [first]
+    await inTime(WHOLE_LOG_MS, async (scope) => {
+      for (const { placement } of newest.links.slice(1)) earlier.push(await fetch(placement, scope))
+    })
+    return { log: join(context, did, slot, standing, newest, earlier) }
+  } catch (thrown) {
+    signal.throwIfAborted()
+    if (!(thrown instanceof MemoError)) throw thrown
+    return { fault: thrown }
+  }
+}
+
+/** The log whose checkpoints are all there. Errors: BadInputError for one fault anywhere in it. */
+function join(
+  { ports }: StorageContext,
+  did: string,
+  slot: CheckpointSlot,
+  standing: WriterStanding,
+  newest: Checkpoint,
+  earlier: readonly Checkpoint[],
+): SlotLog {
+  const { writer, seq, blockNumber } = slot
+  const { entries, placements } = joinCheckpoints(ports.network, { did, ...slot }, newest, earlier)
   const time = entries.at(-1)?.entry.time ?? 0
   const believed = standing === 'key' ? entries : entries.filter(({ entry }) => !deletesOfOthers(entry))
   const login = standing === 'login' ? loginOf(entries) : undefined
@@ -156,6 +260,8 @@ export function loginOf([first]: readonly SignedEntry[]): string | undefined {
   return signature && hexFromBytes(signature)
 }
 
-function deletesOfOthers({ writer, action }: LogEntry): boolean {
-  return action.kind === 'delete' && action.writer !== writer
+function deletesOfOthers(
+  entry: LogEntry,
+): entry is LogEntry & { readonly action: Extract<LogEntry['action'], { kind: 'delete' }> } {
+  return entry.action.kind === 'delete' && entry.action.writer !== entry.writer
 }

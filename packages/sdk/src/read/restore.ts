@@ -1,7 +1,14 @@
 import { BadInputError, type ByteStream, type Manifest, MemoError, type SignedEntry } from '@memo/core'
 import type { CheckpointChain, CheckpointSlot } from '../checkpoint/chain.ts'
 import { createPlacementLocator } from '../checkpoint/locator.ts'
-import { loginOf, type Recovered, type RecoveredLog, readCheckpoints } from '../checkpoint/read.ts'
+import {
+  loginOf,
+  type Recovered,
+  type RecoveredLog,
+  readCheckpoints,
+  type SlotOptions,
+  type SlotProgress,
+} from '../checkpoint/read.ts'
 import type { ReaderKeys, StorageContext } from '../context.ts'
 import { KeepersUnreachableError } from '../errors.ts'
 import { objectsIn, readLogs, type StoredObject } from '../index/objects.ts'
@@ -31,6 +38,8 @@ export type RestoreOptions = {
   readonly from?: 'any' | 'keepers' | 'checkpoints' | undefined
   /** Told before the first object. */
   readonly onReport?: ((report: RestoreReport) => void) | undefined
+  /** Told before that, while checkpoints are read: anybody can leave one for a DID. */
+  readonly onProgress?: ((progress: SlotProgress) => void) | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -61,9 +70,9 @@ export async function* restoreObjects(
   did: string,
   options: RestoreOptions,
 ): AsyncGenerator<RestoredObject> {
-  const { reader, signal, from = 'any', onReport = () => undefined } = options
+  const { reader, signal, from = 'any', onReport = () => undefined, onProgress } = options
   const scope = signal ? AbortSignal.any([signal, context.closed]) : context.closed
-  const source = await findSource(context, checkpoints, did, { reader, from, signal: scope })
+  const source = await findSource(context, checkpoints, did, { reader, from, onProgress, signal: scope })
   const { recovered, known } = source
   const { logs, placements, faults, strangers, doubtful } = recovered
   onReport({
@@ -95,8 +104,9 @@ async function findSource(
   context: StorageContext,
   checkpoints: CheckpointChain | undefined,
   did: string,
-  { reader, from, signal }: Required<Pick<RestoreOptions, 'reader' | 'from'>> & { readonly signal: AbortSignal },
+  options: Required<Pick<RestoreOptions, 'reader' | 'from'>> & SlotOptions,
 ): Promise<Source> {
+  const { from, signal } = options
   let cause: KeepersUnreachableError | undefined
   if (from !== 'checkpoints') {
     try {
@@ -104,7 +114,7 @@ async function findSource(
       const isWhole = from === 'keepers' || !checkpoints
       return {
         known,
-        recovered: isWhole ? NOTHING : await readHidden(context, checkpoints, did, known, reader, signal),
+        recovered: isWhole ? NOTHING : await readHidden(context, checkpoints, did, known, options),
       }
     } catch (thrown) {
       if (!(thrown instanceof KeepersUnreachableError) || from === 'keepers' || !checkpoints) throw thrown
@@ -112,7 +122,7 @@ async function findSource(
     }
   }
   if (!checkpoints) throw new BadInputError('checkpoints are asked for where nothing reads them from the chain')
-  const recovered = await readCheckpoints(context, checkpoints, did, reader, signal)
+  const recovered = await readCheckpoints(context, checkpoints, did, options)
   if (recovered.logs.length === 0) throw new NoCheckpointError(did, recovered, cause)
   return { known: undefined, recovered }
 }
@@ -123,13 +133,13 @@ async function readHidden(
   checkpoints: CheckpointChain,
   did: string,
   known: readonly (readonly SignedEntry[])[],
-  reader: ReaderKeys,
-  signal: AbortSignal,
+  options: SlotOptions,
 ): Promise<Recovered> {
   const lengths = new Map(known.map((log) => [log[0]?.entry.writer, log.length]))
   try {
     const isLonger = ({ writer, seq }: CheckpointSlot) => seq > (lengths.get(writer) ?? 0)
-    const recovered = await readCheckpoints(context, checkpoints, did, reader, signal, isLonger)
+    const likely = new Set(known.flatMap(([first]) => (first ? [first.entry.writer] : [])))
+    const recovered = await readCheckpoints(context, checkpoints, did, { ...options, isWanted: isLonger, likely })
     // Whoever shows a login that another log opens with at keepers has seen it there.
     const owners = new Map(known.map((log) => [loginOf(log), log[0]?.entry.writer]))
     const isThief = ({ login, writer }: RecoveredLog) => login !== undefined && (owners.get(login) ?? writer) !== writer
@@ -137,7 +147,7 @@ async function readHidden(
     const logs = recovered.logs.filter((log) => !isThief(log))
     return { ...recovered, logs, strangers: [...recovered.strangers, ...thieves] }
   } catch (thrown) {
-    signal.throwIfAborted()
+    options.signal.throwIfAborted()
     if (!(thrown instanceof MemoError)) throw thrown
     return NOTHING // keepers have answered: what the chain cannot tell now is not waited for
   }
