@@ -8,6 +8,7 @@ import type { Stamps } from './apply/stamps.ts'
 import type { Sessions } from './auth/sessions.ts'
 import type { GatewayEventSink } from './events.ts'
 import type { Cashier } from './quota/cashier.ts'
+import type { PublicReads } from './quota/public-reads.ts'
 import type { Quota } from './quota/quota.ts'
 import type { Readiness } from './readiness.ts'
 import type { SignedRequests } from './signed-requests.ts'
@@ -39,6 +40,8 @@ export type GatewayContext = {
   readonly adminDids: ReadonlySet<string>
   /** Reads of public objects are charged to their owner's traffic. */
   readonly isPublicReadCharged: boolean
+  /** What is read of them where it is charged to nobody. */
+  readonly publicReads: PublicReads
   /** Lets uploads in, a few at a time. */
   readonly uploads: Turnstile
   /** The gateway's own account and key pair, a reader of every manifest it writes. */

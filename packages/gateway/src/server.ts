@@ -20,7 +20,7 @@ const ALLOWED_HEADERS = [
   'X-Memo-Size,X-Memo-Sign,X-Memo-Length',
 ].join(',')
 const EXPOSED_HEADERS = [
-  'Content-Length,Content-Range,ETag,Content-Disposition',
+  'Content-Length,Content-Range,ETag,Content-Disposition,Retry-After',
   'X-Memo-Missing-Bytes,X-Memo-Voucher-Kind,X-Memo-Voucher-Size',
 ].join(',')
 
@@ -79,7 +79,7 @@ function answerErrors(app: FastifyInstance, { log }: GatewayContext): void {
     const extra = request.url.startsWith('/mefs/delete') ? { Status: 'Failure' } : {}
     if (error instanceof LoginRefusedError) return await reply.code(401).send({ error: error.message, ...extra })
     reply.headers(error.headers)
-    if (error.status === 503) reply.header('retry-after', RETRY_AFTER_SECONDS)
+    if (error.status === 503) reply.header('retry-after', error.headers['retry-after'] ?? RETRY_AFTER_SECONDS)
     if (error.status === 500) log({ type: 'request-failed', level: 'error', message: faultText(request, thrown) })
     return await reply.code(error.status).send({ ...error.toBody(), ...extra })
   })

@@ -24,6 +24,7 @@ export type NodeOptions = CommonOptions &
     readonly trialSpace?: number
     readonly trialTraffic?: number
     readonly chargePublicReads?: boolean
+    readonly publicReadsPerHour?: number
     readonly adminDid?: readonly string[]
     readonly hashcashBits?: number
     readonly didsPerHour?: number
@@ -105,6 +106,7 @@ function gatewayOptions(command: Command): Command {
     .option('--trial-space <size>', 'space of everybody for nothing (default 100MiB)', sizeInBytes('--trial-space'))
     .option('--trial-traffic <size>', 'traffic for nothing (default 1GiB)', sizeInBytes('--trial-traffic'))
     .option('--charge-public-reads', 'reads of public files cost their owner traffic (default: the gateway pays)')
+    .option('--public-reads-per-hour <size>', 'of them, unpaid (default 64GiB)', sizeInBytes('--public-reads-per-hour'))
     .option('--admin-did <did...>', 'who else decides about applications')
     .option('--hashcash-bits <n>', 'work for a stamp; each bit doubles it (default 20)', bits)
     .option('--dids-per-hour <n>', 'DIDs of others that it pays for (default 60)', perHour('--dids-per-hour'))

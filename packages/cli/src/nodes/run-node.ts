@@ -65,6 +65,7 @@ export type GatewayQuota = {
   readonly trialSpaceBytes?: number
   readonly trialTrafficBytes?: number
   readonly chargePublicReads?: boolean
+  readonly publicReadBytesPerHour?: number
   readonly adminDids?: readonly string[]
 }
 
@@ -78,8 +79,10 @@ function applyOf({ hashcashBits, didsPerHour, applicationsPerHour }: NodeOptions
   }
 }
 
-function quotaOf({ trialSpace, trialTraffic, chargePublicReads, adminDid }: NodeOptions): GatewayQuota {
+function quotaOf(options: NodeOptions): GatewayQuota {
+  const { trialSpace, trialTraffic, chargePublicReads, publicReadsPerHour, adminDid } = options
   return {
+    ...(publicReadsPerHour === undefined ? {} : { publicReadBytesPerHour: publicReadsPerHour }),
     ...(trialSpace === undefined ? {} : { trialSpaceBytes: trialSpace }),
     ...(trialTraffic === undefined ? {} : { trialTrafficBytes: trialTraffic }),
     ...(chargePublicReads === undefined ? {} : { chargePublicReads }),

@@ -80,7 +80,7 @@ export async function findReadable(
   return { manifest: found.manifest, owner: found.did }
 }
 
-/** Counts the bytes of a read against its owner's traffic; undefined where nobody pays (`spec/gateway.md` 14). */
+/** Counts the bytes of a read against its owner's traffic, or what is read unpaid; undefined where there are none (`spec/gateway.md` 14). */
 async function chargeRead(
   context: GatewayContext,
   request: FastifyRequest,
@@ -88,7 +88,8 @@ async function chargeRead(
   { manifest, owner }: ReadableObject,
   length: number,
 ): Promise<DownloadQuota | undefined> {
-  if ((manifest.isPublic && !context.isPublicReadCharged) || length === 0) return undefined
+  if (length === 0) return undefined
+  if (manifest.isPublic && !context.isPublicReadCharged) return context.publicReads.begin(manifest, length)
   // Whoever reads a public object brings no voucher of its owner.
   const voucher = manifest.isPublic ? undefined : findVoucher(sources, request.headers)
   return await context.quota.beginDownload(await buyerOf(context, owner), voucher, length)
