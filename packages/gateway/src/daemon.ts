@@ -77,8 +77,11 @@ export async function runGatewayDaemon(options: GatewayDaemonOptions): Promise<v
     const directory = await lockDataDirectory(dataDir, 'gateway')
     undo.push(() => directory.release())
     const clock = createSystemClock()
+    const store = openSqliteIndexStore(join(dataDir, STORE_FILE))
+    undo.push(async () => await store.close())
     const network = await connectNetwork({
       rpcUrl,
+      journal: store,
       registry,
       provider: rpcProvider,
       account: accountFromSecretKey(secretKey),
@@ -86,8 +89,6 @@ export async function runGatewayDaemon(options: GatewayDaemonOptions): Promise<v
     })
     const { address } = createKeySigner(secretKey)
     await assertServes(network, address, 'user')
-    const store = openSqliteIndexStore(join(dataDir, STORE_FILE))
-    undo.push(async () => await store.close())
     const { transport, close } = createHttpTransport()
     undo.push(close)
     const gateway = await createGateway({

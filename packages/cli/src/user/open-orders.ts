@@ -1,6 +1,14 @@
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { ATTOMEMO_PER_MEMO, depositEscrow, getMemoBalance, type MemoChain } from '@memo/chain'
+import {
+  ATTOMEMO_PER_MEMO,
+  createChainClient,
+  createMemoChain,
+  depositEscrow,
+  getMemoBalance,
+  type MemoChain,
+  type RpcProvider,
+} from '@memo/chain'
 import type { IndexStore } from '@memo/core'
 import { type DataDirectory, DataDirectoryInUseError, lockDataDirectory, openSqliteIndexStore } from '@memo/platform'
 import { createOrders, type OrderEvent, type OrderMoney, type Orders, type OrdersOptions } from '@memo/sdk'
@@ -47,7 +55,7 @@ export async function openUserOrders(paying: Paying, options: UserOrdersOptions)
   let store: IndexStore | undefined
   try {
     store = openSqliteIndexStore(join(dir, STORE_FILE))
-    const orders = createOrders({ ports, chain, money: createUserMoney(chain), store, onEvent })
+    const orders = createOrders({ ports, chain, money: createUserMoney(withJournal(chain, store)), store, onEvent })
     orders.start()
     return { orders, store, close: async () => await closeAll(orders, store, lock) }
   } catch (thrown) {
@@ -79,6 +87,19 @@ async function takeTurn(dir: string, waitMs: number, signal: AbortSignal): Promi
     }
     await wait(LOOK_MS)
   }
+}
+
+/** The same chain, whose sender keeps in the store what it signs for a purpose: what a killed process sent is not sent again. */
+function withJournal({ client, addresses, network }: MemoChain, journal: IndexStore): MemoChain {
+  const { rpc, rpcUrl, account } = client
+  const provider: RpcProvider = {
+    request: async ({ method, params }) => await rpc.request({ method, params } as never),
+  }
+  return createMemoChain({
+    client: createChainClient({ rpcUrl, provider, account, journal, pollingIntervalMs: rpc.pollingInterval }),
+    addresses,
+    chainId: network.chainId,
+  })
 }
 
 /** On networks of this machine, where money is worth nothing, an escrow that is empty fills itself. */

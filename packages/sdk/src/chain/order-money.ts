@@ -7,6 +7,7 @@ import {
   listOpenedOrders,
   type MemoChain,
   openOrder,
+  withOnce,
 } from '@memo/chain'
 import { assert, findAddress } from '@memo/core'
 import type { OrderMoney } from '../orders/money.ts'
@@ -14,7 +15,10 @@ import type { OrderMoney } from '../orders/money.ts'
 /** How far back orders are looked for whose book was lost: some months, which are some hundred questions. */
 const LOOK_BACK_BLOCKS = 1_000_000
 
-/** The money of the account with which `chain` was connected; nothing of it is cached. */
+/**
+ * The money of the account with which `chain` was connected; nothing of it is cached. Where its client has a journal, what is
+ * sent is sent once over crashes as well.
+ */
 export function createOrderMoney(chain: MemoChain): OrderMoney {
   const { client, addresses } = chain
   const account = findAddress(client.account?.address)
@@ -51,8 +55,10 @@ export function createOrderMoney(chain: MemoChain): OrderMoney {
     async amendOrder(terms, providerSignature, signal) {
       await amendOrder(client, { addresses, terms, providerSignature, signal })
     },
-    async allowReads(orderId, sizeBytes, maxPriceAttoPerByte, signal) {
-      await allowReads(client, { addresses, orderId, sizeBytes: BigInt(sizeBytes), maxPriceAttoPerByte, signal })
+    async allowReads(orderId, sizeBytes, maxPriceAttoPerByte, once, signal) {
+      const call = { addresses, orderId, sizeBytes: BigInt(sizeBytes), maxPriceAttoPerByte, signal }
+      await allowReads(withOnce(client, once), call)
     },
+    forgetSent: async (once) => await client.sender?.forget(once),
   }
 }

@@ -17,7 +17,19 @@ export type OrderMoney = Pick<Chain, 'money' | 'getBlock' | 'findOrder' | 'getEp
   /** Submits an order that the provider signed. Errors: `ContractRefused` when it can never be; others when nobody knows. */
   openOrder(terms: OrderTerms, providerSignature: Uint8Array, signal: AbortSignal): Promise<bigint>
   amendOrder(terms: AmendmentTerms, providerSignature: Uint8Array, signal: AbortSignal): Promise<void>
-  allowReads(orderId: bigint, sizeBytes: number, maxPriceAttoPerByte: bigint, signal: AbortSignal): Promise<void>
+  /**
+   * Locks money for reading, once under the key `once`: asked for again, also by a later process, it waits for what was sent.
+   * The contract counts nothing that would tell two of them apart.
+   */
+  allowReads(
+    orderId: bigint,
+    sizeBytes: number,
+    maxPriceAttoPerByte: bigint,
+    once: string,
+    signal: AbortSignal,
+  ): Promise<void>
+  /** What was sent under a key need not be remembered any more. */
+  forgetSent(once: string): Promise<void>
 }
 
 /** Name of the error with which a contract refuses for good; `details.reason` says why. */

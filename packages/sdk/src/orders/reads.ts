@@ -12,11 +12,11 @@ import {
 import { orAborted } from '../flow/abortable.ts'
 import { EscrowTooSmallError, PriceTooHighError } from './errors.ts'
 import type { OrderEvent } from './events.ts'
-import type { OrderMoney } from './money.ts'
+import { type OrderMoney, refusalReasonOf } from './money.ts'
 import { type OrderShortfall, planAllowance } from './plan.ts'
 import type { OrderPolicy } from './policy.ts'
 import type { Purse } from './purse.ts'
-import type { OrderStore, ReadsRecord } from './store.ts'
+import type { LockingRecord, OrderStore, ReadsRecord } from './store.ts'
 
 type AllowancePlan = { readonly sizeBytes: number; readonly costAtto: bigint }
 
@@ -98,6 +98,7 @@ export function createOrderReads(
   let signing: Promise<void> | undefined
   /** What an allowance is topped up by, as far as the escrow lets. */
   let stepBytes = policy.allowanceBytes
+  let isLocked = false
   let notBeforeMs = 0
   let served: boolean | undefined
 
@@ -108,7 +109,39 @@ export function createOrderReads(
     if (isAnother) [received, signed, shown] = [0n, 0n, 0n]
     if (found.bytesPaid > received) received = found.bytesPaid
     allowance = found
+    // After a restart less than the policy’s step may have been all that the escrow let: it is not too little by itself.
+    if (!isLocked && found.bytesAllowed > 0n) stepBytes = Math.min(stepBytes, Number(found.bytesAllowed))
+    isLocked ||= found.bytesAllowed > 0n
     return found
+  }
+  /** Locks money that the store knows of; what became of it is known then. Errors: those of the chain, in doubt with the record left. */
+  const lock = async (locking: LockingRecord) => {
+    const once = `reads/${orderId}/${locking.seq}/${locking.bytesBefore}`
+    try {
+      const { sizeBytes, priceAttoPerByte } = locking
+      if (!isShown(await look(), locking)) await money.allowReads(orderId, sizeBytes, priceAttoPerByte, once, closed)
+    } catch (thrown) {
+      if (refusalReasonOf(thrown) === undefined) throw thrown
+      await endLocking(once) // nothing has moved
+      throw thrown
+    }
+    await endLocking(once)
+    await look()
+    shared.emit({ type: 'reads-allowed', orderId: Number(orderId), provider, sizeBytes: locking.sizeBytes })
+  }
+  const endLocking = async (once: string) => {
+    await store.putLocking(orderId, undefined)
+    await money.forgetSent(once)
+  }
+  /** What was under way when a process ended, or nobody answered. */
+  const finishLocking = async () => {
+    const left = await store.findLocking(orderId)
+    if (!left) return
+    try {
+      await lock(left)
+    } catch (thrown) {
+      if (refusalReasonOf(thrown) === undefined) throw thrown // else it is planned anew
+    }
   }
   /** An allowance pays the provider of its order, whoever was named in a placement. */
   const isServedHere = async () => {
@@ -116,6 +149,7 @@ export function createOrderReads(
     return served
   }
   const topUp = async () => {
+    await finishLocking()
     const found = await look()
     if (found.closingBlock !== 0n || !(await isServedHere())) return
     const account = await money.findProvider(provider)
@@ -132,10 +166,11 @@ export function createOrderReads(
     }, closed)
     try {
       if (!('costAtto' in plan)) throw new EscrowTooSmallError(money.account, plan)
-      await money.allowReads(orderId, plan.sizeBytes, price, closed)
+      const { seq, bytesAllowed: bytesBefore } = found
+      const locking = { seq, bytesBefore, sizeBytes: plan.sizeBytes, priceAttoPerByte: price }
+      await store.putLocking(orderId, locking)
+      await lock(locking)
       stepBytes = plan.sizeBytes
-      await look()
-      shared.emit({ type: 'reads-allowed', orderId: Number(orderId), provider, sizeBytes: plan.sizeBytes })
     } finally {
       ended()
     }
@@ -230,4 +265,9 @@ export function createOrderReads(
 /** Whether more than half of what it is topped up by is left. */
 function isEnough({ bytesAllowed }: ReadAllowanceInfo, received: bigint, stepBytes: number): boolean {
   return 2n * (bytesAllowed - received) > BigInt(stepBytes)
+}
+
+/** Whether the chain shows what was to be locked, or that the allowance was closed after it. */
+function isShown({ seq, bytesAllowed }: ReadAllowanceInfo, locking: LockingRecord): boolean {
+  return seq > locking.seq || bytesAllowed > locking.bytesBefore
 }

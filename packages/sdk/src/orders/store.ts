@@ -57,6 +57,16 @@ export type ReadsRecord = {
   readonly signedBytes: bigint
 }
 
+/** Money for reading that is about to be locked, or may be: what the chain shows beyond `bytesBefore` tells. */
+export type LockingRecord = {
+  /** Of the allowance. */
+  readonly seq: bigint
+  /** What was allowed before. */
+  readonly bytesBefore: bigint
+  readonly sizeBytes: number
+  readonly priceAttoPerByte: bigint
+}
+
 /** All records of an order book, in a store that others may use as well. */
 export type OrderStore = {
   listOrders(): Promise<OrderRecord[]>
@@ -86,6 +96,9 @@ export type OrderStore = {
   /** The set is `pieces`, whatever it was. */
   resetCommit(orderId: bigint, commit: CommitRecord | undefined, pieces: readonly SetPiece[]): Promise<void>
   putReads(orderId: bigint, reads: ReadsRecord): Promise<void>
+  findLocking(orderId: bigint): Promise<LockingRecord | undefined>
+  /** Notes what is about to be locked; undefined: it is known what became of it. */
+  putLocking(orderId: bigint, locking: LockingRecord | undefined): Promise<void>
   /** Numbers that no order of this account has had. */
   takeNonce(random: () => bigint): Promise<bigint>
   /** Whether the book was closed in order when it was last used. */
@@ -167,7 +180,7 @@ export function createOrderStore(store: IndexStore): OrderStore {
       const pieces: IndexChange[] = []
       for await (const { root } of piecesOf(orderId)) pieces.push({ key: pieceKey(orderId, root) })
       for await (const root of rootsOf(`${keyOf('gone', orderId)}/`)) pieces.push({ key: goneKey(orderId, root) })
-      const kinds = ['order', 'commit', 'offer', 'reads', 'kept']
+      const kinds = ['order', 'commit', 'offer', 'reads', 'locking', 'kept']
       await apply(...pieces, ...kinds.map((kind) => ({ key: keyOf(kind, orderId) })))
     },
     findCommit: async (orderId) => await find<CommitRecord>(keyOf('commit', orderId)),
@@ -207,6 +220,9 @@ export function createOrderStore(store: IndexStore): OrderStore {
     },
     putReads: async (orderId, reads) =>
       await apply({ key: keyOf('reads', orderId), value: encode({ orderId, ...reads }) }),
+    findLocking: async (orderId) => await find<LockingRecord>(keyOf('locking', orderId)),
+    putLocking: async (orderId, locking) =>
+      await apply({ key: keyOf('locking', orderId), ...(locking ? { value: encode(locking) } : {}) }),
     async takeNonce(random) {
       const turn = nonce.then(() => nextNonce(random))
       nonce = turn.catch(() => undefined) // whoever asked has the error

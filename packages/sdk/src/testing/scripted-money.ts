@@ -37,6 +37,8 @@ export function createScriptedMoney(options: {
   const nonces = new Map<bigint, bigint>()
   const allowances = new Map<bigint, ReadAllowanceInfo>()
   const calls: string[] = []
+  /** Keys under which something was sent, as the journal of a sender has them. */
+  const sent = new Set<string>()
 
   const called = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
     calls.push(name)
@@ -140,8 +142,12 @@ export function createScriptedMoney(options: {
     listOwnOrders: async () => await called('listOwnOrders', async () => [...orders.keys()]),
     openOrder: async (terms) => await called('openOrder', async () => await open(terms)),
     amendOrder: async (terms) => await called('amendOrder', async () => await amend(terms)),
-    allowReads: async (orderId, sizeBytes) =>
-      await called('allowReads', async () => await allow(orderId, BigInt(sizeBytes))),
+    allowReads: async (orderId, sizeBytes, _maxPrice, once) =>
+      await called('allowReads', async () => {
+        if (!sent.has(once)) await allow(orderId, BigInt(sizeBytes))
+        sent.add(once)
+      }),
+    forgetSent: async (once) => await called('forgetSent', async () => void sent.delete(once)),
   }
   return money
 }
