@@ -84,10 +84,10 @@ export {
   quotaVoucherDigest,
 } from './messages/market.ts'
 export { findAccount, getAccount } from './read/find-account.ts'
-export { findGrants, type GrantInfo } from './read/find-grant.ts'
+export { findGrants, type GrantInfo, listGrants } from './read/find-grant.ts'
 export { findReceiptStatus } from './read/find-receipt-status.ts'
 export { getMemoAllowance } from './read/get-allowance.ts'
-export { getMemoBalance } from './read/get-balance.ts'
+export { getGasBalance, getMemoBalance } from './read/get-balance.ts'
 export { getBlock } from './read/get-block.ts'
 export {
   type DidDocumentData,
@@ -108,6 +108,7 @@ export {
 } from './read/get-file.ts'
 export { getGasPrice } from './read/get-gas-price.ts'
 export { type Group, getGroup } from './read/get-group.ts'
+export { getAnnouncedTerms, getValidityDays, type MarketTerms } from './read/get-market-terms.ts'
 export {
   type EscrowInfo,
   findOrder,
@@ -116,6 +117,7 @@ export {
   getLiableBytes,
   getOrder,
   getReadAllowance,
+  getReadClosing,
   isOrderNonceUsed,
   quoteOrder,
 } from './read/get-order.ts'
@@ -134,7 +136,10 @@ export { isGranter } from './read/is-granter.ts'
 export { listAccounts, listKeepers, listProviders } from './read/list-accounts.ts'
 export { type CheckpointInfo, listCheckpoints } from './read/list-checkpoints.ts'
 export { type DidRelations, listDidRelations } from './read/list-did-relations.ts'
+export { listGranters } from './read/list-granters.ts'
 export { listOpenedOrders, type OpenedOrder } from './read/list-opened-orders.ts'
+export { listOrders } from './read/list-orders.ts'
+export { listReadAllowances, type NumberedAllowance } from './read/list-read-allowances.ts'
 export {
   assertServes,
   BannedError,

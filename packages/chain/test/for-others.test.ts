@@ -3,16 +3,24 @@ import { after, before, test } from 'node:test'
 import { keccak256, parseTransaction } from 'viem'
 import {
   ATTOMEMO_PER_MEMO,
+  announceMarketTerms,
+  devnetParams,
   didFromId,
   findGrants,
   findReceiptStatus,
+  getAnnouncedTerms,
+  getBlock,
   getMemoAllowance,
   getQuota,
   getQuotaPrice,
+  getReadClosing,
+  getValidityDays,
   grantQuota,
   idFromDid,
   isGranter,
   listAccounts,
+  listGranters,
+  listGrants,
   listOpenedOrders,
   type MemoChain,
   payContractOf,
@@ -78,6 +86,26 @@ test('who may grant, and what a transaction granted', async () => {
   const granted = { kind: 'traffic', to, sizeByte: 5n, reason: 'a trial', granter }
   assert.deepEqual(await findGrants(client, { addresses, hash }), [granted])
   assert.equal(await findGrants(client, { addresses, hash: `0x${'12'.repeat(32)}` }), undefined)
+  assert.deepEqual(await listGrants(client, { addresses, to, granter }), [{ ...granted, hash }])
+  assert.deepEqual(await listGrants(client, { addresses, to: granter, granter: to }), [])
+  assert.deepEqual(await listGranters(client, { addresses }), [granter])
+})
+
+test('terms of the market that were announced wait, and say for how long', async () => {
+  const { client, addresses } = network.owner
+  const read = async () => await getAnnouncedTerms(client, { addresses })
+  const terms = { spacePriceAttoPerByte: 7n, trafficPriceAttoPerByte: 8n, seller: self(network.owner).account }
+  await announceMarketTerms(client, { addresses, ...terms })
+  const { number, timestamp } = await getBlock(client)
+  const { delay } = devnetParams.market
+  assert.deepEqual(await read(), {
+    terms,
+    announcedAt: BigInt(timestamp),
+    announcedBlock: BigInt(number),
+    delay,
+  })
+  assert.equal(BigInt(await getValidityDays(client, { addresses })), devnetParams.market.validityDays)
+  assert.deepEqual(await getReadClosing(client, { addresses }), devnetParams.orders.readClosing)
 })
 
 test('accounts are listed by role, whatever their state, and users without orders have none', async () => {

@@ -1,13 +1,11 @@
 import { constants } from 'node:fs'
 import { access, stat, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { connectNetwork, getEscrow, getMemoBalance, type MemoChain } from '@memo/chain'
+import { connectNetwork, getEscrow, getGasBalance, getMemoBalance, listOrders, type MemoChain } from '@memo/chain'
 import { type Account, MemoError } from '@memo/core'
 import { createHttpTransport } from '@memo/platform'
 import { EXIT } from './exit-codes.ts'
 import { listKnownAccounts } from './money/account.ts'
-import { listOrders } from './money/chain-orders.ts'
-import { ask } from './money/rpc.ts'
 import { formatDistance, formatMemo } from './money/units.ts'
 import { findNodeConfig } from './nodes/node-config.ts'
 import { formatBytes, formatTable } from './output.ts'
@@ -138,14 +136,14 @@ async function checkMoney(chain: MemoChain, dataDir: string): Promise<Finding[]>
   if (!account) return []
   const { client, addresses } = chain
   const { address } = account
-  const [gas, memoAtto, { freeAtto }, orders, { current, epochSeconds }] = await Promise.all([
-    ask(client, 'eth_getBalance', [address, 'latest']),
+  const [gasWei, memoAtto, { freeAtto }, orders, { current, epochSeconds }] = await Promise.all([
+    getGasBalance(client, { address }),
     getMemoBalance(client, { addresses, address }),
     getEscrow(client, { addresses, account: address }),
-    listOrders(chain, address),
+    listOrders(client, { addresses, user: address }),
     chain.getEpochs(),
   ])
-  const hasGas = BigInt(gas as string) >= LOW_GAS_WEI
+  const hasGas = gasWei >= LOW_GAS_WEI
   const money: Finding = {
     check: 'money',
     result: hasGas ? 'ok' : 'warn',

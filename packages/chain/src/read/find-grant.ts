@@ -4,6 +4,7 @@ import { parseEventLogs, TransactionReceiptNotFoundError } from 'viem'
 import type { Addresses } from '../addresses.ts'
 import type { ChainClient } from '../client/chain-client.ts'
 import { asMemoError } from '../client/revert.ts'
+import { type EventOf, readEvents } from '../events/read-events.ts'
 import type { QuotaKind } from './get-quota.ts'
 
 /** Free bytes that a granter gave. `spec/space-market.md` 9 */
@@ -15,23 +16,42 @@ export type GrantInfo = {
   readonly granter: Address
 }
 
+type Common = { readonly addresses: Addresses }
+
 /** What a transaction granted, in order; undefined while no block has it. */
 export async function findGrants(
   client: ChainClient,
-  { addresses, hash }: { readonly addresses: Addresses; readonly hash: `0x${string}` },
+  { addresses, hash }: Common & { readonly hash: `0x${string}` },
 ): Promise<readonly GrantInfo[] | undefined> {
   try {
     const { logs } = await client.rpc.getTransactionReceipt({ hash })
     const own = logs.filter((log) => log.address.toLowerCase() === addresses.spaceMarket)
-    return parseEventLogs({ abi: spaceMarketAbi, eventName: 'FreeGranted', logs: own }).map(({ args }) => ({
-      kind: args.quota === 0 ? 'space' : 'traffic',
-      to: args.to.toLowerCase() as Address,
-      sizeByte: args.sizeByte,
-      reason: args.reason,
-      granter: args.admin.toLowerCase() as Address,
-    }))
+    return parseEventLogs({ abi: spaceMarketAbi, eventName: 'FreeGranted', logs: own }).map(grantFromEvent)
   } catch (error) {
     if (error instanceof TransactionReceiptNotFoundError) return undefined
     throw asMemoError(error, { rpcUrl: client.rpcUrl, doing: 'show a receipt' })
+  }
+}
+
+/** What one account granted another, oldest first, with its transactions. */
+export async function listGrants(
+  client: ChainClient,
+  { addresses, to, granter }: Common & { readonly to: Address; readonly granter: Address },
+): Promise<(GrantInfo & { readonly hash: `0x${string}` })[]> {
+  const contract = { address: addresses.spaceMarket, abi: spaceMarketAbi, names: ['FreeGranted'] } as const
+  const grants: (GrantInfo & { readonly hash: `0x${string}` })[] = []
+  for await (const event of readEvents(client, { ...contract, args: { to, admin: granter } })) {
+    grants.push({ ...grantFromEvent(event), hash: event.transactionHash })
+  }
+  return grants
+}
+
+function grantFromEvent({ args }: EventOf<typeof spaceMarketAbi, 'FreeGranted'>): GrantInfo {
+  return {
+    kind: args.quota === 0 ? 'space' : 'traffic',
+    to: args.to.toLowerCase() as Address,
+    sizeByte: args.sizeByte,
+    reason: args.reason,
+    granter: args.admin.toLowerCase() as Address,
   }
 }

@@ -3,6 +3,7 @@ import type { Address, EpochInfo, OrderInfo, OrderSegment, ReadAllowanceInfo } f
 import type { Addresses } from '../addresses.ts'
 import type { ChainClient } from '../client/chain-client.ts'
 import { ContractRefused } from '../client/revert.ts'
+import type { LockParams } from '../deploy/params.ts'
 import { callView } from './call.ts'
 
 type Common = { readonly addresses: Addresses }
@@ -142,4 +143,9 @@ export async function getReadAllowance(
     functionName: 'getAllowance',
     args: [orderId, payer],
   })
+}
+
+/** How long a payer who wants back what it locked for reads waits for vouchers. `spec/orders.md` 14 */
+export async function getReadClosing(client: ChainClient, { addresses }: Common): Promise<LockParams> {
+  return callView(client, { address: addresses.reads, abi: readsAbi, functionName: 'closing' })
 }

@@ -2,8 +2,7 @@ import { memoTokenAbi } from '@memo/contracts'
 import type { Address } from '@memo/core'
 import type { Addresses } from '../addresses.ts'
 import { type ChainClient, requireSender } from '../client/chain-client.ts'
-import { asMemoError } from '../client/revert.ts'
-import { getMemoBalance } from '../read/get-balance.ts'
+import { getGasBalance, getMemoBalance } from '../read/get-balance.ts'
 import { callWrite, resultFromReceipt, type WriteResult } from './call.ts'
 
 export type TransferOptions = {
@@ -45,11 +44,7 @@ export type EnsureFundsOptions = {
 /** Tops an address up to at least these balances; where it has them, nothing is sent. */
 export async function ensureFunds(client: ChainClient, options: EnsureFundsOptions): Promise<void> {
   const { addresses, to, memoAtto, gasWei, signal } = options
-  const hasGas = await client.horizon
-    .read((blockNumber) => client.rpc.getBalance({ address: to, ...(blockNumber && { blockNumber }) }))
-    .catch((error: unknown) => {
-      throw asMemoError(error, { rpcUrl: client.rpcUrl, doing: 'give a balance' })
-    })
+  const hasGas = await getGasBalance(client, { address: to })
   if (hasGas < gasWei) await transferGas(client, { to, amountWei: gasWei - hasGas, ...(signal && { signal }) })
   const hasMemo = await getMemoBalance(client, { addresses, address: to })
   if (hasMemo < memoAtto) await transferMemo(client, { addresses, to, amountAtto: memoAtto - hasMemo, signal })

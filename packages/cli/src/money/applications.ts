@@ -1,5 +1,4 @@
-import type { MemoChain, QuotaKind } from '@memo/chain'
-import { spaceMarketAbi } from '@memo/contracts'
+import { listGrants, type MemoChain, type QuotaKind } from '@memo/chain'
 import { type Address, isCount, isTime, NotFoundError } from '@memo/core'
 import { BadGatewayAnswerError } from '@memo/sdk'
 import { UsageError } from '../errors.ts'
@@ -8,7 +7,6 @@ import type { Context, Verb } from '../program.ts'
 import { findTarget, type Payer } from './account.ts'
 import { gatewayOf } from './apply.ts'
 import { sizeOf } from './buy.ts'
-import { readEvents } from './events.ts'
 import { accountOf, callGateway } from './gateway.ts'
 import { assertReason, openGranter, sendGrant } from './grants.ts'
 import type { PayingOptions } from './pay.ts'
@@ -151,12 +149,9 @@ async function findGrant(
   { to, admin, mark }: { readonly to: Address; readonly admin: Address; readonly mark: string },
 ): Promise<{ readonly tx: string; readonly sizeByte: number; readonly reason: string } | undefined> {
   const { client, addresses } = chain
-  const contract = { address: addresses.spaceMarket, abi: spaceMarketAbi, eventName: 'FreeGranted' } as const
-  const grants = await readEvents(chain, async (fromBlock, toBlock) => {
-    return await client.rpc.getContractEvents({ ...contract, args: { to, admin }, fromBlock, toBlock, strict: true })
-  })
-  const found = grants.find(({ args }) => args.reason.endsWith(mark))
-  return found && { tx: found.transactionHash, sizeByte: Number(found.args.sizeByte), reason: found.args.reason }
+  const grants = await listGrants(client, { addresses, to, granter: admin })
+  const found = grants.find(({ reason }) => reason.endsWith(mark))
+  return found && { tx: found.hash, sizeByte: Number(found.sizeByte), reason: found.reason }
 }
 
 function applicationFrom(plain: unknown): Application {

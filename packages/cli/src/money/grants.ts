@@ -1,11 +1,11 @@
-import { getQuota, grantQuota, type QuotaKind } from '@memo/chain'
-import { BadInputError } from '@memo/core'
+import { getQuota, grantQuota, isGranter, listGranters, type MemoChain, type QuotaKind } from '@memo/chain'
+import { type Address, BadInputError } from '@memo/core'
+import { NotGranterError } from '../errors.ts'
 import { isLocalNetwork, LOCAL_BANK_KEY, localBankAddress } from '../local-chain.ts'
 import { formatBytes } from '../output.ts'
 import type { Context } from '../program.ts'
 import { dataDirOf, networkOf } from '../settings.ts'
 import { findKept, openChain, openPayer, type Payer, payerOf, type Target } from './account.ts'
-import { assertGranter, mayGrant } from './granters.ts'
 import { expiryAfter, getMarketFacts } from './market-facts.ts'
 import { type Outcome, type PayingOptions, type Proposal, pay } from './pay.ts'
 import { formatDay } from './units.ts'
@@ -68,12 +68,18 @@ export async function openGranter(options: PayingOptions): Promise<Payer> {
   const dataDir = dataDirOf(options)
   const network = networkOf(options, findKept(dataDir))
   if (options.key === undefined && (await isLocalNetwork(network.rpcUrl))) {
-    const chain = await openChain(options)
-    if (await mayGrant(chain, localBankAddress())) {
+    const { client, addresses } = await openChain(options)
+    if (await isGranter(client, { addresses, account: localBankAddress() })) {
       return await payerOf({ secretKey: LOCAL_BANK_KEY, did: undefined, dataDir, isLocal: true, ...network })
     }
   }
   return await openPayer(options)
+}
+
+/** Errors: {@link NotGranterError}, which names those who may. */
+async function assertGranter({ client, addresses }: MemoChain, account: Address): Promise<void> {
+  if (await isGranter(client, { addresses, account })) return
+  throw new NotGranterError(account, await listGranters(client, { addresses }))
 }
 
 /** Errors: BadInputError. */

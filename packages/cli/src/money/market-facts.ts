@@ -1,6 +1,4 @@
-import { getQuotaPrice, type MemoChain, type QuotaInfo, type QuotaKind } from '@memo/chain'
-import { spaceMarketAbi } from '@memo/contracts'
-import { asking } from './rpc.ts'
+import { getQuotaPrice, getValidityDays, type MemoChain, type QuotaInfo, type QuotaKind } from '@memo/chain'
 
 /** What the gateway's market asks and how long what is bought is valid, as of one block. */
 export type MarketFacts = {
@@ -19,13 +17,10 @@ export async function getMarketFacts(chain: MemoChain): Promise<MarketFacts> {
   const [spacePriceAttoPerByte, trafficPriceAttoPerByte, validityDays, block] = await Promise.all([
     getQuotaPrice(client, { addresses, kind: 'space' }),
     getQuotaPrice(client, { addresses, kind: 'traffic' }),
-    asking(client, 'VALIDITY_DAYS', async () => {
-      const contract = { address: addresses.spaceMarket, abi: spaceMarketAbi } as const
-      return await client.rpc.readContract({ ...contract, functionName: 'VALIDITY_DAYS' })
-    }),
+    getValidityDays(client, { addresses }),
     chain.getBlock(),
   ])
-  return { spacePriceAttoPerByte, trafficPriceAttoPerByte, validityDays: Number(validityDays), block }
+  return { spacePriceAttoPerByte, trafficPriceAttoPerByte, validityDays, block }
 }
 
 export function priceOf(facts: MarketFacts, kind: QuotaKind): bigint {

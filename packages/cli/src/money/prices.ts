@@ -1,5 +1,11 @@
-import { announceMarketTerms, getSeller, type MemoChain } from '@memo/chain'
-import { spaceMarketAbi } from '@memo/contracts'
+import {
+  announceMarketTerms,
+  getAnnouncedTerms,
+  getSeller,
+  type LockParams,
+  type MarketTerms,
+  type MemoChain,
+} from '@memo/chain'
 import { type Address, findAddress } from '@memo/core'
 import { UsageError } from '../errors.ts'
 import { formatTable } from '../output.ts'
@@ -8,7 +14,6 @@ import { openChain } from './account.ts'
 import { openGranter } from './grants.ts'
 import { getMarketFacts, type MarketFacts } from './market-facts.ts'
 import { type PayingOptions, pay } from './pay.ts'
-import { asking } from './rpc.ts'
 import { formatDistance, formatDuration, formatPerGiB } from './units.ts'
 
 export type PricesOptions = PayingOptions & {
@@ -17,19 +22,13 @@ export type PricesOptions = PayingOptions & {
   readonly seller?: string
 }
 
-type Terms = {
-  readonly spacePriceAttoPerByte: bigint
-  readonly trafficPriceAttoPerByte: bigint
-  readonly seller: Address
-}
-
 /** What the market asks, and what was announced. */
 type Market = {
   readonly facts: MarketFacts
-  readonly now: Terms
+  readonly now: MarketTerms
   /** What is announced and does not count yet. */
-  readonly coming: (Terms & { readonly dueAt: number; readonly dueBlock: number }) | undefined
-  readonly delay: { readonly waitSeconds: bigint; readonly waitBlocks: bigint }
+  readonly coming: (MarketTerms & { readonly dueAt: number; readonly dueBlock: number }) | undefined
+  readonly delay: LockParams
 }
 
 const MAX_PRICE: bigint = 2n ** 64n - 1n
@@ -77,21 +76,13 @@ export const prices: Verb<PricesOptions> = async (context, options) => {
 
 async function readMarket(chain: MemoChain): Promise<Market> {
   const { client, addresses } = chain
-  const contract = { address: addresses.spaceMarket, abi: spaceMarketAbi } as const
-  const [facts, seller, [next, announcedAt, announcedBlock, delay]] = await Promise.all([
+  const [facts, seller, { terms: later, announcedAt, announcedBlock, delay }] = await Promise.all([
     getMarketFacts(chain),
     getSeller(client, { addresses }),
-    asking(client, 'announced', async () => {
-      return await client.rpc.readContract({ ...contract, functionName: 'announced' })
-    }),
+    getAnnouncedTerms(client, { addresses }),
   ])
   const { spacePriceAttoPerByte, trafficPriceAttoPerByte } = facts
   const now = { spacePriceAttoPerByte, trafficPriceAttoPerByte, seller }
-  const later = {
-    spacePriceAttoPerByte: next.spacePrice,
-    trafficPriceAttoPerByte: next.trafficPrice,
-    seller: findAddress(next.seller) as Address,
-  }
   const isComing = announcedBlock !== 0n && describe(later) !== describe(now)
   const due = {
     dueAt: Number(announcedAt + delay.waitSeconds),
@@ -100,12 +91,12 @@ async function readMarket(chain: MemoChain): Promise<Market> {
   return { facts, now, coming: isComing ? { ...later, ...due } : undefined, delay }
 }
 
-function describe({ spacePriceAttoPerByte, trafficPriceAttoPerByte, seller }: Terms): string {
+function describe({ spacePriceAttoPerByte, trafficPriceAttoPerByte, seller }: MarketTerms): string {
   return `${spacePriceAttoPerByte}/${trafficPriceAttoPerByte}/${seller}`
 }
 
 async function announce(context: Context, options: PricesOptions, { now, delay }: Market): Promise<number | undefined> {
-  const terms: Terms = {
+  const terms: MarketTerms = {
     spacePriceAttoPerByte: priceFrom('--space', options.space) ?? now.spacePriceAttoPerByte,
     trafficPriceAttoPerByte: priceFrom('--traffic', options.traffic) ?? now.trafficPriceAttoPerByte,
     seller: sellerFrom(options.seller) ?? now.seller,

@@ -1,8 +1,14 @@
-import { announceCloseReads, closeReads, type MemoChain } from '@memo/chain'
-import { readsAbi } from '@memo/contracts'
+import {
+  announceCloseReads,
+  closeReads,
+  getReadClosing,
+  listReadAllowances,
+  type MemoChain,
+  type NumberedAllowance,
+} from '@memo/chain'
+import type { ReadAllowanceInfo } from '@memo/core'
 import type { Context } from '../program.ts'
 import type { Payer } from './account.ts'
-import { listAllowances, lockedInReads, type NumberedAllowance } from './chain-orders.ts'
 import { type Outcome, type PayingOptions, pay } from './pay.ts'
 import { exactMemo, formatMemo } from './units.ts'
 
@@ -45,12 +51,18 @@ export async function takeReads(
   return { found: all.length }
 }
 
+/** What is still locked in an allowance, in attomemo. */
+export function lockedInReads({ bytesAllowed, bytesPaid, priceAttoPerByte }: ReadAllowanceInfo): bigint {
+  return (bytesAllowed - bytesPaid) * priceAttoPerByte
+}
+
 async function listLocked({ chain, address }: Payer): Promise<Locked[]> {
+  const { client, addresses } = chain
   const [allowances, { current }, block, lock] = await Promise.all([
-    listAllowances(chain, address),
+    listReadAllowances(client, { addresses, payer: address }),
     chain.getEpochs(),
     chain.getBlock(),
-    readClosingLock(chain),
+    getReadClosing(client, { addresses }),
   ])
   const found = await Promise.all(
     allowances.map(async (allowance): Promise<Locked[]> => {
@@ -71,12 +83,6 @@ async function listLocked({ chain, address }: Payer): Promise<Locked[]> {
 async function isOver(chain: MemoChain, { orderId }: NumberedAllowance, epoch: bigint): Promise<boolean> {
   const order = await chain.findOrder(orderId)
   return order !== undefined && order.end <= epoch
-}
-
-async function readClosingLock({ client, addresses }: MemoChain) {
-  const call = { address: addresses.reads, abi: readsAbi, functionName: 'closing' } as const
-  const { waitSeconds, waitBlocks } = await client.rpc.readContract(call)
-  return { waitSeconds: BigInt(waitSeconds), waitBlocks: BigInt(waitBlocks) }
 }
 
 async function runStep(

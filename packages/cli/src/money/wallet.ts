@@ -1,12 +1,20 @@
-import { getEscrow, getMemoBalance, getPledge, getQuotaWithdrawable, type MemoChain } from '@memo/chain'
+import {
+  getEscrow,
+  getGasBalance,
+  getMemoBalance,
+  getPledge,
+  getQuotaWithdrawable,
+  listOrders,
+  listReadAllowances,
+  type MemoChain,
+} from '@memo/chain'
 import { NotSetUpError } from '../errors.ts'
 import { formatTable } from '../output.ts'
 import type { Verb } from '../program.ts'
 import { dataDirOf } from '../settings.ts'
 import { type AccountOptions, type KnownAccount, listKnownAccounts, openChain, openPayer } from './account.ts'
-import { listAllowances, listOrders, lockedInReads } from './chain-orders.ts'
-import { ask } from './rpc.ts'
 import { findSentPayment } from './sent-payments.ts'
+import { lockedInReads } from './take-reads.ts'
 import { formatMemo } from './units.ts'
 
 /** What an account has, wherever it lies. */
@@ -60,19 +68,19 @@ async function accountsOf(options: AccountOptions, dataDir: string): Promise<Kno
 async function readHoldings(chain: MemoChain, account: KnownAccount): Promise<Holdings> {
   const { client, addresses } = chain
   const { address } = account
-  const [gas, memoAtto, escrow, pledge, space, traffic, orders, allowances] = await Promise.all([
-    ask(client, 'eth_getBalance', [address, 'latest']),
+  const [gasWei, memoAtto, escrow, pledge, space, traffic, orders, allowances] = await Promise.all([
+    getGasBalance(client, { address }),
     getMemoBalance(client, { addresses, address }),
     getEscrow(client, { addresses, account: address }),
     getPledge(client, { addresses, address }),
     getQuotaWithdrawable(client, { addresses, kind: 'space', account: address }),
     getQuotaWithdrawable(client, { addresses, kind: 'traffic', account: address }),
-    listOrders(chain, address),
-    listAllowances(chain, address),
+    listOrders(client, { addresses, user: address }),
+    listReadAllowances(client, { addresses, payer: address }),
   ])
   return {
     ...account,
-    gasWei: BigInt(gas as string),
+    gasWei,
     memoAtto,
     escrowFreeAtto: escrow.freeAtto,
     incomeAtto: escrow.incomeAtto,

@@ -10,6 +10,7 @@ import {
   ensurePledge,
   getBlock,
   getEscrow,
+  getGasBalance,
   getMemoBalance,
   getPledge,
   getRequirementFor,
@@ -141,7 +142,7 @@ async function fund(chain: MemoChain, options: InitOptions, isLocal: boolean, re
   const [pledge, memoAtto, gasWei] = await Promise.all([
     getPledge(client, { addresses, address: to }),
     getMemoBalance(client, { addresses, address: to }),
-    client.rpc.getBalance({ address: to }),
+    getGasBalance(client, { address: to }),
   ])
   const missingAtto = requiredAtto - pledge.pledgedAtto
   if (memoAtto >= missingAtto && gasWei >= NEEDED_GAS_WEI) return

@@ -6,6 +6,7 @@ import {
   createChainClient,
   ensureFunds,
   getBlock,
+  getGasBalance,
   getMemoBalance,
   type MemoChain,
   registerUser,
@@ -88,7 +89,7 @@ async function fundUser(
   const { client, addresses } = chain
   const to = client.account?.address as Address
   const [gasWei, memoAtto] = await Promise.all([
-    client.rpc.getBalance({ address: to }),
+    getGasBalance(client, { address: to }),
     getMemoBalance(client, { addresses, address: to }),
   ])
   if (gasWei >= NEEDED_GAS_WEI && (!isLocal || memoAtto >= LOCAL_USER_ATTO)) return

@@ -1,4 +1,4 @@
-import { connectNetwork, getMemoBalance, getPledge, type MemoChain } from '@memo/chain'
+import { connectNetwork, getGasBalance, getMemoBalance, getPledge, type MemoChain } from '@memo/chain'
 import type { Account } from '@memo/core'
 import { webAddress } from '../money/apply.ts'
 import { formatMemo, formatPerGiBMonth } from '../money/units.ts'
@@ -121,7 +121,7 @@ export const showDid: Verb<UserOptions> = async ({ runtime, output }, options) =
   const { client, addresses } = chain
   const [memoAtto, wei] = await Promise.all([
     getMemoBalance(client, { addresses, address: signer.address }),
-    client.rpc.getBalance({ address: signer.address }),
+    getGasBalance(client, { address: signer.address }),
   ])
   const keys = record?.authenticationKeys.map(({ id, type, address }) => ({ id, type, address })) ?? []
   const text = [
