@@ -76,6 +76,17 @@ describe(`a crowd of ${CROWD} hostile slots`, () => {
     assert.equal(report.faults.length, CROWD)
   })
 
+  test('that claim to be large costs minutes as well, and each is told of', async () => {
+    const tarpit = testKey('tarpit').signer.address
+    const { world } = await startAmong((good, i) => {
+      const pieces = good.pieces.map((piece, n) => ({ ...piece, root: testBytes(32, i * 10 + n), provider: tarpit }))
+      return encodePlacement({ ...good, sizeBytes: 200_000_000, pieces })
+    })
+    const { ms, report } = await measure(world)
+    assert.ok(ms < 320_000, `${ms} ms`)
+    assert.equal(report.faults.length, CROWD)
+  })
+
   test('of noise, or for other DIDs, is not asked for at all', async () => {
     const { world } = await startAmong((good, i) => {
       return i % 2 ? testBytes(500, i) : encodePlacement({ ...good, owner: 'did:memo:other' })

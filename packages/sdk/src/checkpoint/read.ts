@@ -67,8 +67,8 @@ const LARGE_BYTES = 33_554_432
 const FIRST_LOOK_MS = 4_000
 /** The same for a writer whom the DID's logs or keepers name, and the second time. */
 const LONG_LOOK_MS = 60_000
-/** All second looks together. */
-const SECOND_LOOKS_MS = 300_000
+/** All looks together that come after everybody's first one. */
+const LAST_LOOKS_MS = 300_000
 /** The rest of a log whose writer the DID let write. */
 const WHOLE_LOG_MS = 1_800_000
 
@@ -118,15 +118,21 @@ export async function readCheckpoints(
     await look(slot, isNamed ? shared : { left: 0 }, isNamed ? LONG_LOOK_MS : FIRST_LOOK_MS)
   }
   await forEachAtOnce(small, SLOTS_AT_ONCE, first)
-  await forEachAtOnce(large, 1, first)
-  const endMs = context.ports.clock.nowMs() + SECOND_LOOKS_MS
-  const again = async (slot: RankedSlot) => {
+  await forEachAtOnce(
+    large.filter(({ slot }) => named.has(slot.writer)),
+    1,
+    first,
+  )
+  const endMs = context.ports.clock.nowMs() + LAST_LOOKS_MS
+  const last = async (ranked: RankedSlot) => {
     const leftMs = endMs - context.ports.clock.nowMs()
-    if (leftMs > 0) await look(slot, shared, Math.min(LONG_LOOK_MS, leftMs))
+    if (leftMs > 0) return await look(ranked, shared, Math.min(LONG_LOOK_MS, leftMs))
+    const { writer } = ranked.slot
+    outcomes.set(writer, outcomes.get(writer) ?? { fault: new SlotTooSlowError(writer, LAST_LOOKS_MS) })
   }
-  const isUnsettled = ({ slot }: RankedSlot) => !named.has(slot.writer) && isWorthAgain(outcomes.get(slot.writer))
-  await forEachAtOnce(small.filter(isUnsettled), SLOTS_AT_ONCE, again)
-  await forEachAtOnce(large.filter(isUnsettled), 1, again)
+  const isOpen = ({ slot }: RankedSlot) => !named.has(slot.writer) && isWorthAgain(outcomes.get(slot.writer))
+  await forEachAtOnce(small.filter(isOpen), SLOTS_AT_ONCE, last)
+  await forEachAtOnce(large.filter(isOpen), 1, last)
   return gather([...own, ...inTurn], outcomes)
 }
 
@@ -159,9 +165,10 @@ function namedBy(outcome: Outcome): Address[] {
   return outcome.log.recovered.entries.flatMap(({ entry }) => (deletesOfOthers(entry) ? [entry.action.writer] : []))
 }
 
-/** Whether more patience, or more questions, may give what the first look did not. */
+/** Whether a look, with more patience or more questions than the first one, may give something. */
 function isWorthAgain(outcome: Outcome | undefined): boolean {
-  if (outcome === undefined || outcome === 'stranger' || !('fault' in outcome)) return false
+  if (outcome === undefined) return true
+  if (outcome === 'stranger' || !('fault' in outcome)) return false
   return outcome.fault instanceof SlotTooSlowError || outcome.fault instanceof NotEnoughPiecesError
 }
 
