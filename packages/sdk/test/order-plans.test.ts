@@ -36,6 +36,7 @@ const orders = (view: PlanView): fc.Arbitrary<OrderView> =>
     priceAttoPerGiBSecond: fc.bigInt({ min: 0n, max: 10n ** 15n }),
     end: fc.bigInt({ min: 2n, max: 10n ** 7n }).map((left) => view.epochs.current + left),
     usedBytes: fc.integer({ min: 0, max: 2 ** 40 }),
+    mostUsedBytes: fc.integer({ min: 0, max: 2 ** 40 }),
   })
 
 describe('plans of orders', () => {
@@ -90,13 +91,17 @@ describe('plans of orders', () => {
     )
   })
 
-  test('a renewal changes the end alone, and only to a later one', () => {
+  test('a renewal ends later, and is never larger, nor smaller than what may take room', () => {
     const cases = views.chain((view) => orders(view).map((order) => ({ view, order })))
     fc.assert(
       fc.property(cases, ({ view, order }) => {
         const plan = planRenew(order, view, POLICY)
         if (!plan || !('costAtto' in plan)) return
-        assert.equal(plan.sizeBytes, order.sizeBytes)
+        assert.ok(plan.sizeBytes <= order.sizeBytes)
+        if (plan.sizeBytes < order.sizeBytes) {
+          assert.ok(plan.sizeBytes >= Math.max(POLICY.firstOrderBytes, 2 * order.mostUsedBytes))
+          assert.ok(2 * plan.sizeBytes <= order.sizeBytes, 'no change for little')
+        }
         assert.ok(plan.end > order.end && isRenewalDue(order, view.epochs, POLICY))
       }),
     )

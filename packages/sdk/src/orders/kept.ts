@@ -10,6 +10,8 @@ export type KeptRecord = { readonly until: bigint; readonly bytes: number }
 export type KeptBytes = {
   /** Notes what was given up now; what nobody can dispute any more is forgotten. */
   add(bytes: number, epochs: EpochInfo): void
+  /** All of it. */
+  lyingBytes(epochs: EpochInfo): number
   /** What of it takes room in an order of this size. */
   usedBytes(sizeBytes: number, epochs: EpochInfo): number
   /** Those that are not forgotten, one for each epoch. */
@@ -21,17 +23,17 @@ const COMMIT_EPOCHS = 3n
 
 export function createKeptBytes(saved: readonly KeptRecord[] = []): KeptBytes {
   let records = saved
+  const lyingBytes: KeptBytes['lyingBytes'] = ({ closedBefore }) =>
+    records.reduce((sum, { until, bytes }) => sum + (until > closedBefore ? bytes : 0), 0)
   return {
+    lyingBytes,
     add(bytes, { current, closedBefore }) {
       const until = current + COMMIT_EPOCHS
       const open = records.filter((record) => record.until > closedBefore)
       const same = open.find((record) => record.until === until)
       records = [...open.filter((record) => record !== same), { until, bytes: bytes + (same?.bytes ?? 0) }]
     },
-    usedBytes(sizeBytes, { closedBefore }) {
-      const open = records.filter(({ until }) => until > closedBefore)
-      return Math.max(0, open.reduce((sum, { bytes }) => sum + bytes, 0) - sizeBytes)
-    },
+    usedBytes: (sizeBytes, epochs) => Math.max(0, lyingBytes(epochs) - sizeBytes),
     list: () => records,
   }
 }

@@ -22,6 +22,8 @@ export type OrderView = {
   readonly end: bigint
   /** Held and being stored. */
   readonly usedBytes: number
+  /** What may take room in a smaller order: also what was given up and is not beyond dispute, or is committed still. */
+  readonly mostUsedBytes: number
 }
 
 /** What to sign: the order as it shall be, and what that takes from the escrow. */
@@ -72,15 +74,24 @@ export function planGrow(order: OrderView, view: PlanView, policy: OrderPolicy):
   return planChange(order, { least, most }, view, policy)
 }
 
-/** The same size for another term. Undefined where the order cannot become longer than it is. */
+/**
+ * Another term, and a smaller size where the order has at least twice of what it needs: twice what is used, a first order's at the
+ * least, so that it need not grow again soon. Undefined where the order cannot become longer than it is.
+ */
 export function planRenew(
   order: OrderView,
   view: PlanView,
   policy: OrderPolicy,
 ): OrderPlan | OrderShortfall | undefined {
-  const size = { least: order.sizeBytes, most: order.sizeBytes }
+  const sizeBytes = renewedSizeOf(order, policy)
+  const size = { least: sizeBytes, most: sizeBytes }
   const plan = planChange(order, size, { ...view, needBytes: 0 }, policy)
   return 'costAtto' in plan && plan.end <= order.end ? undefined : plan
+}
+
+function renewedSizeOf({ sizeBytes, mostUsedBytes }: OrderView, policy: OrderPolicy): number {
+  const wanted = Math.max(policy.firstOrderBytes, roundedUp(2 * mostUsedBytes))
+  return wanted * policy.shrinkAtSizePart <= sizeBytes ? wanted : sizeBytes
 }
 
 /** Whether an order has so little time left that it is to be renewed. */

@@ -12,6 +12,8 @@ export type OrderPolicy = {
   readonly minTermSeconds: number
   /** An order is renewed once less than 1/n of the term is left. */
   readonly renewAtTermPart: number
+  /** An order that would do with 1/n of its size, or less, when it is renewed, is renewed with that. */
+  readonly shrinkAtSizePart: number
   /** An order that runs for less than this takes no more pieces before it was renewed, in seconds. */
   readonly minLeftSeconds: number
   /** What goes beyond the need takes at most 1/n of the free escrow at once. */
@@ -57,6 +59,7 @@ export const DEFAULT_ORDER_POLICY: OrderPolicy = {
   termSeconds: 30 * DAY_SECONDS,
   minTermSeconds: DAY_SECONDS,
   renewAtTermPart: 2,
+  shrinkAtSizePart: 2,
   minLeftSeconds: 7_200,
   generousPart: 16,
   maxPriceAttoPerGiBSecond: undefined,

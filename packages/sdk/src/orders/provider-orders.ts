@@ -91,6 +91,8 @@ export function createProviderOrders(shared: OrderShared, provider: Address, sav
   let unknownBytes = 0
   let changing: Promise<void> | undefined
   let pending: ChangeRecord | undefined
+  /** The size that a change under way leaves: nobody takes more, although the order has it still. */
+  let plannedBytes = Number.POSITIVE_INFINITY
   let terms: { readonly quote: Quote; readonly untilMs: number } | undefined
 
   const setOf = async (record: OrderRecord) => await shared.openSet(record.orderId)
@@ -104,7 +106,10 @@ export function createProviderOrders(shared: OrderShared, provider: Address, sav
     Math.max(unknownBytes, (await shared.keptOf(orderId)).usedBytes(sizeBytes, epochs))
   const viewOf = async (record: OrderRecord, epochs: EpochInfo): Promise<OrderView> => {
     const otherBytes = await otherBytesOf(record, epochs)
-    return { ...record, usedBytes: (await setOf(record)).heldBytes() + reservedBytes + otherBytes }
+    const [set, kept] = [await setOf(record), await shared.keptOf(record.orderId)]
+    const heldBytes = Math.max(set.heldBytes(), set.tree.usedBytes)
+    const mostUsedBytes = heldBytes + reservedBytes + Math.max(otherBytes, kept.lyingBytes(epochs))
+    return { ...record, usedBytes: set.heldBytes() + reservedBytes + otherBytes, mostUsedBytes }
   }
   const getQuote = async () => {
     if (terms && terms.untilMs > clock.nowMs()) return terms.quote
@@ -148,6 +153,10 @@ export function createProviderOrders(shared: OrderShared, provider: Address, sav
     const { record, plan, ended } = await planOf(wish, quote, epochs)
     try {
       if (!plan || (record && record.sizeBytes === plan.sizeBytes && record.end === plan.end)) return
+      plannedBytes = plan.sizeBytes
+      // Somebody may have taken room since the plan was made; who comes now waits for the change.
+      const isShrunk = record !== undefined && plan.sizeBytes < record.sizeBytes
+      if (isShrunk && (await viewOf(record, epochs)).mostUsedBytes > plan.sizeBytes) return
       const submitBy = submitByOf(block.timestamp, Math.floor(clock.nowMs() / 1_000), policy)
       const priced = { sizeBytes: BigInt(plan.sizeBytes), priceAttoPerGiBSecond: quote.priceAttoPerGiBSecond }
       const common = { ...priced, end: plan.end, submitBy }
@@ -155,6 +164,7 @@ export function createProviderOrders(shared: OrderShared, provider: Address, sav
       pending = { ...signed, provider, block: block.number }
       await settle(pending, async () => await carryOut(money, store, pending!, closed), plan)
     } finally {
+      if (!pending) plannedBytes = Number.POSITIVE_INFINITY
       ended()
     }
   }
@@ -170,7 +180,10 @@ export function createProviderOrders(shared: OrderShared, provider: Address, sav
     try {
       return { kind: 'amend' as const, terms: full, signature: await client.signAmendment(full, { signal: closed }) }
     } catch (thrown) {
-      if (isOrderRefused(thrown)) await refresh()
+      if (!isOrderRefused(thrown)) throw thrown
+      await refresh()
+      const { usedBytes } = thrown.details
+      if (typeof usedBytes === 'number') await believe(usedBytes)
       throw thrown
     }
   }
@@ -187,12 +200,14 @@ export function createProviderOrders(shared: OrderShared, provider: Address, sav
       const before = order
       const done = await run()
       pending = undefined
+      plannedBytes = Number.POSITIVE_INFINITY
       if (!done.order) return
       adopt(done.order)
       tell(record, before, done.order, plan)
     } catch (thrown) {
       const reason = refusalReasonOf(thrown)
       if (reason !== undefined && !(await isStillStored(record))) pending = undefined
+      if (!pending) plannedBytes = Number.POSITIVE_INFINITY
       if (reason === 'EscrowTooSmall') {
         const freeAtto = await money.getFreeEscrow()
         throw new EscrowTooSmallError(money.account, { neededAtto: plan?.costAtto ?? freeAtto, freeAtto }, thrown)
@@ -234,7 +249,8 @@ export function createProviderOrders(shared: OrderShared, provider: Address, sav
     if (secondsLeft(record.end, epochs) < policy.minLeftSeconds) return undefined
     const otherBytes = await otherBytesOf(record, epochs)
     const opened = await setOf(record)
-    const freeBytes = record.sizeBytes - opened.heldBytes() - reservedBytes - otherBytes
+    const sizeBytes = Math.min(record.sizeBytes, plannedBytes)
+    const freeBytes = sizeBytes - opened.heldBytes() - reservedBytes - otherBytes
     if (freeBytes < bytes) return undefined
     reservedBytes += bytes
     if ((freeBytes - bytes) * policy.growAtFreePart < record.sizeBytes) growAhead()
@@ -299,6 +315,7 @@ export function createProviderOrders(shared: OrderShared, provider: Address, sav
     },
     resume(record) {
       pending = record
+      plannedBytes = Number(record.terms.sizeBytes)
     },
   }
 }
