@@ -4,10 +4,12 @@ import {
   type ByteSource,
   type ByteStream,
   type Chain,
+  createTurns,
   encodeStripe,
   type IndexStore,
   type Manifest,
   openChunks,
+  STRIP_BYTES,
 } from '@memo/core'
 import type { CheckpointChain } from './checkpoint/chain.ts'
 import { assertNotReserved } from './checkpoint/mark.ts'
@@ -16,7 +18,6 @@ import type { ChunkOpener, ReaderKeys, StorageContext, StoragePorts, StripeEncod
 import { type NodeFault, StorageClosedError } from './errors.ts'
 import type { StorageMemory } from './flow/memory.ts'
 import { createRecycler } from './flow/recycler.ts'
-import { createTurns } from './flow/turns.ts'
 import { createLures } from './index/lures.ts'
 import { findObject, type ListOptions, listObjects, type StoredObject } from './index/objects.ts'
 import { createOwnLogs } from './index/own-log.ts'
@@ -41,6 +42,8 @@ import { type PieceStatus, statusOf } from './read/status.ts'
 
 /** Memory of stripes that is kept for the next ones, where no budget says how much there is: four stripes of 4+2. */
 const KEPT_BYTES = 41_943_040
+/** Memory of strips that is kept for the next reads: two stripes of 4+2 on their way, and two on their way out. */
+const KEPT_STRIPS_BYTES: number = 16 * STRIP_BYTES
 
 export type StorageOptions = {
   readonly ports: StoragePorts
@@ -86,6 +89,11 @@ export type Storage = {
   findPublicObject(cid: string, options?: CallOptions): Promise<StoredObject | undefined>
   /** The bytes of an object, or a stretch of them, checked. */
   read(manifest: Manifest, options?: ReadOptions): ByteStream
+  /**
+   * Gives back a block of a {@link Storage.read} that nobody uses any more, once: its memory serves the next reads, and a long
+   * read then leaves nothing to be collected. Blocks need not be given back.
+   */
+  giveBack(block: Uint8Array): void
   /** Who holds which piece of an object, and whether it is there. */
   status(
     manifest: Manifest,
@@ -144,6 +152,8 @@ export function createStorage(options: StorageOptions): Storage {
     openChunks: options.openChunks ?? openHere,
     memory: options.memory,
     recycler: createRecycler(options.memory?.put.totalBytes ?? KEPT_BYTES),
+    // Whoever hashes elsewhere has said that what comes from the transport is nobody else's.
+    strips: options.ports.hashUnits && createRecycler(KEPT_STRIPS_BYTES),
     limits,
     directory: createDirectory(options.ports, options.chain),
     suspects: createSuspects(options.ports.clock, limits.suspectMs),
@@ -177,6 +187,9 @@ export function createStorage(options: StorageOptions): Storage {
     findObject: async (did, cid, reader, call) => await findObject(context, did, cid, { reader, ...call }),
     findPublicObject: async (cid, call) => await findPublicObject(context, cid, call?.signal),
     read: (manifest, read) => readObject(context, locator, manifest, read),
+    giveBack({ buffer }) {
+      if (buffer.byteLength === STRIP_BYTES) context.strips?.give(new Uint8Array(buffer))
+    },
     status: async (manifest, call) => await statusOf(context, locator, manifest, call ?? {}),
     findExpiry: async (manifest, call) => await expiryOf(context, locator, manifest, call ?? {}),
     remove: async (did, object, call) => await removeObject(context, logs, did, object, call?.signal),

@@ -1,8 +1,7 @@
 import type { QuotaKind } from '@memo/chain'
-import { type Clock, type IndexStore, NotFoundError, textFromUtf8, utf8 } from '@memo/core'
+import { type Clock, type IndexStore, NotFoundError, type Turns, textFromUtf8, utf8 } from '@memo/core'
 import type { MemoDid } from '@memo/did'
 import { ApiError } from '../errors.ts'
-import type { Turns } from '../turns.ts'
 
 /** Somebody asks for free space or traffic. */
 export type Application = {

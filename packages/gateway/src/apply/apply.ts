@@ -1,6 +1,13 @@
-import { type Address, BadInputError, type Clock, type IndexStore, isCount, MAX_HASHCASH_BITS } from '@memo/core'
+import {
+  type Address,
+  BadInputError,
+  type Clock,
+  type IndexStore,
+  isCount,
+  MAX_HASHCASH_BITS,
+  type Turns,
+} from '@memo/core'
 import type { GatewayContext } from '../context.ts'
-import type { Turns } from '../turns.ts'
 import { openApplications } from './applications.ts'
 import { createHourLimit } from './hour-limit.ts'
 import { createStamps } from './stamps.ts'

@@ -8,11 +8,11 @@ import {
   hexFromBytes,
   type IndexStore,
   isHashcash,
+  type Turns,
   textFromUtf8,
   utf8,
 } from '@memo/core'
 import { ApiError } from '../errors.ts'
-import type { Turns } from '../turns.ts'
 
 /** Stamps of work, each good once (`spec/gateway.md` 17). */
 export type Stamps = {

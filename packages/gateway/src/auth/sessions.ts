@@ -3,6 +3,7 @@ import {
   type Chain,
   type Clock,
   compressPublicKey,
+  createTurns,
   equalBytes,
   findBytesFromHex,
   findSignerKey,
@@ -17,7 +18,6 @@ import {
 import { findMemoDid, type MemoDid } from '@memo/did'
 import { restrictedDigest } from '@memo/sdk'
 import { LoginRefusedError, MISSING } from '../errors.ts'
-import { createTurns } from '../turns.ts'
 import { type AuthFields, findCount, findToken } from './fields.ts'
 
 const TIMED_OUT = 'the request has timed out, please log in within one minute'

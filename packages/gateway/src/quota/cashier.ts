@@ -1,7 +1,6 @@
 import { ContractRefused, GasMoneyMissing, type QuotaInfo, type QuotaKind } from '@memo/chain'
-import { type Address, MemoError, type Timers } from '@memo/core'
+import { type Address, MemoError, type Timers, type Turns } from '@memo/core'
 import type { GatewayEventSink } from '../events.ts'
-import type { Turns } from '../turns.ts'
 import { type CashedVoucher, type QuotaAccount, usedUnderNonce, withNonce } from './account.ts'
 import type { Ledger } from './ledger.ts'
 import type { Market } from './market.ts'

@@ -1,6 +1,5 @@
 import type { QuotaKind } from '@memo/chain'
-import { type Address, type IndexChange, type IndexStore, textFromUtf8, utf8 } from '@memo/core'
-import { createTurns } from '../turns.ts'
+import { type Address, createTurns, type IndexChange, type IndexStore, textFromUtf8, utf8 } from '@memo/core'
 import { type Charge, withCharge, withoutCharge } from './account.ts'
 import { type BuyerQuota, type Ledger, withQuotaCharge } from './ledger.ts'
 

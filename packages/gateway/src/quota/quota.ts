@@ -1,7 +1,15 @@
 import type { QuotaInfo, QuotaKind } from '@memo/chain'
-import { type Address, type ByteStream, hexFromBytes, type IndexStore, MemoError, type Randomness } from '@memo/core'
+import {
+  type Address,
+  type ByteStream,
+  createTurns,
+  hexFromBytes,
+  type IndexStore,
+  MemoError,
+  type Randomness,
+  type Turns,
+} from '@memo/core'
 import { ApiError } from '../errors.ts'
-import { createTurns, type Turns } from '../turns.ts'
 import { paidRoom, usedUnderNonce, withoutCharge } from './account.ts'
 import { type Charges, openCharges, type Taken } from './charges.ts'
 import { type Hold, type Ledger, openLedger, withQuotaCharge } from './ledger.ts'

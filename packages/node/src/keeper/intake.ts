@@ -1,6 +1,7 @@
 import {
   assert,
   continuesLog,
+  createTurns,
   equalBytes,
   findBytesFromHex,
   type Hex,
@@ -9,7 +10,6 @@ import {
   IndexConflictError,
   ZERO_HASH,
 } from '@memo/core'
-import { createKeyedLock } from '../server/keyed-lock.ts'
 import { type AdmissionOptions, admitBundle, type BundleOrigin } from './admission.ts'
 
 /** The one way in which entries enter a keeper's records, whoever brings them. */
@@ -27,7 +27,7 @@ export type Intake = {
  */
 export function createIntake(options: AdmissionOptions): Intake {
   const { store } = options
-  const lock = createKeyedLock()
+  const inTurn = createTurns()
 
   const takeNext = async (bundle: IndexBundle, origin: BundleOrigin): Promise<'taken' | 'known'> => {
     const { signed } = bundle
@@ -46,7 +46,7 @@ export function createIntake(options: AdmissionOptions): Intake {
     await store.take({ signed, parts, loginDigest })
     return 'taken'
   }
-  return { take: (bundle, origin) => lock.run(bundle.signed.entry.did, () => takeNext(bundle, origin)) }
+  return { take: (bundle, origin) => inTurn(bundle.signed.entry.did, () => takeNext(bundle, origin)) }
 }
 
 function getHash(hash: Hex): Uint8Array {

@@ -100,9 +100,9 @@ function isUnneeded({ wasPlaced }: PieceRecord, said: readonly Holding[]): boole
   return !wasPlaced || released >= ackQuorumOf(said.length)
 }
 
-async function notePlaced({ book, lock }: Custody, { root, wasPlaced }: PieceRecord): Promise<void> {
+async function notePlaced({ book, inTurn }: Custody, { root, wasPlaced }: PieceRecord): Promise<void> {
   if (wasPlaced) return
-  await lock.run(root, async () => {
+  await inTurn(root, async () => {
     const record = await book.find(root)
     if (record) await book.put({ ...record, wasPlaced: true })
   })

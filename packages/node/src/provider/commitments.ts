@@ -59,7 +59,7 @@ const EPOCHS_BACK = 1n
 const EPOCHS_AHEAD = 2n
 
 export function createCommitments({ chain, signer, custody, desk, reader }: CommitmentsOptions): Commitments {
-  const { rows, lock } = custody.orders
+  const { rows, inTurn } = custody.orders
   const verifier = ordersVerifierOf(chain.money)
   const trees = createTreeCache()
 
@@ -149,7 +149,7 @@ export function createCommitments({ chain, signer, custody, desk, reader }: Comm
 
   return {
     commit: async (account, request) =>
-      await lock.run(`${request.commitment.orderId}`, () => commitLocked(account, request)),
+      await inTurn(`${request.commitment.orderId}`, () => commitLocked(account, request)),
     async getNewest(orderId) {
       const newest = (await rows.findOrder(orderId))?.commitment
       if (!newest) throw new NotFoundError(`no commitment was made under order ${orderId}`)

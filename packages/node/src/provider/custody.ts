@@ -1,5 +1,6 @@
 import {
   type Address,
+  createTurns,
   equalBytes,
   findBytesFromHex,
   type IndexChange,
@@ -9,11 +10,11 @@ import {
   PieceCorruptError,
   type PieceStore,
   type ReceiptTerms,
+  type Turns,
   type UsedNonce,
 } from '@memo/core'
 import type { EventSink } from '../events.ts'
 import { ForbiddenError } from '../server/errors.ts'
-import { createKeyedLock, type KeyedLock } from '../server/keyed-lock.ts'
 import { accountKeyOf, type ByteAccounts, createByteAccounts } from './byte-accounts.ts'
 import { createOrderRows, type OrderRow, type OrderRows } from './order-rows.ts'
 import { type Beside, type Claim, createPieceBook, type PieceBook, type PieceRecord } from './piece-book.ts'
@@ -49,18 +50,18 @@ export class PieceLostError extends MemoError {
 /** Root and size of a piece. */
 export type PieceId = { readonly root: Uint8Array; readonly sizeBytes: number }
 
-/** What is remembered by order. Who changes rows of an order, or reads them to change, holds its lock. */
+/** What is remembered by order. Who changes rows of an order, or reads them to change, takes its turn. */
 export type OrderState = {
   readonly rows: OrderRows
   readonly accounts: ByteAccounts
-  readonly lock: KeyedLock
+  readonly inTurn: Turns
 }
 
 /** The pieces that a provider answers for: bytes and records change together, one change of a piece at a time. */
 export type Custody = {
   readonly book: PieceBook
   /** Serialises changes of one piece, by root. */
-  readonly lock: KeyedLock
+  readonly inTurn: Turns
   readonly orders: OrderState
   readonly pieceCount: number
   /** Counts what is on record. Called once, before anything else. */
@@ -102,11 +103,11 @@ const LOAD_PAGE = 1_000
 export function createCustody(options: CustodyOptions): Custody {
   const { pieces, space } = options
   const book = createPieceBook(options.index)
-  const lock = createKeyedLock()
+  const inTurn = createTurns()
   const orders: OrderState = {
     rows: createOrderRows(options.index),
     accounts: createByteAccounts(),
-    lock: createKeyedLock(),
+    inTurn: createTurns(),
   }
   const { rows, accounts } = orders
   let pieceCount = 0
@@ -116,7 +117,7 @@ export function createCustody(options: CustodyOptions): Custody {
     if (record && record.state !== 'held') await pieces.delete(record.root)
   }
   const examine: Custody['examine'] = (root, why, look) =>
-    lock.run(root, async () => {
+    inTurn(root, async () => {
       const record = await book.find(root)
       if (!record) return
       const state = await look(record)
@@ -146,7 +147,7 @@ export function createCustody(options: CustodyOptions): Custody {
   /** Holds the locks of all these orders, in their order, so that two that wait for each other cannot be. */
   const withOrders = async <T>(orderIds: readonly number[], work: () => Promise<T>): Promise<T> => {
     const [first, ...others] = orderIds.filter((orderId) => orderId !== 0).sort((a, b) => a - b)
-    return first === undefined ? await work() : await orders.lock.run(`${first}`, () => withOrders(others, work))
+    return first === undefined ? await work() : await orders.inTurn(`${first}`, () => withOrders(others, work))
   }
   const acceptLocked = async (upload: ReceivedUpload, root: string, expiry: number): Promise<ReceiptTerms> => {
     const { account, orderId } = upload.terms
@@ -203,7 +204,7 @@ export function createCustody(options: CustodyOptions): Custody {
   }
   return {
     book,
-    lock,
+    inTurn,
     orders,
     get pieceCount() {
       return pieceCount
@@ -219,7 +220,7 @@ export function createCustody(options: CustodyOptions): Custody {
       }
     },
     accept: (upload, root, expiry) =>
-      lock.run(root, () => withOrders([upload.terms.orderId], () => acceptLocked(upload, root, expiry))),
+      inTurn(root, () => withOrders([upload.terms.orderId], () => acceptLocked(upload, root, expiry))),
     async getPromise(account, root, sizeBytes) {
       const record = await book.find(root)
       const claim = record?.claims.findLast((each) => each.account === account && !each.isReleased)
@@ -229,7 +230,7 @@ export function createCustody(options: CustodyOptions): Custody {
       return { orderId: claim.orderId, expiry: claim.expiry, root: rootBytes(root), sizeBytes }
     },
     dropUnpaid: (record) =>
-      lock.run(record.root, async () => {
+      inTurn(record.root, async () => {
         const now = await book.find(record.root)
         if (!now || JSON.stringify(now.claims) !== JSON.stringify(record.claims)) return false
         const unpaid = now.claims.filter(({ orderId }) => orderId === 0)
@@ -239,7 +240,7 @@ export function createCustody(options: CustodyOptions): Custody {
         return true
       }),
     release: (account, root, used) =>
-      lock.run(root, async () => {
+      inTurn(root, async () => {
         const record = await book.find(root)
         if (!record) return false
         const own = record.claims.filter((claim) => claim.account === account)
@@ -250,7 +251,7 @@ export function createCustody(options: CustodyOptions): Custody {
         return true
       }),
     endOrderClaim: (orderId, root, mayEnd) =>
-      lock.run(root, () =>
+      inTurn(root, () =>
         withOrders([orderId], async () => {
           const row = await rows.find(orderId, root)
           if (!row || !mayEnd(row)) return false

@@ -26,12 +26,12 @@ const PAGE = 500
 
 /** A sweeper over the records of `custody` (`spec/provider.md` 17 and 18). */
 export function createOrderSweeper({ chain, custody, reader, log, graceSeconds }: OrderSweepOptions): OrderSweeper {
-  const { accounts, rows, lock } = custody.orders
+  const { accounts, rows, inTurn } = custody.orders
   /** Epochs in which orders were read and were not over: who ends one early ends it with an epoch. */
   const running = new Map<number, bigint>()
 
   const markFree = async ({ orderId, root }: ReleasedPiece, freeFrom: number) =>
-    await lock.run(`${orderId}`, async () => {
+    await inTurn(`${orderId}`, async () => {
       const row = await rows.find(orderId, root)
       if (!row || row.isHeld || row.isCommitted || row.freeFrom !== undefined) return
       await rows.apply(rows.changes(orderId, { ...row, freeFrom }))
@@ -54,7 +54,7 @@ export function createOrderSweeper({ chain, custody, reader, log, graceSeconds }
   }
   /** Changes what is remembered of an order, as it stands when nobody else does. */
   const setOverSince = async (orderId: number, overSince: number | undefined) =>
-    await lock.run(`${orderId}`, async () => {
+    await inTurn(`${orderId}`, async () => {
       const record = await rows.findOrder(orderId)
       if (record) await rows.apply([rows.orderChange({ ...record, overSince })])
     })
@@ -66,7 +66,7 @@ export function createOrderSweeper({ chain, custody, reader, log, graceSeconds }
       for (const { root } of page) if (await custody.endOrderClaim(orderId, root, () => true)) pieces++
       if (page.length < PAGE) break
     }
-    await lock.run(`${orderId}`, async () => {
+    await inTurn(`${orderId}`, async () => {
       // A piece may have been committed under it while the rest was let go; the next pass ends that.
       if ((await rows.list(orderId, undefined, 1)).length === 0) await rows.apply([rows.dropOrderChange(orderId)])
     })

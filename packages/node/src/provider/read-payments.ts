@@ -3,6 +3,7 @@ import {
   BadInputError,
   type Chain,
   type Clock,
+  createTurns,
   findVoucher,
   isVoucher,
   MemoError,
@@ -12,7 +13,6 @@ import {
   type SignedVoucher,
 } from '@memo/core'
 import { BusyError } from '../server/errors.ts'
-import { createKeyedLock } from '../server/keyed-lock.ts'
 import type { OrderReader } from '../server/order-reader.ts'
 import { createHourlyBucket } from './hourly-bucket.ts'
 import type { ProviderLimits } from './limits.ts'
@@ -94,7 +94,7 @@ export function createReadPayments(options: ReadPaymentsOptions): ReadPayments {
   const accounts = new Map<string, ReadAccount>()
   /** Newest vouchers by their text: one that is repeated is not checked again. */
   const byText = new Map<string, ReadAccount>()
-  const lock = createKeyedLock()
+  const inTurn = createTurns()
   let tellNews: () => void = () => undefined
 
   const readAllowance = async ({ orderId, payer }: ReadVoucher) => ({
@@ -189,7 +189,7 @@ export function createReadPayments(options: ReadPaymentsOptions): ReadPayments {
     const key = `${orderId}/${payer}`
     const isKnown = accounts.has(key)
     if (!isKnown && !strangers.take(1)) throw new BusyError('provider', 'too many vouchers of nobody were shown to it')
-    const account = await lock.run(key, async () => byText.get(text) ?? (await accept(text, signed)))
+    const account = await inTurn(key, async () => byText.get(text) ?? (await accept(text, signed)))
     if (!isKnown) strangers.giveBack(1)
     return account
   }
@@ -291,7 +291,7 @@ export function createReadPayments(options: ReadPaymentsOptions): ReadPayments {
     },
     flush,
     async refresh(row, isRewound = false) {
-      return await lock.run(`${row.orderId}/${row.payer}`, async () => {
+      return await inTurn(`${row.orderId}/${row.payer}`, async () => {
         const allowance = await chain.getReadAllowance(BigInt(row.orderId), row.payer)
         // Asked afterwards: what the allowance shows is in this block or an earlier one.
         const block = await options.getBlockNumber()

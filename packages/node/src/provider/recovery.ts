@@ -46,9 +46,9 @@ async function findPiece(pieces: PieceStore, root: string): Promise<PieceInfo | 
  */
 export async function sweepOrphans(options: RecoveryOptions): Promise<void> {
   const { pieces, custody, clock, log, orphanGraceMs } = options
-  const { book, lock } = custody
+  const { book, inTurn } = custody
   for await (const { root } of pieces.list()) {
-    await lock.run(root, async () => {
+    await inTurn(root, async () => {
       if (await book.find(root)) return
       const seenAtMs = await book.findOrphan(root)
       if (seenAtMs === undefined) {

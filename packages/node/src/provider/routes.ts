@@ -2,6 +2,7 @@ import {
   type Address,
   BadInputError,
   type Chain,
+  createTurns,
   findBytesFromHex,
   hex32,
   hexFromBytes,
@@ -19,7 +20,6 @@ import {
   type WireResponse,
 } from '@memo/core'
 import { ForbiddenError, NotServingError } from '../server/errors.ts'
-import { createKeyedLock } from '../server/keyed-lock.ts'
 import type { Call, Route } from '../server/router.ts'
 import { assertArrived, type Custody } from './custody.ts'
 import { MAX_CONTROL_BODY_BYTES, MAX_PIECE_BYTES } from './limits.ts'
@@ -48,7 +48,7 @@ const COUNT = /^\d{1,15}$/
 export function createProviderRoutes(options: ProviderRoutesOptions): readonly Route[] {
   const { chain, signer, room, desk, space, uploads, custody, reads, verifier } = options
   /** One commit of an upload after another, so that a repeated one meets the result of the first. */
-  const commits = createKeyedLock()
+  const inTurn = createTurns()
 
   const info = async (): Promise<WireResponse> => {
     const found = await room.find()
@@ -69,7 +69,7 @@ export function createProviderRoutes(options: ProviderRoutesOptions): readonly R
     const { account, body } = await readSigned(verifier, request)
     const id = params[0] ?? ''
     const piece = readPieceId(body)
-    const terms = await commits.run(`${account}/${id}`, () => keep(account, id, piece))
+    const terms = await inTurn(`${account}/${id}`, () => keep(account, id, piece))
     const receipt = await signReceipt(chain.network, terms, signer)
     return jsonResponse(200, { receipt: receiptToJson(receipt) })
   }

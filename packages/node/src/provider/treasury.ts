@@ -1,6 +1,13 @@
-import { type Clock, type Earnings, type EpochInfo, envelopeFromError, findVoucher, type OrderInfo } from '@memo/core'
+import {
+  type Clock,
+  createTurns,
+  type Earnings,
+  type EpochInfo,
+  envelopeFromError,
+  findVoucher,
+  type OrderInfo,
+} from '@memo/core'
 import type { EventSink } from '../events.ts'
-import { createKeyedLock } from '../server/keyed-lock.ts'
 import type { OrderReader } from '../server/order-reader.ts'
 import type { Ledger } from './ledger.ts'
 import type { ProviderLimits } from './limits.ts'
@@ -45,7 +52,7 @@ const REDEEM_GAS = 130_000n
 
 export function createTreasury(options: TreasuryOptions): Treasury {
   const { clock, money, ledger, reader, vouchers, payments, log, limits } = options
-  const lock = createKeyedLock()
+  const inTurn = createTurns()
   /** Orders as they were read last: they are asked for again when they may be worth settling. */
   const known = new Map<bigint, OrderInfo>()
   let pinnedEpoch = -1n
@@ -195,15 +202,15 @@ export function createTreasury(options: TreasuryOptions): Treasury {
 
   return {
     collect: (signal, isForced = false) =>
-      lock.run(ONE, async () => {
+      inTurn(ONE, async () => {
         await readEvents(signal)
         await redeemWorth(isForced, signal)
         await settleAll(isForced, signal)
         await readEvents(signal)
       }),
-    redeemAll: (signal) => lock.run(ONE, () => redeemWorth(true, signal)),
+    redeemAll: (signal) => inTurn(ONE, () => redeemWorth(true, signal)),
     getEarnings: () =>
-      lock.run(ONE, async () => {
+      inTurn(ONE, async () => {
         await readEvents(AbortSignal.timeout(READ_TIMEOUT_MS))
         await payments.flush()
         const [epochs, escrowFreeAtto, totals] = await Promise.all([

@@ -1,6 +1,7 @@
 import {
   type Clock,
   collectBytes,
+  createTurns,
   findBytesFromHex,
   hexFromBytes,
   LEAST_LOGIN_TIMESTAMP,
@@ -12,7 +13,6 @@ import {
   type WireRequest,
   type WireResponse,
 } from '@memo/core'
-import { createTurns } from '../flow/turns.ts'
 import { restrictedDigest } from './digests.ts'
 import {
   BadGatewayAnswerError,

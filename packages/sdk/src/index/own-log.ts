@@ -1,5 +1,6 @@
 import {
   type Address,
+  createTurns,
   equalBytes,
   hexFromBytes,
   type IndexAck,
@@ -15,7 +16,6 @@ import {
 } from '@memo/core'
 import type { StorageContext } from '../context.ts'
 import { EntryRefusedError, NotDurableError, nodeFault } from '../errors.ts'
-import { createTurns } from '../flow/turns.ts'
 import { findPart } from './find-part.ts'
 import { type KeeperHeads, type LogPlace, listKeeperHeads, readLog } from './read-log.ts'
 import { type Submission, submitBundle } from './submit.ts'

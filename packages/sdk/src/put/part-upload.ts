@@ -2,6 +2,7 @@ import {
   type Address,
   assert,
   combineUnits,
+  createTurns,
   type EncodedStripe,
   type ErasurePolicy,
   type PieceDigest,
@@ -11,7 +12,6 @@ import {
 import type { StorageContext } from '../context.ts'
 import { type NodeFault, nodeFault, UploadFailedError } from '../errors.ts'
 import { createNotifier } from '../flow/notifier.ts'
-import { createTurns } from '../flow/turns.ts'
 import { isOwnFault } from '../orders/errors.ts'
 import type { Chooser } from './chooser.ts'
 import { leastPiecesOf, planDrops } from './lag.ts'

@@ -1,5 +1,4 @@
-import { type Address, hex32 } from '@memo/core'
-import { createTurns } from '../flow/turns.ts'
+import { type Address, createTurns, hex32 } from '@memo/core'
 
 /**
  * Which pieces puts count on that keepers do not know of yet. Pieces of the same bytes in clear are the same, and a provider
