@@ -61,6 +61,8 @@ export class LoginRefusedError extends MemoError {
 
 /** What the gateway's account lacks is no fault of who asks it. */
 const OWN_LACKS: ReadonlySet<string> = new Set(['EscrowTooSmallError', 'GasMoneyMissing'])
+/** What is refused now for being too much, and answered later. */
+const LATER: ReadonlySet<string> = new Set(['TooManyRequestsError'])
 
 /** The API error that any thrown value answers with. */
 export function apiErrorFrom(thrown: unknown): ApiError | LoginRefusedError {
@@ -71,7 +73,7 @@ export function apiErrorFrom(thrown: unknown): ApiError | LoginRefusedError {
   if (thrown.name === 'UnauthorizedError') return new ApiError(401, text, thrown)
   if (thrown.name === 'BodyTooLargeError') return new ApiError(413, text, thrown)
   if (thrown.name === 'BadCidError') return new ApiError(517, text, thrown)
-  if (OWN_LACKS.has(thrown.name)) return new ApiError(503, text, thrown)
+  if (OWN_LACKS.has(thrown.name) || LATER.has(thrown.name)) return new ApiError(503, text, thrown)
   if (thrown.blame === 'provider' || thrown.blame === 'keeper' || thrown.blame === 'chain') {
     return new ApiError(503, text, thrown)
   }

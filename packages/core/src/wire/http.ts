@@ -29,6 +29,7 @@ const STATUS_BY_NAME: Readonly<Record<string, number>> = {
   PaymentRequiredError: 402,
   NoSpaceError: 507,
   BusyError: 503,
+  TooManyRequestsError: 429,
 }
 
 /** An answer with a body in memory. */

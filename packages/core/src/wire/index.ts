@@ -120,6 +120,7 @@ export {
   type UsedNonce,
   usedNonceOf,
 } from './signed-request.ts'
+export { TooManyRequestsError } from './used-nonces.ts'
 export {
   encodeVoucher,
   findPaymentDue,

@@ -3,6 +3,7 @@ import { type Address, findAddress, findBytesFromHex, type Hex, hexFromBytes } f
 import { BadInputError, MemoError } from '../errors/index.ts'
 import { findSignerAddress, type Network, type Signer, type TypedStruct, typedDigest } from '../keys/index.ts'
 import type { Clock, Randomness, WireRequest } from '../ports.ts'
+import { createUsedNonces, type NonceLimits } from './used-nonces.ts'
 
 /** A request that its sender did not sign, or not for this node, or too early, late or often. */
 export class UnauthorizedError extends MemoError {
@@ -18,8 +19,6 @@ const STREAMED: Uint8Array = new Uint8Array(32)
 export const REQUEST_LIFE_SECONDS = 60
 /** Clocks of two nodes may differ by so much. */
 const CLOCK_SKEW_SECONDS = 60
-/** Nonces remembered at the most; past it the node refuses, rather than let one be used twice. */
-const MAX_NONCES = 200_000
 
 const REQUEST_STRUCT: TypedStruct = {
   name: 'Request',
@@ -71,7 +70,7 @@ export type UsedNonce = {
 
 /** Checks signed requests to one node and remembers their nonces. */
 export type RequestVerifier = {
-  /** The account that signed; `body` as in {@link signRequest}. Errors: {@link UnauthorizedError}. */
+  /** The account that signed; `body` as in {@link signRequest}. Errors: {@link UnauthorizedError}, TooManyRequestsError. */
   verify(request: WireRequest, body: Uint8Array | 'stream'): Address
   /** Refuses a nonce that was used before a restart. */
   remember(used: UsedNonce): void
@@ -81,8 +80,10 @@ export function createRequestVerifier(options: {
   readonly network: Network
   readonly audience: Address
   readonly clock: Clock
+  readonly limits?: NonceLimits | undefined
 }): RequestVerifier {
-  const seen = new Map<string, number>()
+  const seen = createUsedNonces(options.limits)
+  let sweptAt = 0
   return {
     verify(request, body) {
       const now = Math.floor(options.clock.nowMs() / 1000)
@@ -98,12 +99,13 @@ export function createRequestVerifier(options: {
       if (findSignerAddress(requestDigest(options.network, parts), signature) !== account) {
         throw new UnauthorizedError('the signature is not over this request by this account for this node')
       }
-      forgetExpired(seen, now)
-      if (seen.size >= MAX_NONCES) throw new UnauthorizedError('too many signed requests at once')
-      seen.set(key, expiry)
+      // Kept for a while beyond its expiry: the clock may be set back.
+      if (now !== sweptAt) seen.forgetBefore(now - CLOCK_SKEW_SECONDS + 1)
+      sweptAt = now
+      seen.add(key, expiry, account)
       return account
     },
-    remember: ({ nonce, expiry }) => void seen.set(nonce, expiry),
+    remember: ({ nonce, expiry }) => seen.restore(nonce, expiry),
   }
 }
 
@@ -142,14 +144,6 @@ export function usedNonceOf(request: WireRequest): UsedNonce {
 /** Whether a request with this nonce would be refused for its age alone. */
 export function isForgettable({ expiry }: UsedNonce, clock: Clock): boolean {
   return expiry + CLOCK_SKEW_SECONDS <= Math.floor(clock.nowMs() / 1000)
-}
-
-/** Nonces are inserted in about the order in which they expire, so the scan stops early. */
-function forgetExpired(seen: Map<string, number>, now: number): void {
-  for (const [key, expiry] of seen) {
-    if (expiry + CLOCK_SKEW_SECONDS > now) return
-    seen.delete(key)
-  }
 }
 
 /** Path and query of an absolute URL, as they are signed. Errors: {@link BadInputError}. */

@@ -45,15 +45,15 @@ export type PieceBook = {
   markOrphan(root: string, seenAtMs: number): Promise<void>
   forgetOrphan(root: string): Promise<void>
   /** Nonces of changes, those that expire first before the others. */
-  listNonces(): Promise<readonly UsedNonce[]>
+  listNonces(after?: UsedNonce): Promise<readonly UsedNonce[]>
   forgetNonces(nonces: readonly UsedNonce[]): Promise<void>
 }
 
 const PIECE = 'piece/'
 const ORPHAN = 'orphan/'
 const NONCE = 'nonce/'
-/** More are not accepted in the time that a nonce lives. */
-const MAX_NONCES = 200_000
+/** Listed at once. */
+const MAX_NONCES = 10_000
 const EXPIRY_DIGITS = 12
 
 export function createPieceBook(index: IndexStore): PieceBook {
@@ -84,8 +84,9 @@ export function createPieceBook(index: IndexStore): PieceBook {
     async forgetOrphan(root) {
       await index.apply([{ key: ORPHAN + root }])
     },
-    async listNonces() {
-      const rows = await index.list({ prefix: NONCE, limit: MAX_NONCES })
+    async listNonces(after) {
+      const from = after ? { after: nonceKey(after) } : {}
+      const rows = await index.list({ prefix: NONCE, limit: MAX_NONCES, ...from })
       return rows.map(({ value }) => decode(value) as UsedNonce)
     },
     async forgetNonces(nonces) {

@@ -12,6 +12,7 @@ import {
   type Signer,
   type Timers,
   type Transport,
+  type UsedNonce,
 } from '@memo/core'
 import { type EventSink, silent } from '../events.ts'
 import { type Background, createBackground } from '../server/background.ts'
@@ -117,9 +118,17 @@ export function createProvider(options: ProviderOptions): Provider {
   }
   /** A deletion that was carried out before a restart is not carried out again (`spec/provider.md` 7). */
   const forgetNonces = async () => {
-    const nonces = await custody.book.listNonces()
-    await custody.book.forgetNonces(nonces.filter((used) => isForgettable(used, clock)))
-    return nonces
+    const good: UsedNonce[] = []
+    // By pages to the end: those that have expired come first, however many they are.
+    for (
+      let page = await custody.book.listNonces();
+      page.length > 0;
+      page = await custody.book.listNonces(page.at(-1))
+    ) {
+      await custody.book.forgetNonces(page.filter((used) => isForgettable(used, clock)))
+      for (const used of page) if (!isForgettable(used, clock)) good.push(used)
+    }
+    return good
   }
   return {
     handler: router.handler,
