@@ -197,11 +197,14 @@ describe('a balance', () => {
 
 describe('a stamp', () => {
   test('is work on what the gateway asked for, and another one each time', async () => {
-    const { context } = createTestContext()
+    const { context, json } = createTestContext()
     const terms = { purpose: 'apply', subject: user.did } as const
     const [first, second] = [await createStamp(context, gateway, terms), await createStamp(context, gateway, terms)]
     assert.equal(first.challenge, second.challenge)
     assert.notEqual(first.counter, second.counter)
+    // With 8 bits 10,000 tries fail once in 10^17 times.
+    for (const { tries } of json) assert.ok(Number(tries) >= 1 && Number(tries) < 10_000, `${tries} tries`)
+    assert.equal(json.length, 2)
     assert.ok(isHashcash(findBytesFromHex(first.challenge) as Uint8Array, first.counter, 8))
   })
 

@@ -104,6 +104,8 @@ describe('what pays', () => {
       ['buy space', 2, /missing required argument/],
       ['escrow deposit 1,5 -y', 2, /is not an amount of MEMO\nfix +Write it as 12\.5/],
       ['quote --for soon', 2, /is not a length of time/],
+      // Without a size it asks for 10 GiB; what is missing here is a gateway.
+      ['apply --type space --evidence https://example.org/post', 2, /no gateway is known here/],
       [`buy space 1GiB -y --for did:memo:${'1'.repeat(64)}`, 3, /there is no did:memo:1{64}/],
       ['escrow deposit 20000 -y', 5, new RegExp(`${address} has .*: 10,\\d{3}.* MEMO more\nfix`)],
     ]

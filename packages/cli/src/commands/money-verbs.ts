@@ -77,10 +77,10 @@ export function addCommands(program: Command, addVerb: AddVerb): void {
     .command('apply')
     .description('ask the administrators of a gateway for free space or traffic')
     .requiredOption('--type <space|traffic>', 'what')
-    .requiredOption('--size <size>', 'how much, as 10GiB')
+    .option('--size <size>', 'how much', '10GiB')
     .requiredOption('--evidence <url>', 'what you show for it, such as a post')
     .option('--gateway <url>', 'which gateway (default: that of the data directory)')
-  const applyExample = 'memo apply --type space --size 10GiB --evidence https://example.org/a-post-about-memo'
+  const applyExample = 'memo apply --type space --evidence https://example.org/a-post-about-memo'
   addVerb<ApplyOptions>(keyOption(userOptions(withExample(apply, applyExample))), async () => {
     return (await import('../money/apply.ts')).apply
   })

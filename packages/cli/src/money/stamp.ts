@@ -51,7 +51,7 @@ export async function findCounter(
       output.progress(`  worked ${(ms / 1_000).toFixed(1)} s for a stamp`, {
         event: 'stamp',
         bits,
-        tries: counter + 1,
+        tries: counter - first + 1,
         ms,
       })
       return counter
