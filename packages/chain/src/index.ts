@@ -61,6 +61,7 @@ export {
   type DeployResult,
   type DeployState,
   type DeployStore,
+  findDeployConflict,
   type RunDeployOptions,
   runDeploy,
 } from './deploy/run.ts'

@@ -1,5 +1,5 @@
 import { styleText } from 'node:util'
-import { type ErrorEnvelope, envelopeFromError, MemoError } from '@memo/core'
+import { type ErrorEnvelope, envelopeFromError, MemoError, RemoteError } from '@memo/core'
 import { printable, printableLines } from './printable.ts'
 
 /** Back to the first column, then erase what stands there. */
@@ -79,7 +79,12 @@ function explain(error: unknown, style: (format: Style, text: string) => string)
     .map((cause) => cause.split('\n')[0] ?? '')
     .find((cause) => !message.includes(cause.replace(/^\w+: /, '')))
   if (why) lines.push(`${style('dim', 'why')}    ${oneLine(why)}`)
-  if (error instanceof MemoError && error.fix) lines.push(`${style('dim', 'fix')}    ${oneLine(error.fix)}`)
+  // More than one way on stand on lines of their own, where we wrote them; a server’s words stay on one.
+  const ways =
+    error instanceof RemoteError ? [error.fix ?? ''] : (error instanceof MemoError && error.fix?.split('\n')) || []
+  for (const [i, way] of ways.entries()) {
+    if (way !== '') lines.push(`${i === 0 ? style('dim', 'fix') : '   '}    ${oneLine(way)}`)
+  }
   if (!(error instanceof MemoError) && error instanceof Error && error.stack) {
     lines.push(`${style('dim', 'where')}  ${error.stack.split('\n').slice(1, 4).join('\n').trim()}`)
   }

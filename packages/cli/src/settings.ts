@@ -35,6 +35,11 @@ export function dataDirOf(options: CommonOptions, name = 'network'): string {
   return join(systemDataDir(), name)
 }
 
+/** A path as it can be typed. */
+export function quotedPath(path: string): string {
+  return /^[\w@%+=:,./~-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`
+}
+
 function systemDataDir(): string {
   const xdg = process.env.XDG_DATA_HOME
   if (xdg && isAbsolute(xdg)) return join(xdg, 'memo')

@@ -77,6 +77,26 @@ export async function runDeploy(client: ChainClient, options: RunDeployOptions):
   }
 }
 
+/**
+ * What keeps a plan from being carried out on this chain: other code, or none where its deployer has sent something else. Only
+ * looks. Undefined where nothing is deployed yet, or this plan was, wholly or in part. Errors: those of reading.
+ */
+export async function findDeployConflict(client: ChainClient, plan: DeployPlan): Promise<DeployBlocked | undefined> {
+  try {
+    const nonce = await client.rpc.getTransactionCount({ address: plan.deployer })
+    for (const step of plan.steps) {
+      const code = await client.rpc.getCode({ address: step.address })
+      if (code !== undefined && !isExpectedCode(code, step)) return new DeployBlocked(step, 'other code stands there')
+      if (code === undefined && nonce > step.nonce) {
+        return new DeployBlocked(step, `nonce ${step.nonce} was used for something else`)
+      }
+    }
+    return undefined
+  } catch (error) {
+    throw asMemoError(error, { rpcUrl: client.rpcUrl, doing: 'look at what is deployed' })
+  }
+}
+
 async function deploy(client: ChainClient, options: RunDeployOptions): Promise<DeployResult> {
   const { from } = requireSender(client)
   const deployer = from.toLowerCase() as Address

@@ -16,6 +16,8 @@ export type Layout = {
   readonly policy: string
   /** By name: `keeper-1`, `provider-1` … */
   readonly ports: Readonly<Record<string, number>>
+  /** Fingerprint of the contracts that were deployed on the network's own chain. */
+  readonly contracts?: string
 }
 
 export type LayoutOptions = {
@@ -33,7 +35,7 @@ const FULL_LEVEL = 3
 
 /** Reads the layout of `dataDir`, or makes one; more nodes than before get ports of their own. */
 export async function openLayout(dataDir: string, options: LayoutOptions): Promise<Layout> {
-  const before = readJson(join(dataDir, LAYOUT_FILE)) as Layout | undefined
+  const before = findLayout(dataDir)
   const names = [...namesOf('keeper', options.keepers), ...namesOf('provider', options.providers)]
   const missing = names.filter((name) => before?.ports[name] === undefined)
   const [rpcPort, ...free] = await findFreePorts(missing.length + 1)
@@ -41,17 +43,32 @@ export async function openLayout(dataDir: string, options: LayoutOptions): Promi
   const layout: Layout = {
     rpcPort: before?.rpcPort ?? (rpcPort as number),
     gatewayPort: options.port ?? before?.gatewayPort ?? DEFAULT_GATEWAY_PORT,
-    level: before?.level ?? Math.min(FULL_LEVEL, options.keepers),
+    level: levelOf(dataDir, options),
     policy: options.policy,
     ports: { ...before?.ports, ...ports },
+    ...(before?.contracts === undefined ? {} : { contracts: before.contracts }),
   }
-  await writeFileDurably(join(dataDir, LAYOUT_FILE), `${JSON.stringify(layout, null, 2)}\n`)
+  await saveLayout(dataDir, layout)
   return layout
+}
+
+export async function saveLayout(dataDir: string, layout: Layout): Promise<void> {
+  await writeFileDurably(join(dataDir, LAYOUT_FILE), `${JSON.stringify(layout, null, 2)}\n`)
+}
+
+/** The layout of a network that was made before. */
+export function findLayout(dataDir: string): Layout | undefined {
+  return readJson(join(dataDir, LAYOUT_FILE)) as Layout | undefined
+}
+
+/** Keepers that a group of this network needs: as it was made, else as it is to be. */
+export function levelOf(dataDir: string, { keepers }: Pick<LayoutOptions, 'keepers'>): number {
+  return findLayout(dataDir)?.level ?? Math.min(FULL_LEVEL, keepers)
 }
 
 /** Where the chain of the local network in `dataDir` listens; undefined when there is no such network. */
 export function findLocalRpcUrl(dataDir: string): string | undefined {
-  const layout = readJson(join(dataDir, LAYOUT_FILE)) as Partial<Layout> | undefined
+  const layout: Partial<Layout> | undefined = findLayout(dataDir)
   return layout?.rpcPort === undefined ? undefined : `http://127.0.0.1:${layout.rpcPort}`
 }
 

@@ -3,12 +3,13 @@ import {
   accountFromSecretKey,
   type ChainClient,
   createChainClient,
+  type DeployPlan,
   ensureFunds,
   getBlock,
   planDeploy,
   runDeploy,
 } from '@memo/chain'
-import { type Address, envelopeFromError } from '@memo/core'
+import { type Address, envelopeFromError, hexFromBytes, keccak256, utf8 } from '@memo/core'
 import { ListenError, lockDataDirectory } from '@memo/platform'
 import { FundsMissingError } from '../errors.ts'
 import { isLocalNetwork, LOCAL_BANK_KEY, localBankAddress, localParams } from '../local-chain.ts'
@@ -20,7 +21,16 @@ import { dataDirOf, findProfile, saveProfile } from '../settings.ts'
 import { createIdentity, type Identity } from '../user/identity.ts'
 import { type Child, type ChildEvent, type ChildRole, createChild } from './child.ts'
 import { runDemo } from './demo.ts'
-import { type Layout, listTakenPorts, namesOf, openLayout, type RunningNode } from './layout.ts'
+import {
+  findLayout,
+  type Layout,
+  levelOf,
+  listTakenPorts,
+  namesOf,
+  openLayout,
+  type RunningNode,
+  saveLayout,
+} from './layout.ts'
 import { untilMatching } from './until-matching.ts'
 
 export type UpOptions = {
@@ -69,6 +79,7 @@ export async function runUp(runtime: Runtime, output: Output, options: UpOptions
     for (const child of children) void child.kill()
   })
   try {
+    await assertVersion(options)
     const layout = await settlePorts(options)
     const network = await start(runtime, output, options, layout, children)
     if (options.demo) await runDemo(runtime, output, network)
@@ -79,6 +90,21 @@ export async function runUp(runtime: Runtime, output: Output, options: UpOptions
     await stopAll(output, children)
     directory.release()
   }
+}
+
+/** What was recorded of the contracts spares the look at the chain. */
+async function assertVersion({ dataDir, rpc, keepers }: UpOptions): Promise<void> {
+  const params = localParams(levelOf(dataDir, { keepers }))
+  const plan = planDeploy({ deployer: localBankAddress(), firstNonce: 0, params })
+  if (rpc !== undefined || findLayout(dataDir)?.contracts === fingerprintOf(plan)) return
+  const { assertOwnNetwork } = await import('./earlier-network.ts')
+  await assertOwnNetwork(dataDir, plan)
+}
+
+/** Equal for equal contracts at equal addresses. */
+function fingerprintOf({ steps }: DeployPlan): string {
+  const parts = steps.map(({ address, deployedBytecode }) => `${address} ${deployedBytecode}`)
+  return hexFromBytes(keccak256(utf8(parts.join('\n'))))
 }
 
 /** Ports that something else took meanwhile are exchanged, but for the gateway's, which people know. */
@@ -113,7 +139,8 @@ async function start(
   output.progress(`${output.style('bold', 'memo up')}  ${options.dataDir}\n`)
   const rpcUrl = options.rpc ?? `http://${HOST}:${layout.rpcPort}`
   const params = localParams(layout.level, await ensureNodeAddress(join(options.dataDir, 'gateway')))
-  const { addresses } = planDeploy({ deployer: localBankAddress(), firstNonce: 0, params })
+  const plan = planDeploy({ deployer: localBankAddress(), firstNonce: 0, params })
+  const { addresses } = plan
   const { registry } = addresses
   const account = accountFromSecretKey(LOCAL_BANK_KEY)
   const bank = createChainClient({ rpcUrl, account, pollingIntervalMs: POLLING_INTERVAL_MS })
@@ -172,6 +199,7 @@ async function start(
   const chainId = await bank.rpc.getChainId()
   say('chain', rpcUrl, { chainId, rpc: rpcUrl })
   await raceAbort(runDeploy(bank, { params, signal }), signal)
+  if (!options.rpc) await saveLayout(options.dataDir, { ...layout, contracts: fingerprintOf(plan) })
   say('contracts', registry, { registry })
   for (const child of children) child.start()
   for (const child of [...chains, ...providers]) child.go()
