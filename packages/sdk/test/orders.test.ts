@@ -277,6 +277,31 @@ describe('reads that are paid', () => {
     assert.equal(payer.money.calls.filter((call) => call === 'allowReads').length, 4)
   })
 
+  test('a provider that asks far more than the others is not paid for reads, though its price is below the limit', async () => {
+    const world = createWorld({ providers: 6 })
+    const payer = createPayer(world)
+    const { manifest } = await put(world, payer)
+    const { orders } = await world.run(payer.orders.status())
+    const { provider: greedy, orderId } = orders[0]!
+    const ask = (retrievalPriceAttoPerByte: bigint) =>
+      world.chain.setAccount({ address: greedy, role: 'provider', retrievalPriceAttoPerByte })
+    /** Whether a reader gets to a voucher. */
+    const pays = async (): Promise<boolean> => {
+      const book = payer.again().orders
+      await world.run(book.status())
+      const payment = book.reads(1_000).find(greedy, orderId)!
+      return await world.run(payment.payMore(undefined, new AbortController().signal))
+    }
+    ask(8n * READ_PRICE_ATTO + 1n)
+    assert.equal(await pays(), false)
+    await read(world, payer, manifest)
+    await world.time.settle()
+    const { reads } = await world.run(payer.orders.status())
+    assert.ok(reads.length > 0 && reads.every(({ priceAttoPerByte }) => priceAttoPerByte <= READ_PRICE_ATTO))
+    ask(8n * READ_PRICE_ATTO)
+    assert.equal(await pays(), true)
+  })
+
   test('a book that closes pays for all that it read', async () => {
     const world = createWorld({ providers: 6 })
     const payer = createPayer(world)

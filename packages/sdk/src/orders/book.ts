@@ -19,7 +19,7 @@ import type { OrderMoney } from './money.ts'
 import type { OrderBook, OrderLease } from './order-book.ts'
 import { epochCostAtto, secondsLeft } from './plan.ts'
 import { DEFAULT_ORDER_POLICY, type OrderPolicy } from './policy.ts'
-import { createPriceLimit } from './price-limit.ts'
+import { createPriceLimits } from './price-limit.ts'
 import { createProviderOrders, type OrderShared, type ProviderOrders } from './provider-orders.ts'
 import { createPurse } from './purse.ts'
 import { createOrderReads, type OrderReads, type ReadsStatus } from './reads.ts'
@@ -149,6 +149,7 @@ export function createOrders(options: OrdersOptions): Orders {
     kept.set(orderId, made)
     return made
   }
+  const prices = createPriceLimits({ chain, clock, policy })
   const shared: OrderShared = {
     money,
     store,
@@ -158,7 +159,7 @@ export function createOrders(options: OrdersOptions): Orders {
     random,
     getEpochs,
     getProvider: async (address) => await directory.getProvider(address),
-    getPriceLimit: createPriceLimit({ chain, clock, policy }),
+    getPriceLimit: prices.storing,
     openSet,
     keptOf,
     emit: onEvent,
@@ -282,7 +283,7 @@ export function createOrders(options: OrdersOptions): Orders {
   const readsOf = (orderId: bigint, provider: Address) => {
     const known = reads.get(orderId)
     if (known) return known
-    const common = { ...shared, contracts: money.money, signer }
+    const common = { ...shared, contracts: money.money, signer, getPriceLimit: prices.reading }
     const made = createOrderReads(common, { orderId, provider, saved: savedReads.get(orderId) })
     reads.set(orderId, made)
     return made

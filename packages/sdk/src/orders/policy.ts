@@ -21,8 +21,11 @@ export type OrderPolicy = {
   /** No order at a higher price; where nothing is said, no higher one than so many times the median of all providers. */
   readonly maxPriceAttoPerGiBSecond: bigint | undefined
   readonly maxPriceTimesMedian: number
-  /** Nothing is read for more than this. */
+  /** Where fewer than three providers ask anything, no order at a higher price than this either. */
+  readonly maxPriceOfFewAttoPerGiBSecond: bigint
+  /** Nothing is read for more than this, nor for more than so many times the median of three providers or more. */
   readonly maxRetrievalPriceAttoPerByte: bigint
+  readonly maxRetrievalPriceTimesMedian: number
   /** A signed order or amendment is void after so many seconds. */
   readonly submitWithinSeconds: number
   /** How often orders are looked after. */
@@ -51,6 +54,7 @@ export type OrderPolicy = {
 
 const MIB = 1_048_576
 const DAY_SECONDS = 86_400
+const ATTO_PER_MEMO = 10n ** 18n
 
 export const DEFAULT_ORDER_POLICY: OrderPolicy = {
   firstOrderBytes: 256 * MIB,
@@ -64,7 +68,9 @@ export const DEFAULT_ORDER_POLICY: OrderPolicy = {
   generousPart: 16,
   maxPriceAttoPerGiBSecond: undefined,
   maxPriceTimesMedian: 8,
+  maxPriceOfFewAttoPerGiBSecond: (100n * ATTO_PER_MEMO) / BigInt(30 * DAY_SECONDS), // 100 MEMO for a GiB and month
   maxRetrievalPriceAttoPerByte: 10n ** 9n,
+  maxRetrievalPriceTimesMedian: 8,
   submitWithinSeconds: 300,
   checkMs: 30_000,
   commitDelayMs: 5_000,

@@ -68,6 +68,8 @@ export type ReadsShared = {
   readonly policy: OrderPolicy
   readonly clock: Clock
   getProvider(address: Address): Promise<ProviderClient>
+  /** The highest price of a byte that is paid. */
+  getPriceLimit(): Promise<bigint>
   emit(event: OrderEvent): void
   readonly closed: AbortSignal
   /** Keeps an eye on work that nobody waits for. */
@@ -154,7 +156,7 @@ export function createOrderReads(
     if (found.closingBlock !== 0n || !(await isServedHere())) return
     const account = await money.findProvider(provider)
     const price = account?.retrievalPriceAttoPerByte ?? 0n
-    const limit = policy.maxRetrievalPriceAttoPerByte
+    const limit = await shared.getPriceLimit()
     if (price > limit) throw new PriceTooHighError(provider, 'a byte', price, limit)
     if (isEnough(found, received, stepBytes)) return
     const overdrawn = Number(received - found.bytesAllowed)
