@@ -7,6 +7,7 @@ import {
   createSystemRandomness,
   createSystemTimers,
   ListenError,
+  type Listener,
   lockDataDirectory,
   openSqliteIndexStore,
 } from '@memo/platform'
@@ -14,7 +15,7 @@ import type { ChunkOpener, OrderPolicy, StorageMemory, StripeEncoder } from '@me
 import type { ApplyLimits } from './apply/apply.ts'
 import type { GatewayEventSink } from './events.ts'
 import { type CheckpointOptions, createGateway, type GatewayQuotaOptions } from './gateway.ts'
-import { type Listener, listenAt } from './listen.ts'
+import { listenAt } from './listen.ts'
 
 /** How long what the chain said is believed. */
 const CHAIN_CACHE_MS = 3_000

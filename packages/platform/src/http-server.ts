@@ -1,6 +1,5 @@
-import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import {
   type ByteStream,
   errorResponse,
@@ -10,12 +9,8 @@ import {
   type WireResponse,
 } from '@memo/core'
 import { CORS_HEADERS, findPreflightAnswer } from './cors.ts'
+import { type ListenLimits, listenHttp } from './listen.ts'
 import { plainBytes } from './plain-bytes.ts'
-
-/** This process may not listen where it should. */
-export class ListenError extends MemoError {
-  override readonly name: string = 'ListenError'
-}
 
 /** The requester left before it had sent its request or read its answer. */
 class RequesterGoneError extends MemoError {
@@ -25,31 +20,12 @@ class RequesterGoneError extends MemoError {
   }
 }
 
-export type ServerLimits = {
-  readonly maxHeaderBytes?: number
-  readonly maxConnections?: number
-  /** For the whole head of a request. */
-  readonly headersTimeoutMs?: number
-  /** For a whole request with its body. */
-  readonly requestTimeoutMs?: number
-  /** A connection on which nothing moves. */
-  readonly idleTimeoutMs?: number
-  /** Between two requests. */
-  readonly keepAliveTimeoutMs?: number
+export type ServerLimits = ListenLimits & {
   /** What is under way when the server closes may take so long to end. */
   readonly closeGraceMs?: number
 }
 
-const DEFAULT_LIMITS: Required<ServerLimits> = {
-  maxHeaderBytes: 32_768,
-  maxConnections: 4_096,
-  headersTimeoutMs: 15_000,
-  requestTimeoutMs: 300_000,
-  idleTimeoutMs: 180_000,
-  keepAliveTimeoutMs: 30_000,
-  closeGraceMs: 3_000,
-}
-const TIMEOUT_CHECK_MS = 2_000
+const CLOSE_GRACE_MS = 3_000
 /** Requests of one connection that were sent before the answer to the one before; more break it. Clients of ours send none. */
 const MAX_PIPELINED = 16
 
@@ -76,24 +52,9 @@ export type ServedHandler = {
  * {@link ListenError}.
  */
 export async function serveHandler(handler: Handler, options: ServeOptions): Promise<ServedHandler> {
-  const limits = { ...DEFAULT_LIMITS, ...options.limits }
-  const { host = '127.0.0.1', port } = options
-  const server = createServer({
-    maxHeaderSize: limits.maxHeaderBytes,
-    headersTimeout: limits.headersTimeoutMs,
-    requestTimeout: limits.requestTimeoutMs,
-    keepAliveTimeout: limits.keepAliveTimeoutMs,
-    connectionsCheckingInterval: TIMEOUT_CHECK_MS,
-    noDelay: true,
-  })
-  server.maxConnections = limits.maxConnections
-  server.setTimeout(limits.idleTimeoutMs)
-  server.on('clientError', refuseMalformed)
-  server.on('request', createTurns(handler))
-  await listen(server, host, port)
-  const bound = (server.address() as AddressInfo).port
-  const shown = host.includes(':') ? `[${host}]` : host
-  return { url: `http://${shown}:${bound}`, port: bound, close: async () => await close(server, limits.closeGraceMs) }
+  const { host = '127.0.0.1', port, limits: { closeGraceMs = CLOSE_GRACE_MS, ...limits } = {} } = options
+  const { url, close, port: bound } = await listenHttp(createTurns(handler), { host, port, limits })
+  return { url, port: bound, close: async () => await close(closeGraceMs) }
 }
 
 /**
@@ -239,38 +200,4 @@ function bodyOf(request: IncomingMessage): ByteStream {
       }
     },
   }
-}
-
-function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (socket.writable && error.code !== 'ECONNRESET') {
-    const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request'
-    socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
-  } else socket.destroy()
-}
-
-async function listen(server: Server, host: string, port: number): Promise<void> {
-  server.listen(port, host)
-  try {
-    await once(server, 'listening')
-  } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code
-    const inUse = code === 'EADDRINUSE'
-    throw new ListenError(inUse ? `port ${port} of ${host} is in use` : `cannot listen on ${host}:${port} (${code})`, {
-      blame: 'user',
-      retry: inUse ? 'later' : 'never',
-      fix: inUse ? 'Stop what uses the port, or choose another with --port.' : 'Choose another host or port.',
-      details: { host, port, code },
-      cause,
-    })
-  }
-}
-
-async function close(server: Server, graceMs: number): Promise<void> {
-  if (!server.listening) return
-  const closed = once(server, 'close')
-  server.close()
-  server.closeIdleConnections()
-  const timer = setTimeout(() => server.closeAllConnections(), graceMs)
-  await closed
-  clearTimeout(timer)
 }

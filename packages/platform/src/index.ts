@@ -12,9 +12,10 @@ export {
 } from './data-directory.ts'
 export { DiskFaultError, DiskFullError, writeFileDurably } from './disk.ts'
 export { type FilePieceStoreOptions, openFilePieceStore } from './file-piece-store.ts'
-export { ListenError, type ServedHandler, type ServeOptions, type ServerLimits, serveHandler } from './http-server.ts'
+export { type ServedHandler, type ServeOptions, type ServerLimits, serveHandler } from './http-server.ts'
 export { createHttpTransport, type HttpTransport, type HttpTransportOptions } from './http-transport.ts'
 export { KeyExistsError, type KeyStoreOptions, LIGHT_SCRYPT_N, openKeyStore } from './key-store.ts'
+export { ListenError, type Listener, listenHttp } from './listen.ts'
 export { openSqliteIndexStore, StoreBusyError, StoreClosedError } from './sqlite-index-store.ts'
 export {
   createStripePool,

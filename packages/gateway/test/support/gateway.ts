@@ -7,10 +7,9 @@ import {
   type GatewayEvent,
   type GatewayOptions,
   type GatewayQuotaOptions,
-  type Listener,
   listenAt,
 } from '@memo/gateway'
-import { createSystemClock, createSystemRandomness, createSystemTimers } from '@memo/platform'
+import { createSystemClock, createSystemRandomness, createSystemTimers, type Listener } from '@memo/platform'
 import { createCaller, type TestCaller } from './caller.ts'
 import { GATEWAY_KEY, type TestNetwork } from './network.ts'
 
