@@ -75,14 +75,18 @@ export function readJson(path: string): unknown {
 
 export type NetworkOptions = { readonly rpc?: string; readonly registry?: string }
 
+/** What a data directory knows of its network. */
+export type KeptNetwork = { readonly rpc?: string; readonly registry?: string; readonly chainId?: number }
+
 /**
- * Where the network is: flags, then MEMO_RPC and MEMO_REGISTRY, then what `kept` says. Errors: {@link UsageError},
+ * Where the network is: flags, then MEMO_RPC and MEMO_REGISTRY, then what `kept` says. On two chains registries may have the
+ * same address, so the chain goes along where the registry is the one that was kept with it. Errors: {@link UsageError},
  * {@link NotSetUpError}.
  */
 export function networkOf(
   options: NetworkOptions,
-  kept: { readonly rpc?: string; readonly registry?: string } | undefined,
-): { readonly rpcUrl: string; readonly registry: Address } {
+  kept: KeptNetwork | undefined,
+): { readonly rpcUrl: string; readonly registry: Address; readonly chainId?: number } {
   const rpcUrl = options.rpc ?? process.env.MEMO_RPC ?? kept?.rpc
   const registry = options.registry ?? process.env.MEMO_REGISTRY ?? kept?.registry
   if (rpcUrl === undefined || registry === undefined) {
@@ -94,7 +98,8 @@ export function networkOf(
   if (!/^https?:$/.test(URL.parse(rpcUrl)?.protocol ?? '')) throw new UsageError(`--rpc ${rpcUrl} is not an http URL`)
   const address = findAddress(registry)
   if (!address) throw new UsageError(`--registry ${registry} is not an address`)
-  return { rpcUrl, registry: address }
+  const isKept = kept?.chainId !== undefined && findAddress(kept.registry) === address
+  return { rpcUrl, registry: address, ...(isKept ? { chainId: kept.chainId } : {}) }
 }
 
 /** A whole number of an option. Errors: {@link UsageError}. */

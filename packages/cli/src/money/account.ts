@@ -8,7 +8,7 @@ import { readSecretKey } from '../key-file.ts'
 import { isLocalNetwork } from '../local-chain.ts'
 import { findNodeConfig, NODE_KEY } from '../nodes/node-config.ts'
 import { openKeys } from '../password.ts'
-import { dataDirOf, findProfile, networkOf, readJson } from '../settings.ts'
+import { dataDirOf, findProfile, type KeptNetwork, networkOf, readJson } from '../settings.ts'
 import { USER_KEY } from '../user/identity.ts'
 import type { UserOptions } from '../user/open-storage.ts'
 
@@ -35,7 +35,7 @@ export type Payer = {
 const POLLING_INTERVAL_MS = 100
 
 /** What a data directory knows of a network: that of a user, or that of a node. */
-export function findKept(dataDir: string): { readonly rpc: string; readonly registry: Address } | undefined {
+export function findKept(dataDir: string): KeptNetwork | undefined {
   return findProfile(dataDir) ?? findNodeConfig(dataDir)
 }
 
@@ -58,11 +58,12 @@ export async function payerOf(
   options: Pick<Payer, 'secretKey' | 'did' | 'dataDir' | 'isLocal'> & {
     readonly rpcUrl: string
     readonly registry: Address
+    readonly chainId?: number
   },
 ): Promise<Payer> {
-  const { secretKey, did, dataDir, isLocal, rpcUrl, registry } = options
+  const { secretKey, did, dataDir, isLocal, rpcUrl, registry, chainId } = options
   const account = accountFromSecretKey(secretKey)
-  const chain = await connectNetwork({ rpcUrl, registry, account, pollingIntervalMs: POLLING_INTERVAL_MS })
+  const chain = await connectNetwork({ rpcUrl, registry, chainId, account, pollingIntervalMs: POLLING_INTERVAL_MS })
   return { address: findAddress(account.address) as Address, did, secretKey, chain, isLocal, dataDir }
 }
 

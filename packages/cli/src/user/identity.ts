@@ -36,6 +36,8 @@ export type IdentityOptions = PasswordOptions & {
   readonly dataDir: string
   readonly rpcUrl: string
   readonly registry: Address
+  /** Refuses any other chain. */
+  readonly chainId?: number
   readonly signal: AbortSignal
 }
 
@@ -65,7 +67,7 @@ export async function createIdentity(options: IdentityOptions): Promise<Identity
 
 /** The identity that was made here before. Errors: {@link NotSetUpError}, WrongPasswordError. */
 export async function openIdentity(options: IdentityOptions): Promise<Identity> {
-  const { dataDir, rpcUrl, registry } = options
+  const { dataDir, rpcUrl, registry, chainId } = options
   const profile = findProfile(dataDir)
   if (profile?.did === undefined) {
     throw new NotSetUpError(`there is no identity in ${dataDir} yet`, 'Make one with: memo did create')
@@ -73,7 +75,7 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
   const keys = await openKeys(dataDir, { ...options, isLocal: false })
   const secretKey = await keys.load(profile.key ?? USER_KEY)
   const account = accountFromSecretKey(secretKey)
-  const chain = await connectNetwork({ rpcUrl, registry, account, pollingIntervalMs: POLLING_INTERVAL_MS })
+  const chain = await connectNetwork({ rpcUrl, registry, chainId, account, pollingIntervalMs: POLLING_INTERVAL_MS })
   return { did: profile.did, secretKey, signer: createKeySigner(secretKey), keyFile: keyFileOf(dataDir), chain }
 }
 
