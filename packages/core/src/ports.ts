@@ -33,6 +33,8 @@ export type WireRequest = {
   readonly headers: Readonly<Record<string, string>>
   readonly body?: Uint8Array | ByteStream | undefined
   readonly signal?: AbortSignal | undefined
+  /** Gives memory of exactly so many bytes for the body of the answer; a transport that cannot use it need not ask. */
+  readonly memory?: ((bytes: number) => Uint8Array) | undefined
 }
 
 export type WireResponse = {

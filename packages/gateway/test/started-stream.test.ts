@@ -47,10 +47,9 @@ describe('the body of a download', () => {
     const received: number[] = []
     const stream = await startedStream(sourceOf([5, 6, 7], FAILURE).bytes)
     await assert.rejects(async () => {
-      for await (const block of stream) received.push((block as Uint8Array).length)
+      for await (const block of stream) received.push(block.length)
     }, FAILURE)
-    // What is buffered when a stream fails may be lost as well; the last block never goes out.
-    assert.deepEqual(received, [5, 6].slice(0, received.length))
+    assert.deepEqual(received, [5, 6])
   })
 
   test('lets go of the source when nobody reads on, or nobody ever did', async () => {
@@ -61,7 +60,7 @@ describe('the body of a download', () => {
         const reader = stream[Symbol.asyncIterator]()
         await reader.next()
       }
-      stream.destroy()
+      await stream.return?.()
       for (let i = 0; i < 1_000 && source.freed === 0; i++) await new Promise((resolve) => setTimeout(resolve, 5))
       assert.equal(source.freed, 1)
     }

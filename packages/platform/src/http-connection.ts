@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net'
-import type { ByteStream, WireResponse } from '@memo/core'
+import { assert, type ByteStream, type WireRequest, type WireResponse } from '@memo/core'
 import { type AnswerHead, createChunkedReader, MalformedAnswerError, parseAnswerHead } from './http-head.ts'
 
 /** What a socket's bytes go to where nothing larger waits for them. */
@@ -37,6 +37,7 @@ export type OutgoingRequest = {
   readonly head: string
   readonly body: Uint8Array | undefined
   readonly signal: AbortSignal | undefined
+  readonly memory: WireRequest['memory']
 }
 
 /** A connection that carries one request at a time. */
@@ -108,13 +109,13 @@ export function openConnection(options: ConnectionOptions): Connection {
     get hasAnswered() {
       return hasAnswered
     },
-    async run({ method, head, body, signal }) {
+    async run({ method, head, body, signal, memory }) {
       signal?.throwIfAborted()
       if (isOver) throw new BrokenConnectionError('ECONNRESET', 'the connection is closed')
       socket.ref()
       socket.setTimeout(options.silenceTimeoutMs)
       return await new Promise<WireResponse>((resolve, reject) => {
-        exchange = new Exchange({ method, socket, signal, resolve, reject, free, end })
+        exchange = new Exchange({ method, socket, signal, memory, resolve, reject, free, end })
         isUsed = true
         hasAnswered = false
         socket.cork()
@@ -135,6 +136,7 @@ type ExchangeOptions = {
   readonly method: string
   readonly socket: Socket
   readonly signal: AbortSignal | undefined
+  readonly memory: WireRequest['memory']
   readonly resolve: (response: WireResponse) => void
   readonly reject: (reason: unknown) => void
   readonly free: (isKept: boolean) => void
@@ -237,13 +239,19 @@ class Exchange {
     if (typeof head.length !== 'number') this.#takeBody(rest)
     else if (rest.length > head.length) throw new MalformedAnswerError('bytes behind an answer')
     else if (head.length <= WHOLE_BYTES) {
-      this.#whole = new Uint8Array(head.length)
+      this.#whole = this.#memoryOf(head.length)
       this.#whole.set(rest)
       this.#fill(rest.length)
     } else {
       this.#leftBytes = head.length
       this.#takeBody(rest)
     }
+  }
+
+  #memoryOf(length: number): Uint8Array {
+    const memory = this.#options.memory?.(length) ?? new Uint8Array(length)
+    assert(memory.length === length, 'memory of the length that was asked for')
+    return memory
   }
 
   #fill(length: number): void {

@@ -100,7 +100,7 @@ export function createSockets(options: SocketsOptions): Sockets {
   }
   return {
     async request(request, url) {
-      const { method, body, signal } = request
+      const { method, body, signal, memory } = request
       const isBodied = body !== undefined || !REPEATABLE.includes(method)
       const head = requestHead(
         request,
@@ -112,7 +112,7 @@ export function createSockets(options: SocketsOptions): Sockets {
         const connection = await take(url, signal, isFresh)
         const mayBeClosed = connection.isUsed && REPEATABLE.includes(method)
         try {
-          return await connection.run({ method, head, body, signal })
+          return await connection.run({ method, head, body, signal, memory })
         } catch (error) {
           if (!mayBeClosed || connection.hasAnswered || signal?.aborted || isClosed) throw error
         }

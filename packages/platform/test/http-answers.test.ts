@@ -259,3 +259,41 @@ describe('a connection', () => {
     await Promise.all(asked)
   })
 })
+
+describe('memory for an answer', () => {
+  const askInto = async ({ http, url }: Wire, memory: (bytes: number) => Uint8Array) => {
+    const answer = await http.transport({ method: 'GET', url: `${url}/x`, headers: {}, memory })
+    const parts: Uint8Array[] = []
+    for await (const part of answer.body) parts.push(part)
+    return parts
+  }
+
+  test('is asked for once, and filled', async (t) => {
+    const asked: number[] = []
+    const own = new Uint8Array(5).fill(0xee)
+    const wire = await serve(t, (socket) => socket.write(`${OK}Content-Length: 5\r\n\r\nhello`))
+    const [body] = await askInto(wire, (bytes) => {
+      asked.push(bytes)
+      return own
+    })
+    assert.deepEqual(asked, [5])
+    assert.equal(body?.buffer, own.buffer)
+    assert.equal(Buffer.from(own).toString(), 'hello')
+  })
+
+  test('shows nothing of what lay there when the answer breaks off', async (t) => {
+    const wire = await serve(t, (socket) => socket.end(`${OK}Content-Length: 5\r\n\r\nhel`))
+    await assert.rejects(
+      askInto(wire, (bytes) => new Uint8Array(bytes).fill(0xee)),
+      { name: 'UnreachableError' },
+    )
+  })
+
+  test('is not asked for where the length is not known', async (t) => {
+    const wire = await serve(t, (socket) =>
+      socket.write(`${OK}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n`),
+    )
+    const [body] = await askInto(wire, () => assert.fail('it was asked for'))
+    assert.equal(Buffer.from(body ?? []).toString(), 'hello')
+  })
+})

@@ -41,6 +41,8 @@ export type StorageContext = {
   /** What all streams of this process may hold together; only bounded for each of them where nothing is said. */
   readonly memory: StorageMemory | undefined
   readonly recycler: Recycler
+  /** Memory of strips that were read and given back; absent where what was read may be somebody else's memory as well. */
+  readonly strips: Recycler | undefined
   readonly limits: StorageLimits
   readonly directory: Directory
   readonly suspects: Suspects

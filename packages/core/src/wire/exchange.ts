@@ -3,7 +3,7 @@ import type { Address, ByteStream } from '../bytes/index.ts'
 import { assert, MemoError } from '../errors/index.ts'
 import type { Network, Signer } from '../keys/index.ts'
 import type { UnitHasher } from '../piece/index.ts'
-import type { Clock, Randomness, Timers, Transport, WireResponse } from '../ports.ts'
+import type { Clock, Randomness, Timers, Transport, WireRequest, WireResponse } from '../ports.ts'
 import { signRequest } from './signed-request.ts'
 
 /** A node did not answer in the time that the exchange may take. */
@@ -53,6 +53,8 @@ export type ExchangeRequest = {
   readonly signed?: boolean
   /** The body is signed as one that streams, also where it is in memory: the other side checks it so. */
   readonly streams?: boolean
+  /** Where the body of the answer may be put. */
+  readonly memory?: WireRequest['memory']
 }
 
 /**
@@ -65,7 +67,7 @@ export async function exchange<T>(
   request: ExchangeRequest,
   use: (response: WireResponse) => Promise<T>,
 ): Promise<T> {
-  const { method, path, body, timeoutMs, signal } = request
+  const { method, path, body, timeoutMs, signal, memory } = request
   assert(!request.signed || ports.signer, `a signer for ${method} ${path}`)
   const signature =
     request.signed && ports.signer
@@ -83,7 +85,7 @@ export async function exchange<T>(
     async (inner) => {
       const headers = { ...request.headers, ...signature }
       const url = `${peer.endpoint}${path}`
-      return await use(await ports.transport({ method, url, headers, body, signal: inner }))
+      return await use(await ports.transport({ method, url, headers, body, signal: inner, memory }))
     },
   )
 }

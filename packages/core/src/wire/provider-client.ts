@@ -39,8 +39,12 @@ export type ProviderInfo = { readonly address: string; readonly freeBytes: numbe
 
 type CallOptions = { readonly signal?: AbortSignal | undefined; readonly timeoutMs?: number | undefined }
 
-/** How a read is paid: the text of a voucher (`encodeVoucher`), the same until a newer one is signed. */
-type ReadOptions = CallOptions & { readonly voucher?: string | undefined }
+/** `voucher`: how a read is paid, the text of a voucher (`encodeVoucher`), the same until a newer one is signed. */
+type ReadOptions = CallOptions & {
+  readonly voucher?: string | undefined
+  /** Gives the memory in which the bytes may come back. */
+  readonly memory?: ExchangeRequest['memory']
+}
 
 /** Speaks to one provider; believes nothing that it can check. */
 export type ProviderClient = OrderClient & {
@@ -168,7 +172,7 @@ export function createProviderClient(ports: ClientPorts, peer: Omit<Peer, 'role'
       const whole = unitRangeOf(piece.sizeBytes, range.offset, range.length)
       const span = `bytes=${whole.offset}-${whole.offset + whole.length - 1}`
       const headers = { range: span, ...voucherHeader(options) }
-      const request = { method: 'GET', path: `/pieces/${hex32(piece.root)}`, headers }
+      const request = { method: 'GET', path: `/pieces/${hex32(piece.root)}`, headers, memory: options.memory }
       const answer = await call(request, whole.length, options, STRIP_TIMEOUT_MS)
       const { units, data } = ports.hashUnits
         ? await ports.hashUnits(answer)

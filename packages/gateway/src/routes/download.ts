@@ -1,3 +1,4 @@
+import type { OutgoingHttpHeaders } from 'node:http'
 import { canonicalCid, type Manifest } from '@memo/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import parseRange from 'range-parser'
@@ -7,7 +8,8 @@ import { ApiError } from '../errors.ts'
 import { contentTypeOf, dispositionOf, objectNameOf } from '../names.ts'
 import type { DownloadQuota } from '../quota/quota.ts'
 import { findVoucher } from '../quota/vouchers.ts'
-import { type Call, disconnectSignal, readCall } from '../request.ts'
+import { type Call, disconnectSignal, dropRest, readCall } from '../request.ts'
+import { sendBody } from '../send-body.ts'
 import { startedStream } from '../started-stream.ts'
 
 const FOREVER = 'public, max-age=29030400, immutable'
@@ -50,10 +52,12 @@ export function downloadRoutes(app: FastifyInstance, context: GatewayContext): v
       reply.raw.once('close', end)
       const options = { ...(range ? { offset, length } : {}), owner, signal: disconnectSignal(reply) }
       const bytes = context.storage.read(manifest, options)
-      if (!quota) return await reply.send(await startedStream(bytes))
-      const body = await startedStream(quota.watch(bytes))
+      const body = await startedStream(quota ? quota.watch(bytes) : bytes)
       hasBegun = true
-      return await reply.send(body)
+      dropRest(request, reply)
+      reply.raw.writeHead(reply.statusCode, reply.getHeaders() as OutgoingHttpHeaders)
+      reply.hijack()
+      await sendBody(reply.raw, body, (block) => context.storage.giveBack(block))
     },
   })
 }

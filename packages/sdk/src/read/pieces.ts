@@ -42,7 +42,8 @@ export function createPieceReaders(
   located: LocatedPart,
   account?: ReadAccount | undefined,
 ): PieceReaders {
-  const { directory, suspects, limits, onFault } = context
+  const { directory, suspects, limits, onFault, strips } = context
+  const memory = strips && ((bytes: number) => strips.take(bytes))
   const { placement } = located
   const sizeBytes = geometryOf(placement).pieceBytes
   const units = new Map<string, Uint8Array>()
@@ -92,7 +93,7 @@ export function createPieceReaders(
         const { length } = unitRangeOf(sizeBytes, range.offset, range.length)
         const paid = { root, sizeBytes, orderId: orderOf(index, provider) }
         return await paidRead(account, client, paid, signal).run(length, async (voucher) => {
-          return await client.read(piece, range, { signal, timeoutMs: limits.stripTimeoutMs, voucher })
+          return await client.read(piece, range, { signal, timeoutMs: limits.stripTimeoutMs, voucher, memory })
         })
       } catch (thrown) {
         if (signal.aborted || !(thrown instanceof MemoError)) throw thrown
