@@ -133,6 +133,7 @@ export {
   type QuotaInfo,
   type QuotaKind,
 } from './read/get-quota.ts'
+export { hasCode } from './read/has-code.ts'
 export { isGranter } from './read/is-granter.ts'
 export { listAccounts, listKeepers, listProviders } from './read/list-accounts.ts'
 export { type CheckpointInfo, listCheckpoints } from './read/list-checkpoints.ts'

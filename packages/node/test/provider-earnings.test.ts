@@ -23,6 +23,8 @@ function createScriptedMoney(world: World) {
     redeemFault: undefined as Error | undefined,
     freeAtto: 0n,
     gasPriceWei: 0n,
+    contracts: [] as string[],
+    codeAsked: 0,
   }
   const check = () => {
     if (state.fault) throw state.fault
@@ -67,6 +69,11 @@ function createScriptedMoney(world: World) {
     },
     getBlockNumber: async () => (await world.chain.getBlock()).number,
     getGasPriceWei: async () => state.gasPriceWei,
+    async isContract(account) {
+      check()
+      state.codeAsked++
+      return state.contracts.includes(account)
+    },
     getFreeEscrowAtto: async () => state.freeAtto,
   }
   return { state, money }
@@ -101,7 +108,7 @@ async function startedProvider(limits: Partial<ProviderLimits> = {}) {
     await client.readUnits(piece.root, piece.sizeBytes, { voucher: await voucherOf(by, ORDER, bytesRead) })
   }
   const operator = provider.client(provider.signer)
-  return { world, state, provider, user, open, pay, operator, client }
+  return { world, state, provider, user, open, pay, operator, client, piece }
 }
 
 describe('a provider', () => {
@@ -300,6 +307,31 @@ describe('a provider', () => {
     state.gasPriceWei = 0n
     await world.time.advance(HOUR_MS + 1_000)
     assert.equal(state.redeemed.length, 2, 'gas has become cheap')
+  })
+
+  test('tells a payer that is a contract why nothing is served against its signature', async () => {
+    const { world, state, client, piece, user } = await startedProvider({ contractChecksPerHour: 10 })
+    const wallet = world.stranger('wallet').address
+    const refusal = async (changes: Parameters<typeof voucherOf>[3], longer = 0): Promise<unknown> => {
+      const text = await voucherOf(user, ORDER, 100, changes)
+      const json = JSON.parse(Buffer.from(text, 'base64url').toString())
+      const voucher = Buffer.from(JSON.stringify({ ...json, signature: json.signature + '00'.repeat(longer) }))
+      const options = { voucher: voucher.toString('base64url') }
+      const thrown = await client.readUnits(piece.root, piece.sizeBytes, options).catch((error: unknown) => error)
+      assert.ok(thrown instanceof MemoError && thrown.name === 'PaymentRequiredError', `${thrown}`)
+      return thrown.details.reason
+    }
+    assert.equal(await refusal({ payer: wallet }), 'voucher')
+    state.contracts.push(wallet)
+    assert.equal(await refusal({ payer: wallet }), 'contract')
+    assert.equal(await refusal({ payer: wallet }, 130), 'contract')
+    assert.equal(await refusal({}, 1), 'voucher', 'a longer signature of a key')
+    state.fault = new MemoError('silent', { blame: 'chain', retry: 'later' })
+    assert.equal(await refusal({ payer: wallet }), 'voucher', 'refused while the chain is silent as well')
+    state.fault = undefined
+    for (let i = 0; i < 20; i++) await refusal({ payer: wallet })
+    assert.ok(state.codeAsked <= 10, `strangers make it ask the chain ${state.codeAsked} times only`)
+    assert.equal(await refusal({ payer: wallet }), 'voucher')
   })
 
   test('goes on when the chain fails it, and says so', async () => {

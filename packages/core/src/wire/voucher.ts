@@ -8,6 +8,8 @@ import { findReadVoucherFromJson, findUint64, readVoucherToJson, recordOf, type 
 export const VOUCHER_HEADER = 'memo-voucher'
 /** Of the header; a voucher of the largest numbers has fewer. */
 const MAX_VOUCHER_CHARS = 1_024
+/** Of a key. */
+const SIGNATURE_BYTES = 65
 /** Without padding. */
 const BASE64URL = /^[A-Za-z0-9_-]+$/
 
@@ -27,13 +29,13 @@ export function encodeVoucher({ voucher, signature }: SignedVoucher): string {
   return base64url.baseEncode(utf8(json))
 }
 
-/** Parses {@link encodeVoucher}; undefined when it is none. The signature is not checked here. */
+/** Parses {@link encodeVoucher}; undefined when it is none. The signature is not checked here; those of contracts may be longer. */
 export function findVoucher(text: string): SignedVoucher | undefined {
   if (text.length > MAX_VOUCHER_CHARS || !BASE64URL.test(text)) return undefined
   const json = findJson(text)
   const voucher = findReadVoucherFromJson(json)
-  const signature = findBytesFromHex(recordOf(json).signature, 65)
-  return voucher && signature && { voucher, signature }
+  const signature = findBytesFromHex(recordOf(json).signature)
+  return voucher && signature && signature.length >= SIGNATURE_BYTES ? { voucher, signature } : undefined
 }
 
 function findJson(text: string): unknown {

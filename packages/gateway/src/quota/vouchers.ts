@@ -25,7 +25,11 @@ export function findVoucher(sources: readonly FieldSource[], headers: FieldSourc
   const size = findSize(find('size', SIZE_HEADER))
   const signature = findBytesFromHex(sign, 65)
   if (size === undefined) throw new ApiError(518, 'the size of a voucher is a whole number of bytes in 64 bits')
-  if (!signature) throw new ApiError(518, 'the signature of a voucher is 65 bytes as 0x and hex digits')
+  if (!signature) {
+    const text =
+      'the signature of a voucher is 65 bytes as 0x and hex digits, made by a key: a contract could take its own back'
+    throw new ApiError(518, text)
+  }
   return { size, signature }
 }
 

@@ -2,6 +2,7 @@ import {
   getBlock,
   getEscrow,
   getGasPrice,
+  hasCode,
   isIncomeMarkStanding,
   type MemoChain,
   pinEpoch,
@@ -27,6 +28,7 @@ export function createProviderMoney(chain: MemoChain, self: Address): ProviderMo
     },
     getBlockNumber: async () => (await getBlock(client)).number,
     getGasPriceWei: () => getGasPrice(client),
+    isContract: (account) => hasCode(client, { address: account }),
     async redeemReads({ voucher, signature }, signal) {
       await redeemReads(client, { addresses, voucher, signature, signal })
     },

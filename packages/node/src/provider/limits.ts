@@ -37,6 +37,8 @@ export type ProviderLimits = {
   readonly unpaidReadBytesPerHour: number
   /** Vouchers of payers unknown so far that turn out to be worth nothing: each makes the provider ask the chain. */
   readonly unknownPayersPerHour: number
+  /** So many payers whose key did not sign are looked up, to tell contracts why they are not served. */
+  readonly contractChecksPerHour: number
   /** How long an allowance that was read from the chain is believed, as long as it is enough. */
   readonly allowanceCacheMs: number
   /** Vouchers are durable so long after they came. */
@@ -83,6 +85,7 @@ export const PROVIDER_LIMITS: ProviderLimits = {
   readWindowBytes: 64 * 1_048_576,
   unpaidReadBytesPerHour: 64 * 2 ** 30,
   unknownPayersPerHour: 36_000,
+  contractChecksPerHour: 3_600,
   allowanceCacheMs: 15 * SECOND_MS,
   voucherFlushMs: SECOND_MS,
   settleRestMs: MINUTE_MS,

@@ -40,7 +40,7 @@ export class CommitmentMismatchError extends MemoError {
 }
 
 /** Why a read is not served; stable, for programs. */
-export type PaymentProblem = 'window' | 'allowance' | 'closed' | 'voucher' | 'other-order' | 'unpaid'
+export type PaymentProblem = 'window' | 'allowance' | 'closed' | 'voucher' | 'contract' | 'other-order' | 'unpaid'
 
 /** More was read than is paid for. */
 export class PaymentRequiredError extends MemoError {

@@ -35,6 +35,8 @@ export type ProviderMoney = {
   getBlockNumber(): Promise<number>
   /** What a unit of gas costs now, in wei. */
   getGasPriceWei(): Promise<bigint>
+  /** Whether an account is a contract: no key signs for it. */
+  isContract(account: Address): Promise<boolean>
   redeemReads(voucher: SignedVoucher, signal: AbortSignal): Promise<void>
   /** What the provider may withdraw. */
   getFreeEscrowAtto(): Promise<bigint>

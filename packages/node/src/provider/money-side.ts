@@ -73,7 +73,16 @@ export function createMoneySide(options: MoneySideOptions): MoneySide {
   const commitments = createCommitments({ chain, signer, custody, desk, reader })
   const vouchers = createVoucherRows(index)
   const getBlockNumber = async () => await (money?.getBlockNumber() ?? chain.getBlock().then(({ number }) => number))
-  const payments = createReadPayments({ chain, clock, self, reader, rows: vouchers, getBlockNumber, limits })
+  const payments = createReadPayments({
+    chain,
+    clock,
+    self,
+    reader,
+    rows: vouchers,
+    getBlockNumber,
+    isContract: money?.isContract,
+    limits,
+  })
   const ledger = createLedger(index)
   const treasury = money && createTreasury({ clock, money, ledger, reader, vouchers, payments, log, limits })
   const sweeper = createOrderSweeper({ chain, custody, reader, log, graceSeconds: limits.graceSeconds })

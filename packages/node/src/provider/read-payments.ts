@@ -48,9 +48,16 @@ export type ReadPaymentsOptions = {
   readonly rows: VoucherRows
   /** The newest block, not older than what was read before. */
   readonly getBlockNumber: () => Promise<number>
+  /** Whether no key signs for an account; where nobody can say, a bad signature is just that. */
+  readonly isContract: ((account: Address) => Promise<boolean>) | undefined
   readonly limits: Pick<
     ProviderLimits,
-    'readWindowBytes' | 'unpaidReadBytesPerHour' | 'unknownPayersPerHour' | 'allowanceCacheMs' | 'paymentDepthBlocks'
+    | 'readWindowBytes'
+    | 'unpaidReadBytesPerHour'
+    | 'unknownPayersPerHour'
+    | 'contractChecksPerHour'
+    | 'allowanceCacheMs'
+    | 'paymentDepthBlocks'
   >
 }
 
@@ -91,6 +98,7 @@ export function createReadPayments(options: ReadPaymentsOptions): ReadPayments {
   const { chain, clock, self, reader, rows, limits } = options
   const unpaid = createHourlyBucket(clock, limits.unpaidReadBytesPerHour)
   const strangers = createHourlyBucket(clock, limits.unknownPayersPerHour)
+  const contractChecks = createHourlyBucket(clock, limits.contractChecksPerHour)
   const accounts = new Map<string, ReadAccount>()
   /** Newest vouchers by their text: one that is repeated is not checked again. */
   const byText = new Map<string, ReadAccount>()
@@ -177,6 +185,22 @@ export function createReadPayments(options: ReadPaymentsOptions): ReadPayments {
     remember(account)
     return account
   }
+  const refusedSignature = async (payer: Address): Promise<PaymentRequiredError> => {
+    if (options.isContract && contractChecks.take(1) && (await isContract(payer))) {
+      const fix = 'Lock the money from the account of a key, and let that sign.'
+      const message = `${payer} is a contract, which could take its signature back before the voucher is redeemed`
+      return new PaymentRequiredError('contract', message, { fix })
+    }
+    return refused('voucher', `the voucher is not signed by ${payer} for this network`)
+  }
+  const isContract = async (payer: Address): Promise<boolean> => {
+    try {
+      return (await options.isContract?.(payer)) ?? false
+    } catch (thrown) {
+      if (!(thrown instanceof MemoError)) throw thrown
+      return false // it is refused anyhow; while the chain is silent, with fewer words
+    }
+  }
   const find = async (text: string): Promise<ReadAccount> => {
     const known = byText.get(text)
     if (known) return known
@@ -184,7 +208,7 @@ export function createReadPayments(options: ReadPaymentsOptions): ReadPayments {
     if (!signed) throw new BadInputError('the header memo-voucher holds no voucher')
     const { orderId, payer } = signed.voucher
     if (orderId > BigInt(Number.MAX_SAFE_INTEGER) || !isVoucher(chain.money, signed)) {
-      throw refused('voucher', `the voucher is not signed by ${payer} for this network`)
+      throw await refusedSignature(payer)
     }
     const key = `${orderId}/${payer}`
     const isKnown = accounts.has(key)
