@@ -1,5 +1,5 @@
 import { getEscrow, type IncomeMark, type MemoChain, pinEpoch, readProviderIncome, settleOrder } from '@memo/chain'
-import type { Address, Earnings, OrderInfo } from '@memo/core'
+import { type Address, type Earnings, earlierOf, incomeUntil } from '@memo/core'
 
 /** What a provider has earned as far as the chain alone can tell: vouchers that it holds are its own affair. */
 export type ChainEarnings = Omit<Earnings, 'reading'> & { readonly reading: { readonly redeemedAtto: bigint } }
@@ -13,7 +13,7 @@ export async function readChainEarnings(chain: MemoChain, provider: Address): Pr
     chain.getEpochs(),
     listUnsettled(chain, ids),
   ])
-  const waitingAtto = orders.reduce((sum, { order }) => sum + waitingIn(order, current), 0n)
+  const waitingAtto = orders.reduce((sum, { order }) => sum + incomeUntil(order, current), 0n)
   return {
     storing: { settledAtto: settled, waitingAtto, orders: orders.length },
     reading: { redeemedAtto: redeemed },
@@ -33,7 +33,7 @@ export async function settleAll(chain: MemoChain, provider: Address, signal: Abo
   for (const { orderId } of orders) {
     for (let settledTo = -1n; ; ) {
       const [order, { closedBefore }] = await Promise.all([chain.findOrder(orderId), chain.getEpochs()])
-      if (!order || order.settledTo >= earlier(closedBefore, order.end) || order.settledTo === settledTo) break
+      if (!order || order.settledTo >= earlierOf(closedBefore, order.end) || order.settledTo === settledTo) break
       settledTo = order.settledTo
       await settleOrder(client, { addresses, orderId, signal })
     }
@@ -64,17 +64,4 @@ async function readIncome(chain: MemoChain, provider: Address) {
 async function listUnsettled(chain: MemoChain, ids: ReadonlySet<bigint>) {
   const found = await Promise.all([...ids].map(async (orderId) => ({ orderId, order: await chain.findOrder(orderId) })))
   return found.flatMap(({ orderId, order }) => (order && order.settledTo < order.end ? [{ orderId, order }] : []))
-}
-
-/** What the epochs before `epoch` bring that are not paid out. */
-function waitingIn({ segments, settledTo, end }: OrderInfo, epoch: bigint): bigint {
-  return segments.reduce((sum, { from, incomePerEpochAtto }, i) => {
-    const first = from > settledTo ? from : settledTo
-    const last = earlier(earlier(segments[i + 1]?.from ?? end, end), epoch)
-    return last > first ? sum + incomePerEpochAtto * (last - first) : sum
-  }, 0n)
-}
-
-function earlier(a: bigint, b: bigint): bigint {
-  return a < b ? a : b
 }

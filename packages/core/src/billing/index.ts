@@ -1,3 +1,4 @@
+export { earlierOf, incomeUntil } from './income.ts'
 export {
   type AmendmentTerms,
   amendmentDigest,

@@ -3,8 +3,10 @@ import {
   createTurns,
   type Earnings,
   type EpochInfo,
+  earlierOf,
   envelopeFromError,
   findVoucher,
+  incomeUntil,
   type OrderInfo,
 } from '@memo/core'
 import type { EventSink } from '../events.ts'
@@ -236,19 +238,6 @@ export function createTreasury(options: TreasuryOptions): Treasury {
   }
 }
 
-/** What the epochs of an order before `epoch` bring that are not paid out. */
-function incomeUntil({ segments, settledTo, end }: OrderInfo, epoch: bigint): bigint {
-  return segments.reduce((sum, { from, incomePerEpochAtto }, i) => {
-    const first = from > settledTo ? from : settledTo
-    const last = earlierOf(earlierOf(segments[i + 1]?.from ?? end, end), epoch)
-    return last > first ? sum + incomePerEpochAtto * (last - first) : sum
-  }, 0n)
-}
-
 function worthOf({ bytesRead, bytesPaid, priceAttoPerByte }: VoucherRow): bigint {
   return (bytesRead - bytesPaid) * priceAttoPerByte
-}
-
-function earlierOf(a: bigint, b: bigint): bigint {
-  return a < b ? a : b
 }
