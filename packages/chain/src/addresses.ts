@@ -29,3 +29,8 @@ export type Addresses = Readonly<Record<ContractKey | 'registry', Address>>
 export function registryName(name: string): Hex {
   return stringToHex(name, { size: 32 })
 }
+
+/** An address that the chain gave, in whatever case, as all of MEMO writes it. */
+export function canonicalAddress(address: Address): Address {
+  return address.toLowerCase() as Address
+}

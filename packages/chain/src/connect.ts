@@ -1,7 +1,7 @@
 import { CONTRACTS_VERSION, registryAbi } from '@memo/contracts'
 import { MemoError } from '@memo/core'
 import { type Address, keccak256, stringToHex } from 'viem'
-import { type Addresses, registryEntries, registryName } from './addresses.ts'
+import { type Addresses, canonicalAddress, registryEntries, registryName } from './addresses.ts'
 import { type ChainClient, type ChainClientOptions, createChainClient } from './client/chain-client.ts'
 import { RpcUnreachable } from './client/errors.ts'
 import { asMemoError } from './client/revert.ts'
@@ -94,11 +94,11 @@ export async function readAddresses(
     const pairs = registryEntries.map(({ key, name }) => {
       const target = found.get(registryName(name))
       if (target === undefined || BigInt(target) === 0n) throw new NotAMemoRegistry(registry, chainId)
-      return [key, target.toLowerCase() as Address] as const
+      return [key, canonicalAddress(target)] as const
     })
     return {
       ...(Object.fromEntries(pairs) as Omit<Addresses, 'registry'>),
-      registry: registry.toLowerCase() as Address,
+      registry: canonicalAddress(registry),
     }
   } catch (error) {
     const known = asMemoError(error, { rpcUrl: client.rpcUrl, doing: 'read the registry' })

@@ -1,5 +1,5 @@
 import { type Address, getContractAddress } from 'viem'
-import type { Addresses } from '../addresses.ts'
+import { type Addresses, canonicalAddress } from '../addresses.ts'
 import { type Creation, createAll } from './creations.ts'
 import type { NetworkParams } from './params.ts'
 
@@ -51,7 +51,7 @@ export function planDeploy(options: {
   const { deployer, firstNonce, params } = options
   const pairs = order.map((key, place) => {
     const address = getContractAddress({ from: deployer, nonce: BigInt(firstNonce + place) })
-    return [key, address.toLowerCase() as Address] as const
+    return [key, canonicalAddress(address)] as const
   })
   const addresses = Object.fromEntries(pairs) as Addresses
   const creations = createAll(deployer, addresses, params)

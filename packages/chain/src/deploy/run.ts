@@ -1,6 +1,6 @@
 import { type Address, MemoError } from '@memo/core'
 import type { Hex } from 'viem'
-import type { Addresses } from '../addresses.ts'
+import { type Addresses, canonicalAddress } from '../addresses.ts'
 import { type ChainClient, requireSender } from '../client/chain-client.ts'
 import { delay } from '../client/delay.ts'
 import { asMemoError } from '../client/revert.ts'
@@ -99,7 +99,7 @@ export async function findDeployConflict(client: ChainClient, plan: DeployPlan):
 
 async function deploy(client: ChainClient, options: RunDeployOptions): Promise<DeployResult> {
   const { from } = requireSender(client)
-  const deployer = from.toLowerCase() as Address
+  const deployer = canonicalAddress(from)
   const chainId = await client.rpc.getChainId()
   const state = await begin(client, { chainId, deployer }, options)
   const plan = planDeploy({ deployer, firstNonce: state.firstNonce, params: options.params })

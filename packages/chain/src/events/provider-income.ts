@@ -1,7 +1,7 @@
 import { ordersAbi, readsAbi } from '@memo/contracts'
 import type { Address } from '@memo/core'
 import { numberToHex } from 'viem'
-import type { Addresses } from '../addresses.ts'
+import { type Addresses, canonicalAddress } from '../addresses.ts'
 import type { ChainClient } from '../client/chain-client.ts'
 import { asMemoError } from '../client/revert.ts'
 import { type EventOf, readEvents } from './read-events.ts'
@@ -75,7 +75,7 @@ function findIncome(event: EventOf<typeof abi, (typeof names)[number]>, provider
     case 'ReadsPaid':
       return { type: 'reads-paid', orderId, amountAtto: event.args.amount }
     case 'ReadsClosing':
-      return { type: 'reads-closing', orderId, payer: event.args.payer.toLowerCase() as Address }
+      return { type: 'reads-closing', orderId, payer: canonicalAddress(event.args.payer) }
   }
 }
 

@@ -1,5 +1,6 @@
 import { type Account, type AccountState, assert, type Role } from '@memo/core'
 import type { Address } from 'viem'
+import { canonicalAddress } from '../addresses.ts'
 
 /** The order of the enum in RoleTypes.sol. */
 export const roles: readonly Role[] = ['none', 'user', 'provider', 'keeper']
@@ -39,7 +40,7 @@ export function accountFromRaw(raw: RawAccount): Account | undefined {
   assert(role !== undefined && state !== undefined, `role ${raw.role} or state ${raw.state} is not in RoleTypes.sol`)
   if (role === 'none' || state === 'none') return undefined
   return {
-    address: raw.owner.toLowerCase() as Address,
+    address: canonicalAddress(raw.owner),
     index: raw.index,
     role,
     state,

@@ -1,7 +1,7 @@
 import { spaceMarketAbi } from '@memo/contracts'
 import type { Address } from '@memo/core'
 import { parseEventLogs, TransactionReceiptNotFoundError } from 'viem'
-import type { Addresses } from '../addresses.ts'
+import { type Addresses, canonicalAddress } from '../addresses.ts'
 import type { ChainClient } from '../client/chain-client.ts'
 import { asMemoError } from '../client/revert.ts'
 import { type EventOf, readEvents } from '../events/read-events.ts'
@@ -49,9 +49,9 @@ export async function listGrants(
 function grantFromEvent({ args }: EventOf<typeof spaceMarketAbi, 'FreeGranted'>): GrantInfo {
   return {
     kind: args.quota === 0 ? 'space' : 'traffic',
-    to: args.to.toLowerCase() as Address,
+    to: canonicalAddress(args.to),
     sizeByte: args.sizeByte,
     reason: args.reason,
-    granter: args.admin.toLowerCase() as Address,
+    granter: canonicalAddress(args.admin),
   }
 }

@@ -8,7 +8,7 @@ import {
   hexFromBytes,
   NotFoundError,
 } from '@memo/core'
-import type { Addresses } from '../addresses.ts'
+import { type Addresses, canonicalAddress } from '../addresses.ts'
 import type { ChainClient } from '../client/chain-client.ts'
 import { didFromId, idFromDid } from '../did-id.ts'
 import { callView } from './call.ts'
@@ -101,7 +101,7 @@ async function readState(
     args: [id],
   })
   if (BigInt(master) === 0n) return undefined
-  return { masterAddress: master.toLowerCase() as Address, deactivated }
+  return { masterAddress: canonicalAddress(master), deactivated }
 }
 
 async function readMethods(client: ChainClient, addresses: Addresses, id: string): Promise<readonly DidMethod[]> {

@@ -1,6 +1,6 @@
 import { rolesAbi } from '@memo/contracts'
 import type { Address } from '@memo/core'
-import type { Addresses } from '../addresses.ts'
+import { type Addresses, canonicalAddress } from '../addresses.ts'
 import type { ChainClient } from '../client/chain-client.ts'
 import { callView } from './call.ts'
 
@@ -24,5 +24,5 @@ export async function getGroup(
     functionName: 'getGroup',
     args: [id],
   })
-  return { ...group, keepers: group.keepers.map((keeper) => keeper.toLowerCase() as Address) }
+  return { ...group, keepers: group.keepers.map((keeper) => canonicalAddress(keeper)) }
 }

@@ -1,6 +1,6 @@
 import { spaceMarketAbi } from '@memo/contracts'
 import type { Address } from '@memo/core'
-import type { Addresses } from '../addresses.ts'
+import { type Addresses, canonicalAddress } from '../addresses.ts'
 import type { ChainClient } from '../client/chain-client.ts'
 import type { LockParams } from '../deploy/params.ts'
 import { callView } from './call.ts'
@@ -30,7 +30,7 @@ export async function getAnnouncedTerms(client: ChainClient, { addresses }: Comm
   const terms = {
     spacePriceAttoPerByte: next.spacePrice,
     trafficPriceAttoPerByte: next.trafficPrice,
-    seller: next.seller.toLowerCase() as Address,
+    seller: canonicalAddress(next.seller),
   }
   return { terms, announcedAt, announcedBlock, delay }
 }

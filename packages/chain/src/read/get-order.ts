@@ -1,6 +1,6 @@
 import { escrowAbi, ordersAbi, readsAbi } from '@memo/contracts'
 import type { Address, EpochInfo, OrderInfo, OrderSegment, ReadAllowanceInfo } from '@memo/core'
-import type { Addresses } from '../addresses.ts'
+import { type Addresses, canonicalAddress } from '../addresses.ts'
 import type { ChainClient } from '../client/chain-client.ts'
 import { ContractRefused } from '../client/revert.ts'
 import type { LockParams } from '../deploy/params.ts'
@@ -26,7 +26,7 @@ export async function getEscrow(
     callView(client, { ...contract, functionName: 'incomeOf' }),
     callView(client, { ...contract, functionName: 'payeeOf' }),
   ])
-  return { freeAtto, incomeAtto, payee: payee.toLowerCase() as Address }
+  return { freeAtto, incomeAtto, payee: canonicalAddress(payee) }
 }
 
 /** The order with this number. Errors: `ContractRefused` with reason `UnknownOrder`. */
@@ -41,8 +41,8 @@ export async function getOrder(
   ])
   const { start, end, settledTo, liableBytes } = order
   return {
-    user: order.user.toLowerCase() as Address,
-    provider: order.provider.toLowerCase() as Address,
+    user: canonicalAddress(order.user),
+    provider: canonicalAddress(order.provider),
     group: order.group,
     start,
     end,

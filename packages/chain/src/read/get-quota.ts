@@ -1,6 +1,6 @@
 import { quotaPayAbi, spaceMarketAbi } from '@memo/contracts'
 import type { Address } from '@memo/core'
-import type { Addresses } from '../addresses.ts'
+import { type Addresses, canonicalAddress } from '../addresses.ts'
 import type { ChainClient } from '../client/chain-client.ts'
 import { callView } from './call.ts'
 
@@ -58,7 +58,7 @@ export async function getSeller(
     abi: spaceMarketAbi,
     functionName: 'seller',
   })
-  return seller.toLowerCase() as Address
+  return canonicalAddress(seller)
 }
 
 /** What an account can withdraw from the pay contract of a kind. */

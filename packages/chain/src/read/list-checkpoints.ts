@@ -1,6 +1,6 @@
 import { checkpointsAbi } from '@memo/contracts'
 import { type Address, findBytesFromHex } from '@memo/core'
-import type { Addresses } from '../addresses.ts'
+import { type Addresses, canonicalAddress } from '../addresses.ts'
 import type { ChainClient } from '../client/chain-client.ts'
 import { idFromDid } from '../did-id.ts'
 import { readEvents } from '../events/read-events.ts'
@@ -34,7 +34,7 @@ export async function listCheckpoints(
     args: { did: idFromDid(did) },
     fromBlock,
   })) {
-    const writer = args.writer.toLowerCase() as Address
+    const writer = canonicalAddress(args.writer)
     const [hash, placement] = [findBytesFromHex(args.hash), findBytesFromHex(args.placement)]
     const known = newest.get(writer)
     if (hash === undefined || placement === undefined || (known && known.seq >= args.seq)) continue

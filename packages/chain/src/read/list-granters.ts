@@ -1,6 +1,6 @@
 import { governanceAbi } from '@memo/contracts'
 import type { Address } from '@memo/core'
-import type { Addresses } from '../addresses.ts'
+import { type Addresses, canonicalAddress } from '../addresses.ts'
 import type { ChainClient } from '../client/chain-client.ts'
 import { governanceRoles } from '../deploy/governance-creations.ts'
 import { readEvents } from '../events/read-events.ts'
@@ -14,7 +14,7 @@ export async function listGranters(
   const contract = { address: addresses.governance, abi: governanceAbi, names: ['RoleGranted'] } as const
   const named = new Set<Address>()
   for await (const { args } of readEvents(client, { ...contract, args: { roleId: governanceRoles.granter } })) {
-    named.add(args.account.toLowerCase() as Address)
+    named.add(canonicalAddress(args.account))
   }
   const candidates = [...named]
   const may = await Promise.all(candidates.map((account) => isGranter(client, { addresses, account })))

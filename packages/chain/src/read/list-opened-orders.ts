@@ -1,6 +1,6 @@
 import { ordersAbi } from '@memo/contracts'
 import type { Address } from '@memo/core'
-import type { Addresses } from '../addresses.ts'
+import { type Addresses, canonicalAddress } from '../addresses.ts'
 import type { ChainClient } from '../client/chain-client.ts'
 import { readEvents } from '../events/read-events.ts'
 
@@ -24,7 +24,7 @@ export async function listOpenedOrders(
   const opened: OpenedOrder[] = []
   const contract = { address: addresses.orders, abi: ordersAbi, names: ['OrderOpened'] } as const
   for await (const { args, blockNumber } of readEvents(client, { ...contract, args: { user }, fromBlock })) {
-    const provider = args.provider.toLowerCase() as Address
+    const provider = canonicalAddress(args.provider)
     opened.push({ orderId: args.orderId, provider, nonce: args.terms.nonce, blockNumber: Number(blockNumber) })
   }
   return opened

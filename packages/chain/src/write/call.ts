@@ -7,7 +7,11 @@ import {
   encodeFunctionData,
   type TransactionReceipt,
 } from 'viem'
+import type { Addresses } from '../addresses.ts'
 import { type ChainClient, requireSender } from '../client/chain-client.ts'
+
+/** What every action that writes takes. */
+export type WriteOptions = { readonly addresses: Addresses; readonly signal?: AbortSignal | undefined }
 
 /** What every action that writes resolves with. */
 export type WriteResult = {

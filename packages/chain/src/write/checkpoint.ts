@@ -1,18 +1,16 @@
 import { checkpointsAbi } from '@memo/contracts'
 import { hexFromBytes } from '@memo/core'
-import type { Addresses } from '../addresses.ts'
 import type { ChainClient } from '../client/chain-client.ts'
 import { idFromDid } from '../did-id.ts'
 import type { CheckpointMessage } from '../messages/checkpoint.ts'
-import { callWrite, type WriteResult } from './call.ts'
+import { callWrite, type WriteOptions, type WriteResult } from './call.ts'
 
-type Common = { readonly addresses: Addresses; readonly signal?: AbortSignal | undefined }
 type State = Omit<CheckpointMessage, 'writer'>
 
 /** Writes the checkpoint of the client's own log for a DID; the client is an active User. `spec/checkpoint.md` 3 */
 export async function writeCheckpoint(
   client: ChainClient,
-  { did, seq, hash, placement, addresses, signal }: Common & State,
+  { did, seq, hash, placement, addresses, signal }: WriteOptions & State,
 ): Promise<WriteResult> {
   return callWrite(client, {
     address: addresses.checkpoints,
@@ -26,7 +24,7 @@ export async function writeCheckpoint(
 /** Relays a checkpoint that a key of the DID has signed; key 0 is the master key. `spec/checkpoint.md` 3 */
 export async function relayCheckpoint(
   client: ChainClient,
-  options: Common & State & { readonly keyIndex?: number; readonly signature: Uint8Array },
+  options: WriteOptions & State & { readonly keyIndex?: number; readonly signature: Uint8Array },
 ): Promise<WriteResult> {
   const { did, seq, hash, placement, addresses, signal, keyIndex = 0, signature } = options
   return callWrite(client, {

@@ -1,11 +1,8 @@
 import { escrowAbi } from '@memo/contracts'
 import type { Address } from '@memo/core'
-import type { Addresses } from '../addresses.ts'
 import { type ChainClient, requireSender } from '../client/chain-client.ts'
-import { callWrite, type WriteResult } from './call.ts'
+import { callWrite, type WriteOptions, type WriteResult } from './call.ts'
 import { signPermit } from './permit.ts'
-
-type Common = { readonly addresses: Addresses; readonly signal?: AbortSignal | undefined }
 
 /** Deposits MEMO of the client's account in one transaction, with a permit; by default for itself. `spec/orders.md` 1 */
 export async function depositEscrow(
@@ -15,7 +12,7 @@ export async function depositEscrow(
     amountAtto,
     beneficiary,
     signal,
-  }: Common & { readonly amountAtto: bigint; readonly beneficiary?: Address },
+  }: WriteOptions & { readonly amountAtto: bigint; readonly beneficiary?: Address },
 ): Promise<WriteResult> {
   const { from } = requireSender(client)
   const { deadline, v, r, s } = await signPermit(client, { addresses, spender: addresses.escrow, amountAtto })
@@ -31,7 +28,12 @@ export async function depositEscrow(
 /** Withdraws free escrow of an account to its payee. Errors: `ContractRefused` with reason `EscrowTooSmall`, `NotPayee`. */
 export async function withdrawEscrow(
   client: ChainClient,
-  { addresses, amountAtto, account, signal }: Common & { readonly amountAtto: bigint; readonly account?: Address },
+  {
+    addresses,
+    amountAtto,
+    account,
+    signal,
+  }: WriteOptions & { readonly amountAtto: bigint; readonly account?: Address },
 ): Promise<WriteResult> {
   const { from } = requireSender(client)
   return callWrite(client, {
@@ -46,7 +48,7 @@ export async function withdrawEscrow(
 /** Names who receives what an account withdraws; only the payee of now may. `spec/orders.md` 3 */
 export async function setPayee(
   client: ChainClient,
-  { addresses, account, payee, signal }: Common & { readonly account: Address; readonly payee: Address },
+  { addresses, account, payee, signal }: WriteOptions & { readonly account: Address; readonly payee: Address },
 ): Promise<WriteResult> {
   return callWrite(client, {
     address: addresses.escrow,

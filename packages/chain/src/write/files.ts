@@ -4,11 +4,10 @@ import type { Addresses } from '../addresses.ts'
 import type { ChainClient } from '../client/chain-client.ts'
 import { idFromDid } from '../did-id.ts'
 import type { FileListing } from '../messages/files.ts'
-import { callWrite, type WriteResult } from './call.ts'
+import { callWrite, type WriteOptions, type WriteResult } from './call.ts'
 import { signPermit } from './permit.ts'
 
-type Common = { readonly addresses: Addresses; readonly signal?: AbortSignal | undefined }
-type Signed = Common & { readonly signature: Uint8Array }
+type Signed = WriteOptions & { readonly signature: Uint8Array }
 type SignedFile = Signed & { readonly mfile: string }
 type OfReader = { readonly mfile: string /** DID or id of who reads. */; readonly reader: string }
 
@@ -125,7 +124,7 @@ export async function deactivateFile(
 /** Buys the right to read for a DID with MEMO of the client's account, with a permit over the limit. `spec/file-did.md` 8 */
 export async function buyFileRead(
   client: ChainClient,
-  { mfile, reader, maxAtto, ...common }: Common & OfReader & { readonly maxAtto: bigint },
+  { mfile, reader, maxAtto, ...common }: WriteOptions & OfReader & { readonly maxAtto: bigint },
 ): Promise<WriteResult> {
   const { addresses } = common
   const permit = await signPermit(client, { addresses, spender: addresses.fileProxy, amountAtto: maxAtto })
@@ -140,7 +139,7 @@ export async function buyFileRead(
 /** Gives the money of a sealed sale to the seller; the releaser alone. `spec/file-did.md` 8 */
 export async function releaseFileSale(
   client: ChainClient,
-  { mfile, reader, ...common }: Common & OfReader,
+  { mfile, reader, ...common }: WriteOptions & OfReader,
 ): Promise<WriteResult> {
   return callWrite(client, { ...proxyOf(common), functionName: 'release', args: [mfile, idFromDid(reader)] })
 }
@@ -148,17 +147,17 @@ export async function releaseFileSale(
 /** Gives the money of a sealed sale back whose key did not come in time. `spec/file-did.md` 8 */
 export async function refundFileSale(
   client: ChainClient,
-  { mfile, reader, ...common }: Common & OfReader,
+  { mfile, reader, ...common }: WriteOptions & OfReader,
 ): Promise<WriteResult> {
   return callWrite(client, { ...proxyOf(common), functionName: 'refund', args: [mfile, idFromDid(reader)] })
 }
 
 /** Pays the client's account what sales brought it, or what came back. */
-export async function withdrawFileSales(client: ChainClient, common: Common): Promise<WriteResult> {
+export async function withdrawFileSales(client: ChainClient, common: WriteOptions): Promise<WriteResult> {
   return callWrite(client, { ...proxyOf(common), functionName: 'withdraw', args: [] })
 }
 
-function proxyOf({ addresses, signal }: Common): {
+function proxyOf({ addresses, signal }: WriteOptions): {
   address: Addresses['fileProxy']
   abi: typeof fileProxyAbi
   signal: AbortSignal | undefined

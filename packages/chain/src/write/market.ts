@@ -5,11 +5,10 @@ import { type ChainClient, requireSender } from '../client/chain-client.ts'
 import { idFromDid } from '../did-id.ts'
 import type { Purchase, QuotaVoucher } from '../messages/market.ts'
 import { getQuotaPrice, payContractOf, type QuotaKind } from '../read/get-quota.ts'
-import { callWrite, type WriteResult } from './call.ts'
+import { callWrite, type WriteOptions, type WriteResult } from './call.ts'
 import { signPermit } from './permit.ts'
 
-type Common = { readonly addresses: Addresses; readonly signal?: AbortSignal | undefined }
-type OfKind = Common & { readonly kind: QuotaKind }
+type OfKind = WriteOptions & { readonly kind: QuotaKind }
 
 const kindNumber = { space: 0, traffic: 1 } as const
 
@@ -119,7 +118,7 @@ export async function announceMarketTerms(
     trafficPriceAttoPerByte,
     seller,
     ...common
-  }: Common & {
+  }: WriteOptions & {
     readonly spacePriceAttoPerByte: bigint
     readonly trafficPriceAttoPerByte: bigint
     readonly seller: Address
@@ -163,7 +162,7 @@ export async function withdrawQuota(client: ChainClient, common: OfKind): Promis
   return callWrite(client, { ...payOf(common), functionName: 'withdraw', args: [] })
 }
 
-function marketOf({ addresses, signal }: Common): {
+function marketOf({ addresses, signal }: WriteOptions): {
   address: Addresses['spaceMarket']
   abi: typeof spaceMarketAbi
   signal: AbortSignal | undefined

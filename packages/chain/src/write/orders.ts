@@ -3,9 +3,7 @@ import { type AmendmentTerms, assert, hexFromBytes, type OrderTerms } from '@mem
 import { parseEventLogs } from 'viem'
 import type { Addresses } from '../addresses.ts'
 import type { ChainClient } from '../client/chain-client.ts'
-import { callForReceipt, callWrite, resultFromReceipt, type WriteResult } from './call.ts'
-
-type Common = { readonly addresses: Addresses; readonly signal?: AbortSignal | undefined }
+import { callForReceipt, callWrite, resultFromReceipt, type WriteOptions, type WriteResult } from './call.ts'
 
 /** Signatures over a message's digest; what the client's own account need not sign may be left out. */
 export type OrderSignatures = {
@@ -22,7 +20,7 @@ export const MAX_EPOCHS_PER_SETTLE = 2_048n
  */
 export async function openOrder(
   client: ChainClient,
-  { addresses, terms, signal, ...signatures }: Common & OrderSignatures & { readonly terms: OrderTerms },
+  { addresses, terms, signal, ...signatures }: WriteOptions & OrderSignatures & { readonly terms: OrderTerms },
 ): Promise<WriteResult & { readonly orderId: bigint }> {
   const receipt = await callForReceipt(client, {
     ...ordersOf({ addresses, signal }),
@@ -37,7 +35,7 @@ export async function openOrder(
 /** Grows, renews or otherwise changes an order from the next epoch on, as both have signed. `spec/orders.md` 8 */
 export async function amendOrder(
   client: ChainClient,
-  { addresses, terms, signal, ...signatures }: Common & OrderSignatures & { readonly terms: AmendmentTerms },
+  { addresses, terms, signal, ...signatures }: WriteOptions & OrderSignatures & { readonly terms: AmendmentTerms },
 ): Promise<WriteResult> {
   return callWrite(client, {
     ...ordersOf({ addresses, signal }),
@@ -49,7 +47,7 @@ export async function amendOrder(
 /** Makes the client's order smaller from the next epoch on, or ends it there with size 0. `spec/orders.md` 9 */
 export async function shrinkOrder(
   client: ChainClient,
-  { orderId, sizeBytes, ...common }: Common & { readonly orderId: bigint; readonly sizeBytes: bigint },
+  { orderId, sizeBytes, ...common }: WriteOptions & { readonly orderId: bigint; readonly sizeBytes: bigint },
 ): Promise<WriteResult> {
   return callWrite(client, { ...ordersOf(common), functionName: 'shrink', args: [orderId, sizeBytes] })
 }
@@ -61,7 +59,7 @@ export async function settleOrder(
     orderId,
     maxEpochs = MAX_EPOCHS_PER_SETTLE,
     ...common
-  }: Common & { readonly orderId: bigint; readonly maxEpochs?: bigint },
+  }: WriteOptions & { readonly orderId: bigint; readonly maxEpochs?: bigint },
 ): Promise<WriteResult> {
   return callWrite(client, { ...ordersOf(common), functionName: 'settle', args: [orderId, maxEpochs] })
 }
@@ -69,7 +67,7 @@ export async function settleOrder(
 /** Shares what the keepers of a group have earned among those active now. `spec/orders.md` 11 */
 export async function shareKeeperFees(
   client: ChainClient,
-  { group, ...common }: Common & { readonly group: number },
+  { group, ...common }: WriteOptions & { readonly group: number },
 ): Promise<WriteResult> {
   return callWrite(client, { ...ordersOf(common), functionName: 'shareKeeperFees', args: [group] })
 }
@@ -77,20 +75,20 @@ export async function shareKeeperFees(
 /** Makes an order with this nonce, signed by the client's account and not submitted, worthless. `spec/orders.md` 7 */
 export async function cancelOrderNonce(
   client: ChainClient,
-  { nonce, ...common }: Common & { readonly nonce: bigint },
+  { nonce, ...common }: WriteOptions & { readonly nonce: bigint },
 ): Promise<WriteResult> {
   return callWrite(client, { ...ordersOf(common), functionName: 'cancelNonce', args: [nonce] })
 }
 
 /** Records that the epoch of now has begun, from which dispute windows reckon. `spec/orders.md` 11 */
-export async function pinEpoch(client: ChainClient, common: Common): Promise<WriteResult> {
+export async function pinEpoch(client: ChainClient, common: WriteOptions): Promise<WriteResult> {
   return callWrite(client, { ...ordersOf(common), functionName: 'pinEpoch', args: [] })
 }
 
 /** Stops new orders and amendments, or lets them again; governance alone. `spec/governance.md` 4 */
 export async function setOrdersPaused(
   client: ChainClient,
-  { paused, ...common }: Common & { readonly paused: boolean },
+  { paused, ...common }: WriteOptions & { readonly paused: boolean },
 ): Promise<WriteResult> {
   return callWrite(client, { ...ordersOf(common), functionName: paused ? 'pause' : 'unpause', args: [] })
 }
@@ -99,7 +97,7 @@ function rawSignatures({ userSignature, providerSignature }: OrderSignatures): [
   return [hexFromBytes(userSignature ?? new Uint8Array()), hexFromBytes(providerSignature ?? new Uint8Array())]
 }
 
-function ordersOf({ addresses, signal }: Common): {
+function ordersOf({ addresses, signal }: WriteOptions): {
   address: Addresses['orders']
   abi: typeof ordersAbi
   signal: AbortSignal | undefined

@@ -3,10 +3,9 @@ import { hexFromBytes, type ReadVoucher } from '@memo/core'
 import type { Addresses } from '../addresses.ts'
 import type { ChainClient } from '../client/chain-client.ts'
 
-import { callWrite, type WriteResult } from './call.ts'
+import { callWrite, type WriteOptions, type WriteResult } from './call.ts'
 
-type Common = { readonly addresses: Addresses; readonly signal?: AbortSignal | undefined }
-type Under = Common & { readonly orderId: bigint }
+type Under = WriteOptions & { readonly orderId: bigint }
 
 /** Locks escrow of the client's account for reading under an order. `spec/orders.md` 13 */
 export async function allowReads(
@@ -35,7 +34,7 @@ export async function redeemReads(
     voucher,
     signature,
     ...common
-  }: Common & {
+  }: WriteOptions & {
     readonly voucher: Pick<ReadVoucher, 'orderId' | 'payer' | 'bytesRead'>
     readonly signature: Uint8Array
   },
@@ -58,7 +57,7 @@ export async function closeReads(client: ChainClient, { orderId, ...common }: Un
   return callWrite(client, { ...readsOf(common), functionName: 'close', args: [orderId] })
 }
 
-function readsOf({ addresses, signal }: Common): {
+function readsOf({ addresses, signal }: WriteOptions): {
   address: Addresses['reads']
   abi: typeof readsAbi
   signal: AbortSignal | undefined

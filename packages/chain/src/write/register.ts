@@ -4,7 +4,7 @@ import type { Addresses } from '../addresses.ts'
 import { type ChainClient, requireSender } from '../client/chain-client.ts'
 import { ContractRefused } from '../client/revert.ts'
 import { findAccount, getAccount } from '../read/find-account.ts'
-import { callWrite } from './call.ts'
+import { callWrite, type WriteOptions } from './call.ts'
 
 /** How an account is reached and who runs it. */
 export type Contact = {
@@ -21,11 +21,9 @@ export type Offer = {
   readonly retrievalPriceAttoPerByte: bigint
 }
 
-type Common = { readonly addresses: Addresses; readonly signal?: AbortSignal | undefined }
-
-export type RegisterUserOptions = Common
-export type RegisterKeeperOptions = Common & { readonly contact: Contact }
-export type RegisterProviderOptions = Common & { readonly contact: Contact; readonly offer: Offer }
+export type RegisterUserOptions = WriteOptions
+export type RegisterKeeperOptions = WriteOptions & { readonly contact: Contact }
+export type RegisterProviderOptions = WriteOptions & { readonly contact: Contact; readonly offer: Offer }
 
 /**
  * Makes the client's account a user, for good. Again is no error: the account is returned as it stands.
@@ -53,7 +51,7 @@ type RolesContract = { address: Addresses['roles']; abi: typeof rolesAbi; signal
 
 async function register(
   client: ChainClient,
-  { addresses, signal }: Common,
+  { addresses, signal }: WriteOptions,
   role: Account['role'],
   write: (contract: RolesContract) => Promise<unknown>,
 ): Promise<Account> {

@@ -1,15 +1,12 @@
 import { rolesAbi } from '@memo/contracts'
-import type { Addresses } from '../addresses.ts'
 import type { ChainClient } from '../client/chain-client.ts'
-import { callWrite, type WriteResult } from './call.ts'
+import { callWrite, type WriteOptions, type WriteResult } from './call.ts'
 import { type Offer, rawOffer } from './register.ts'
-
-type Common = { readonly addresses: Addresses; readonly signal?: AbortSignal | undefined }
 
 /** Changes where the client's provider or keeper is reached. `spec/roles.md` 3 */
 export async function setEndpoint(
   client: ChainClient,
-  { addresses, endpoint, signal }: Common & { readonly endpoint: string },
+  { addresses, endpoint, signal }: WriteOptions & { readonly endpoint: string },
 ): Promise<WriteResult> {
   return callWrite(client, {
     address: addresses.roles,
@@ -23,7 +20,7 @@ export async function setEndpoint(
 /** Changes operator and region of the client's provider or keeper. `spec/roles.md` 3 */
 export async function setLabels(
   client: ChainClient,
-  { addresses, operator, region, signal }: Common & { readonly operator: string; readonly region: string },
+  { addresses, operator, region, signal }: WriteOptions & { readonly operator: string; readonly region: string },
 ): Promise<WriteResult> {
   return callWrite(client, {
     address: addresses.roles,
@@ -40,7 +37,7 @@ export async function setLabels(
  */
 export async function updateOffer(
   client: ChainClient,
-  { addresses, offer, signal }: Common & { readonly offer: Offer },
+  { addresses, offer, signal }: WriteOptions & { readonly offer: Offer },
 ): Promise<WriteResult> {
   return callWrite(client, {
     address: addresses.roles,
@@ -52,11 +49,11 @@ export async function updateOffer(
 }
 
 /** Begins to leave. `spec/roles.md` 5 */
-export async function startExit(client: ChainClient, { addresses, signal }: Common): Promise<WriteResult> {
+export async function startExit(client: ChainClient, { addresses, signal }: WriteOptions): Promise<WriteResult> {
   return callWrite(client, { address: addresses.roles, abi: rolesAbi, functionName: 'startExit', args: [], signal })
 }
 
 /** Ends the exit. Errors: `ContractRefused` with reason `LockNotOver`. `spec/roles.md` 5 */
-export async function finishExit(client: ChainClient, { addresses, signal }: Common): Promise<WriteResult> {
+export async function finishExit(client: ChainClient, { addresses, signal }: WriteOptions): Promise<WriteResult> {
   return callWrite(client, { address: addresses.roles, abi: rolesAbi, functionName: 'finishExit', args: [], signal })
 }

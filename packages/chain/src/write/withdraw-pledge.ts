@@ -1,14 +1,11 @@
 import { pledgesAbi } from '@memo/contracts'
 import type { Address } from '@memo/core'
-import type { Addresses } from '../addresses.ts'
 import { type ChainClient, requireSender } from '../client/chain-client.ts'
-import { callWrite, type WriteResult } from './call.ts'
+import { callWrite, type WriteOptions, type WriteResult } from './call.ts'
 
-type Common = {
-  readonly addresses: Addresses
+type Common = WriteOptions & {
   /** Whose pledge; the client is then its payee. Default: the client's account. */
   readonly account?: Address | undefined
-  readonly signal?: AbortSignal | undefined
 }
 
 /**
