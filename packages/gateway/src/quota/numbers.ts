@@ -2,9 +2,12 @@
 const MAX_SIZE = 2n ** 64n - 1n
 const SIZE = /^(0|[1-9][0-9]{0,19})$/
 
-/** A number of bytes from its decimal text; undefined for what is none, negative, or more than 64 bits hold. */
+/**
+ * A number of bytes from its decimal text; undefined for what is none, negative, or more than 64 bits hold. So is a number of
+ * JSON from 2^53 on, for it was rounded on its way here: such sizes come as text.
+ */
 export function findSize(text: unknown): bigint | undefined {
-  const decimal = typeof text === 'number' ? String(text) : text
+  const decimal = Number.isSafeInteger(text) ? String(text) : text
   if (typeof decimal !== 'string' || !SIZE.test(decimal)) return undefined
   const size = BigInt(decimal)
   return size <= MAX_SIZE ? size : undefined
