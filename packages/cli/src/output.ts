@@ -74,10 +74,12 @@ function shortEnvelope(thrown: unknown): ErrorEnvelope {
 function explain(error: unknown, style: (format: Style, text: string) => string): string {
   const { message, causes = [] } = envelopeFromError(error).error
   const lines = [`${style('red', 'error')}  ${oneLine(message)}`]
-  // Causes tell an operator why; what only repeats the message does not.
+  // Causes tell an operator why; what only repeats the message does not, nor do the words of libraries.
   const why = causes
     .map((cause) => cause.split('\n')[0] ?? '')
-    .find((cause) => !message.includes(cause.replace(/^\w+: /, '')))
+    .find(
+      (cause) => !message.includes(cause.replace(/^\w+: /, '')) && !(error instanceof MemoError && isOfLibrary(cause)),
+    )
   if (why) lines.push(`${style('dim', 'why')}    ${oneLine(why)}`)
   // More than one way on stand on lines of their own, where we wrote them; a server’s words stay on one.
   const ways =
@@ -89,6 +91,13 @@ function explain(error: unknown, style: (format: Style, text: string) => string)
     lines.push(`${style('dim', 'where')}  ${error.stack.split('\n').slice(1, 4).join('\n').trim()}`)
   }
   return lines.join('\n')
+}
+
+/** What Node, viem or multiformats call what has happened: with `--json` it is all there. */
+function isOfLibrary(cause: string): boolean {
+  return /^(Error|TypeError|SyntaxError|DOMException|\w*Rpc\w*(Error|Fault)|(Abi|Contract|Call|Transaction|Http)\w*Error): /.test(
+    cause,
+  )
 }
 
 /** A server whose message goes on with a line of its own could tell people what to type. */

@@ -40,6 +40,7 @@ export async function runProgram(argv: readonly string[], runtime: Runtime): Pro
     program = await buildProgram(addVerb, (text) => {
       help += text
     })
+    assertHelpIsThere(program, argv)
     await program.parseAsync([...argv], { from: 'user' })
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok
@@ -52,9 +53,8 @@ export async function runProgram(argv: readonly string[], runtime: Runtime): Pro
       return EXIT.interrupted
     }
     runtime.supervisor?.send(failureOf(error))
-    const { withLocalFix } = await import('./local-fix.ts')
-    const shown =
-      error instanceof CommanderError ? usageFrom(error, helpFor(program, argv)) : withLocalFix(error, common)
+    const { explained } = await import('./explained.ts')
+    const shown = error instanceof CommanderError ? usageFrom(error, helpFor(program, argv)) : explained(error, common)
     output.error(shown)
     return exitCodeOf(shown)
   }
@@ -70,9 +70,9 @@ async function buildProgram(addVerb: AddVerb, writeHelp: (text: string) => void)
     .exitOverride()
   const modules = await Promise.all([
     import('./commands/up.ts'),
-    import('./commands/node-verbs.ts'),
     import('./commands/user-verbs.ts'),
     import('./commands/money-verbs.ts'),
+    import('./commands/node-verbs.ts'),
   ])
   for (const { addCommands } of modules) addCommands(program, addVerb)
   for (const [heading, names] of Object.entries(GROUPS)) {
@@ -104,6 +104,14 @@ function inherit(command: Command): void {
     child.copyInheritedSettings(command)
     inherit(child)
   }
+}
+
+/** `memo help pot` is answered with the help of everything, which does not say that there is no `pot`. */
+function assertHelpIsThere(program: Command, argv: readonly string[]): void {
+  const [verb, name] = argv
+  if (verb !== 'help' || name === undefined || name.startsWith('-')) return
+  if (program.commands.some((command) => command.name() === name) || name === 'help') return
+  throw new UsageError(`unknown command '${name}'`, 'See: memo --help')
 }
 
 /** The command whose help says how what was typed is meant: the innermost verb that it names. */

@@ -79,16 +79,16 @@ export type NetworkOptions = { readonly rpc?: string; readonly registry?: string
 export type KeptNetwork = { readonly rpc?: string; readonly registry?: string; readonly chainId?: number }
 
 /**
- * Where the network is: flags, then MEMO_RPC and MEMO_REGISTRY, then what `kept` says. On two chains registries may have the
- * same address, so the chain goes along where the registry is the one that was kept with it. Errors: {@link UsageError},
- * {@link NotSetUpError}.
+ * Where the network is: flags, then MEMO_RPC and MEMO_REGISTRY, then what `kept` says. Where the registry is the kept one, so is the
+ * chain: another one at a wrong RPC is then called by its number. Errors: {@link UsageError}, {@link NotSetUpError}.
  */
 export function networkOf(
   options: NetworkOptions,
-  kept: KeptNetwork | undefined,
+  kept: { readonly rpc?: string; readonly registry?: string; readonly chainId?: number } | undefined,
 ): { readonly rpcUrl: string; readonly registry: Address; readonly chainId?: number } {
   const rpcUrl = options.rpc ?? process.env.MEMO_RPC ?? kept?.rpc
-  const registry = options.registry ?? process.env.MEMO_REGISTRY ?? kept?.registry
+  const given = options.registry ?? process.env.MEMO_REGISTRY
+  const registry = given ?? kept?.registry
   if (rpcUrl === undefined || registry === undefined) {
     throw new NotSetUpError(
       `no network is known here: ${rpcUrl === undefined ? '--rpc' : '--registry'} is missing`,

@@ -1,9 +1,16 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { after, describe, test } from 'node:test'
+import { exitCodeOf } from '../src/exit-codes.ts'
+import { type FileSystemError, fileError } from '../src/file-error.ts'
+import { findFreePort } from '../src/ports.ts'
+import { writeToFile } from '../src/user/get.ts'
 import { type LineEnded, runLines } from './support/run-lines.ts'
 
 const MEMO = join(import.meta.dirname, '..', 'bin', 'memo.js')
@@ -46,6 +53,7 @@ describe('the memo command', () => {
       ['up --port 70000', /--port 70000 is not a whole number from 1 to 65535/],
       ['up --providers 0', /--providers 0/],
       ['provider init --capacity lots', /--capacity lots is not a size\nfix +Write it as/],
+      ['help pot', /unknown command 'pot'\nfix +See: memo --help/],
       ['get x', /--rpc is missing\nfix +Give --rpc URL/],
       ['info --rpc ftp://x --registry 0x1', /not an http URL/],
       ['info --rpc http://x --registry 0x1', /not an address/],
@@ -117,9 +125,70 @@ describe('the memo command', () => {
     assert.match(stderr, new RegExp(`no chain answers[^]*fix +Start it with: memo up --data ${data}\\n`))
     assert.match(memo(['info'], { MEMO_DATA: data }).stderr, /fix +Start it with: memo up\n/)
     const other = memo(['info', '--data', data, '--rpc', 'http://127.0.0.1:10'])
-    assert.match(other.stderr, /fix +Start the chain, or give/)
+    assert.match(other.stderr, /127\.0\.0\.1:10 \(from --rpc\)[\s\S]*fix +Start the chain, or give --rpc/)
     writeFileSync(join(data, 'network.json'), '{')
     assert.match(memo(['info', '--data', data]).stderr, /no chain answers/)
+  })
+
+  test('an RPC that does not answer is named with who named it, why, and what to start', async () => {
+    const page = createServer((_, response) => response.writeHead(404).end('nothing'))
+    page.listen(0, '127.0.0.1')
+    await once(page, 'listening')
+    const noChain = `http://127.0.0.1:${(page.address() as AddressInfo).port}`
+    const closed = `http://127.0.0.1:${await findFreePort()}`
+    const registry = ['--registry', DEAD[3] as string]
+    try {
+      const lines = [
+        ['info', '--rpc', closed, ...registry],
+        ['info', ...registry],
+        ['info', '--rpc', noChain, ...registry],
+        ['info', '--rpc', 'http://no-such-host.invalid', ...registry],
+        ['info', '--rpc', noChain.replace('http', 'https'), ...registry],
+        ['restore', '--key', join(home, 'hex-key'), '--rpc', closed, '-o', join(home, 'restored')],
+      ]
+      writeFileSync(join(home, 'hex-key'), 'a5'.repeat(32))
+      const ended = await runLines(lines, { ...ENV, MEMO_RPC: closed })
+      const why = [
+        /the connection was refused/,
+        /refused/,
+        /what answers there is no chain/,
+        /host name is not known/,
+        /https/,
+        /refused/,
+      ]
+      for (const [i, { code, stderr }] of ended.entries()) {
+        assert.equal(code, 5, stderr)
+        assert.match(stderr, i === 1 ? /^error .*\(from MEMO_RPC\)\n/ : /^error .*\(from --rpc\)\n/)
+        assert.match(stderr, new RegExp(`\nwhy +.*${why[i]?.source}`), lines[i]?.join(' '))
+        assert.match(stderr, /\nfix +.*--rpc.*memo up/)
+        assert.doesNotMatch(stderr, /Unknown|viem|fetch failed| at .*\.ts:/)
+      }
+    } finally {
+      page.close()
+    }
+  })
+
+  test('what the file system refuses is told as such, without a stack', async () => {
+    const readOnly = join(home, 'read-only')
+    mkdirSync(readOnly)
+    writeFileSync(join(home, 'a-file'), '')
+    const cases: readonly (readonly [string, string, RegExp])[] = [
+      ['ENOENT', join(home, 'none', 'x'), /x cannot be used: there is no such file or directory/],
+      ['EISDIR', readOnly, /cannot be used: it is a directory/],
+      ['ENOTDIR', join(home, 'a-file', 'x'), /cannot be used: a part of it is a file/],
+    ]
+    for (const [code, path, message] of cases) {
+      const bytes = new ReadableStream<Uint8Array>({ start: (controller) => controller.close() })
+      await assert.rejects(writeToFile(bytes, path), (error: FileSystemError) => {
+        assert.match(error.message, message)
+        assert.deepEqual([error.details.code, exitCodeOf(error)], [code, 2])
+        return true
+      })
+    }
+    const ended = await runLines([['up', '--data', join(home, 'a-file', 'x')]], ENV)
+    assert.match(ended[0]?.stderr ?? '', /^error .*a-file\/x cannot be used: a part of it is a file.*\nfix /)
+    assert.equal(ended[0]?.code, 2)
+    assert.equal(exitCodeOf(fileError(Object.assign(new Error('x'), { code: 'ENOSPC', path: '/x' }))), 1)
   })
 
   test('with --json an error is one line of JSON on stderr, and stdout stays clean', () => {

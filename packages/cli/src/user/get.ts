@@ -3,6 +3,7 @@ import { open, rename, rm } from 'node:fs/promises'
 import { type ByteStream, type Manifest, NotFoundError } from '@memo/core'
 import { CidMismatchError, type Storage, type StoredObject } from '@memo/sdk'
 import { UsageError } from '../errors.ts'
+import { fileError } from '../file-error.ts'
 import { formatBytes, formatMs } from '../output.ts'
 import type { Context, Verb } from '../program.ts'
 import { dataDirOf, findProfile, networkOf } from '../settings.ts'
@@ -121,8 +122,9 @@ export async function writeToFile(
     }
     await rename(partial, path)
   } catch (error) {
-    await rm(partial, { force: true })
-    throw error
+    // Where it could not even be made there is nothing to remove; what happened first is what is told.
+    await rm(partial, { force: true }).catch(() => undefined)
+    throw fileError(error, path)
   }
   return length
 }
