@@ -27,7 +27,7 @@ describe('a network that is not the one which was meant', () => {
         ['info', '--data', data],
         ['wallet', '--data', data, '--rpc', rpcUrl],
         ['info', '--data', data, '--registry', nobody],
-        ['info', '--data', data, '--registry', registry],
+        ['info', '--rpc', rpcUrl, '--registry', registry],
       ],
       ENV,
     )
