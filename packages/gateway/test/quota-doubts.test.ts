@@ -12,7 +12,7 @@ import type { Market } from '../src/quota/market.ts'
 import { createQuota } from '../src/quota/quota.ts'
 import { createBuyer } from './support/buyer.ts'
 import { cidOf, queryOf } from './support/caller.ts'
-import { startReadyGateway } from './support/gateway.ts'
+import { startReadyGateway, until } from './support/gateway.ts'
 import { startNetwork, testKey } from './support/network.ts'
 import { fresh } from './support/objects.ts'
 
@@ -227,12 +227,19 @@ describe('a download whose client is gone', () => {
   test('before its bytes were counted costs nothing', async () => {
     const network = await startNetwork()
     const memory = createMemoryIndexStore()
-    let delayMs = 0
+    const [counting, mayCount, counted] = [0, 1, 2].map(() => Promise.withResolvers<void>())
+    let isWatched = false
     const store: IndexStore = {
       ...memory,
       async apply(changes) {
-        await setTimeout(delayMs)
+        const isCount = isWatched && changes.some(({ key }) => key.startsWith('quota/'))
+        if (isCount) {
+          isWatched = false
+          counting?.resolve()
+          await mayCount?.promise
+        }
         await memory.apply(changes)
+        if (isCount) counted?.resolve()
       },
     }
     const quota = { trialSpaceBytes: 1e6, trialTrafficBytes: 1e6, cashPollMs: 60_000 }
@@ -245,14 +252,15 @@ describe('a download whose client is gone', () => {
       const path = `/mefs/${cidOf(content)}?${queryOf(await buyer.caller.sign())}`
       const socket = connect(Number(port), hostname)
       await once(socket, 'connect')
-      delayMs = 300
+      isWatched = true
       socket.write(`GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`)
-      await setTimeout(450) // its number is used up by now, and its bytes are being counted
+      await counting?.promise
       socket.destroy()
-      await setTimeout(1_000)
-      delayMs = 0
-      const { TrialUsed } = JSON.parse(await buyer.ask('/mefs/traffic')) as { readonly TrialUsed: number }
-      assert.equal(TrialUsed, 0)
+      await setTimeout(1_000) // by now the gateway has seen it go
+      mayCount?.resolve()
+      await counted?.promise
+      const readTrial = async () => JSON.parse(await buyer.ask('/mefs/traffic')) as { readonly TrialUsed: number }
+      await until('the bytes are given back', async () => (await readTrial()).TrialUsed === 0)
     } finally {
       await gateway.close()
       await network.close()
