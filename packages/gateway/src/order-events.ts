@@ -7,8 +7,10 @@ export function gatewayEventOf(event: OrderEvent): GatewayEvent {
   return { ...details, type, level: levelOf(event), message: messageOf(event) }
 }
 
+const WARNINGS: readonly OrderEvent['type'][] = ['order-ending', 'order-lapsed', 'order-waits', 'escrow-low']
+
 function levelOf({ type }: OrderEvent): GatewayEvent['level'] {
-  return type === 'order-ending' || type === 'order-waits' || type === 'escrow-low' ? 'warn' : 'info'
+  return WARNINGS.includes(type) ? 'warn' : 'info'
 }
 
 function messageOf(event: OrderEvent): string {
@@ -21,6 +23,10 @@ function messageOf(event: OrderEvent): string {
       return `order ${event.orderId} with ${event.provider} runs to epoch ${event.endEpoch} now`
     case 'order-ending':
       return `order ${event.orderId} with ${event.provider} ends in ${event.secondsLeft} s and could not be renewed yet`
+    case 'order-lapsed':
+      return `order ${event.orderId} with ${event.provider} is over: what it held is kept for days, and paid for again once the escrow does`
+    case 'order-followed':
+      return `${event.usedBytes} bytes of order ${event.orderId} came under order ${event.nextOrderId}, ${event.lostBytes} are lost`
     case 'order-waits':
       return `a change of an order with ${event.provider} waits: ${event.message}`
     case 'escrow-low':

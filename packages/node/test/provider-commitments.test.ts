@@ -358,4 +358,49 @@ describe('an order that is over', () => {
     await world.time.advance(120 * MINUTE_MS)
     assert.ok(isThere(a))
   })
+
+  test('lets its pieces come under another order of the same user, without being sent, and leaves those there', async () => {
+    const { world, provider, client, open, put, isThere } = await startedProvider(LIMITS)
+    world.chain.setEpochs({ current: 10n, closedBefore: 8n, epochSeconds: 3_600n })
+    open(ORDER, { end: 20n })
+    const [a, b] = [await put(), await put()]
+    world.chain.setEpochs({ current: 20n, closedBefore: 18n })
+    await world.time.advance(10 * MINUTE_MS)
+    open(6n, { start: 20n, end: 500n, sizeBytes: BigInt(a!.sizeBytes) })
+    const take = async (piece: typeof a, orderId = 6) =>
+      await client.commit(world.random.bytes(32), { root: piece!.root, sizeBytes: piece!.sizeBytes, orderId })
+    const receipt = await take(a)
+    assert.deepEqual([receipt.orderId, receipt.sizeBytes], [6, a!.sizeBytes])
+    await assert.rejects(take(b), { name: 'OrderRefusedError' }, 'no room for both')
+    await assert.rejects(take(b, 5), { name: 'OrderRefusedError' }, 'an order that is over')
+    provider.crash()
+    await provider.start()
+    world.chain.setEpochs({ current: 60n, closedBefore: 58n })
+    await world.time.advance(80 * MINUTE_MS)
+    assert.deepEqual([isThere(a!), isThere(b!)], [true, false])
+    assert.deepEqual(
+      (await client.listOrderPieces(6n)).map(({ sizeBytes }) => sizeBytes),
+      [a!.sizeBytes],
+    )
+    await assert.rejects(take(b), { name: 'OrderRefusedError' })
+    open(7n, { start: 20n, end: 500n })
+    await assert.rejects(take(b, 7), { name: 'NotFoundError' }, 'it is gone')
+  })
+
+  test('gives nothing of one user to the order of another, and nothing that was given up', async () => {
+    const { world, provider, client, open, put } = await startedProvider(LIMITS)
+    open(ORDER)
+    open(7n)
+    const [a, b] = [await put(), await put()]
+    const bob = world.user('bob')
+    scriptOrder(world, 8n, { user: bob.address, provider: provider.signer.address })
+    const name = ({ root, sizeBytes }: typeof a, orderId: number) => ({ root: root!, sizeBytes: sizeBytes!, orderId })
+    await assert.rejects(provider.client(bob).commit(world.random.bytes(32), name(a!, 8)), { name: 'NotFoundError' })
+    await assert.rejects(client.commit(world.random.bytes(32), name(a!, 8)), { name: 'OrderRefusedError' })
+    await client.delete(b!.root)
+    await assert.rejects(client.commit(world.random.bytes(32), name(b!, 7)), { name: 'NotFoundError' })
+    const wrong = { ...name(a!, 7), sizeBytes: a!.sizeBytes + 1 }
+    await assert.rejects(client.commit(world.random.bytes(32), wrong), { name: 'RootMismatchError' })
+    assert.deepEqual(await client.listOrderPieces(7n), [])
+  })
 })

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { describe, test } from 'node:test'
 import type { OrderPolicy, PutResult } from '@memo/sdk'
 import { createPayer, type Payer } from './support/payer.ts'
-import { createWorld, putOptions, type World } from './support/world.ts'
+import { collect, createWorld, putOptions, type World } from './support/world.ts'
 
 const PROVIDERS = 6
 const MIB = 1_048_576
@@ -23,6 +23,8 @@ function createCase(): Case {
 
 const put = async ({ world, payer }: Case, bytes: number, storage = payer.storage): Promise<PutResult> =>
   await world.run(storage.put(randomBytes(bytes), putOptions(world.did, world.owner)))
+const read = async ({ world, payer }: Case, { manifest }: PutResult, storage = payer.storage) =>
+  await world.run(collect(storage.read(manifest)))
 const sizes = ({ payer }: Case) =>
   [...payer.money.orders.values()].map(({ segments }) => Number(segments.at(-1)?.sizeBytes) / MIB)
 const ends = ({ payer }: Case) => [...payer.money.orders.values()].map(({ end }) => end)
@@ -100,7 +102,7 @@ describe('an order of which little is used any more', () => {
     money.hook = (call, when) => {
       if (call === 'amendOrder' && when === 'after') throw new TypeError('the process has ended')
     }
-    await one.world.run(one.payer.orders.renewDue().catch(() => undefined))
+    await one.world.run(one.payer.orders.renewDue().catch(() => undefined)) // the process is gone
     money.hook = undefined
     const again = one.payer.again()
     await put(one, 3 * MIB, again.storage)
@@ -111,4 +113,119 @@ describe('an order of which little is used any more', () => {
     }
     assert.deepEqual(one.world.faults, [])
   })
+})
+
+describe('an order that is over', () => {
+  /** Orders that ran out because nothing was left in the escrow, and providers that keep what they hold for a while. */
+  async function lapse(): Promise<Case & { readonly stored: PutResult }> {
+    const one = createCase()
+    const stored = await put(one, MIB)
+    assert.equal(await one.world.run(one.payer.orders.commitSets()), true)
+    one.payer.money.freeAtto = 0n
+    const over = ends(one)[0]!
+    one.world.chain.setEpochs({ current: over, closedBefore: over - 1n })
+    await one.world.run(one.world.time.timers.sleep(10_000))
+    await one.world.run(one.payer.orders.renewDue())
+    return { ...one, stored }
+  }
+  const uploads = ({ world }: Case) =>
+    world.providers.flatMap(({ requests }) => requests).filter((path) => path === 'POST /uploads').length
+  const types = ({ payer }: Case) => payer.events.map(({ type }) => type)
+
+  test('is followed by another once the escrow suffices, and nothing is sent again', async () => {
+    const one = await lapse()
+    const { world, payer, stored } = one
+    assert.deepEqual([payer.money.orders.size, types(one).filter((type) => type === 'order-lapsed').length], [6, 6])
+    assert.ok(types(one).includes('escrow-low'))
+    const sent = uploads(one)
+    payer.money.freeAtto = 10n ** 18n
+    await world.run(payer.orders.renewDue())
+    assert.equal(await world.run(payer.orders.commitSets()), true)
+    assert.deepEqual([payer.money.orders.size, uploads(one)], [12, sent])
+    const { orders } = await world.run(payer.orders.status())
+    for (const { address, orders: side } of world.providers) {
+      const [before, after] = orders.filter(({ provider }) => provider === address)
+      const held = [...(side?.held.get(BigInt(after!.orderId))?.values() ?? [])].reduce((sum, size) => sum + size, 0)
+      assert.deepEqual([before?.heldBytes, after?.heldBytes, after?.committedBytes], [0, held, held])
+      assert.ok(held > 0)
+    }
+    const expiry = await world.run(payer.storage.findExpiry(stored.manifest, { owner: world.did }))
+    assert.ok(
+      (expiry?.expiresAt ?? 0) > world.time.clock.nowMs() / 1_000 + 30_000,
+      'it lasts as long as the new orders',
+    )
+    assert.equal(await world.run(payer.orders.findExpiry([1, 2])), expiry?.expiresAt)
+    assert.equal((await read(one, stored)).length, MIB)
+    const { reads } = await world.run(payer.orders.status())
+    assert.ok(reads.length > 0 && reads.every(({ orderId }) => orderId > 6), 'reads are paid under the orders that run')
+    await world.run(payer.orders.renewDue())
+    assert.equal(payer.money.orders.size, 12, 'once')
+    const again = payer.again()
+    assert.equal(await world.run(again.orders.findExpiry([1, 2])), expiry?.expiresAt, 'also after a restart')
+    assert.deepEqual(payer.faults, [])
+  })
+
+  test('is followed by none where its provider kept nothing, which is said', async () => {
+    const one = await lapse()
+    const { world, payer } = one
+    for (const { orders } of world.providers.slice(0, 2)) {
+      orders!.held.clear()
+      orders!.faults.hidePieces = true
+    }
+    payer.money.freeAtto = 10n ** 18n
+    await world.run(payer.orders.renewDue())
+    assert.equal(payer.money.orders.size, 10)
+    const followed = payer.events.filter((event) => event.type === 'order-followed')
+    assert.equal(followed.filter(({ lostBytes, usedBytes }) => lostBytes > 0 && usedBytes === 0).length, 2)
+    assert.equal(followed.filter(({ lostBytes, usedBytes }) => lostBytes === 0 && usedBytes > 0).length, 4)
+    await world.run(payer.orders.renewDue())
+    assert.equal(payer.money.orders.size, 10)
+  })
+
+  test('is not believed more than was stored under it', async () => {
+    const one = await lapse()
+    const { world, payer } = one
+    const side = world.providers[0]!.orders!
+    side.held.get([...side.held.keys()][0]!)!.set('ab'.repeat(32), 500 * MIB)
+    payer.money.freeAtto = 10n ** 18n
+    await world.run(payer.orders.renewDue())
+    assert.ok(sizes(one).every((size) => size <= 2))
+  })
+})
+
+test('all orders with one provider that hold something are renewed, also by a book that finds them on the chain', async () => {
+  const one = createCase()
+  const { world, payer } = one
+  await put(one, MIB)
+  assert.equal(await world.run(payer.orders.commitSets()), true)
+  // Another process with the key has opened a second order with each provider, and stored under it.
+  for (const [i, { provider, end }] of [...payer.money.orders.values()].entries()) {
+    const price = { sizeBytes: BigInt(MIB), priceAttoPerGiBSecond: 1_000n }
+    const terms = {
+      user: payer.money.account,
+      provider,
+      nonce: BigInt(i),
+      ...price,
+      start: 0n,
+      end,
+      submitBy: 2n ** 60n,
+    }
+    const orderId = await payer.money.openOrder(terms, new Uint8Array(65), new AbortController().signal)
+    const side = world.providers.find(({ address }) => address === provider)?.orders
+    side?.held.set(orderId, new Map([['cd'.repeat(32), 1_000]]))
+  }
+  const found = createPayer(world, { policy: POLICY })
+  Object.assign(found.money, payer.money)
+  assert.equal(await world.run(found.orders.status()).then(({ orders }) => orders.length), 12)
+  assert.equal(await world.run(found.orders.commitSets()), true)
+  await world.run(found.orders.close())
+  const { orders } = found.again()
+  const before = ends(one)
+  await becomeDue(one)
+  await world.run(orders.renewDue())
+  assert.equal(before.length, 12)
+  assert.ok(
+    ends(one).every((end, i) => end > before[i]!),
+    `${ends(one)} after ${before}`,
+  )
 })

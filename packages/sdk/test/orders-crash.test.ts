@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { IndexStore, Transport } from '@memo/core'
+import { hex32, type IndexStore, type Transport } from '@memo/core'
 import { createMemoryIndexStore, InjectedFaultError, TEST_NETWORK } from '@memo/core/testing'
 import { createOrders, type OrderMoney, type Orders } from '@memo/sdk'
 import { createScriptedMoney, type ScriptedMoney } from '@memo/sdk/testing'
@@ -10,6 +10,8 @@ import { createWorld, type World } from './support/world.ts'
 const MIB = 1_048_576
 const FREE_ATTO = 10n ** 15n
 const SIGNAL = new AbortController().signal
+
+let processes = 0
 
 /** Counts what a process does to the world, before and after each act, and ends it at one of them. */
 type Life = { steps: number; readonly endsAt: number }
@@ -50,7 +52,7 @@ function bookOf({ world, money, store }: Case, life: Life = { steps: 0, endsAt: 
       transport,
       clock: world.time.clock,
       timers: world.time.timers,
-      random: world.random.fork('book'),
+      random: world.random.fork(`book ${processes++}`), // no two processes draw the same
       signer: world.owner.signer,
     },
     chain: world.chain,
@@ -172,6 +174,64 @@ describe('a process that ends while a set is committed', () => {
       assert.equal(orders[0]!.uncommitted, 0)
       const heldBytes = [...side.held.values()].flatMap((pieces) => [...pieces.values()]).length * sizeBytes
       assert.ok((newest(one)?.usedBytes ?? 0n) >= BigInt(heldBytes), 'all that is held is in the set')
+      await one.world.run(again.close())
+    }
+  })
+})
+
+describe('a process that ends while what an order held that is over comes under another one', () => {
+  const pieces = Array.from({ length: 3 }, (_, i) => ({
+    root: new Uint8Array(32).fill(i + 1),
+    sizeBytes: 10_000 * (i + 1),
+  }))
+  const heldBytes = 60_000
+
+  /** Stores pieces under an order, until its end. */
+  const lapse = async (one: Case): Promise<void> => {
+    const { world, store, money } = one
+    const provider = world.providers[0]!
+    const orders = bookOf(one)
+    const lease = await orders.ensure(provider.address, MIB, SIGNAL)
+    const roots = new Map(pieces.map(({ root, sizeBytes }) => [hex32(root), sizeBytes]))
+    provider.orders!.held.set(BigInt(lease.orderId), roots)
+    for (const { root, sizeBytes } of pieces) {
+      const digest = { root, sizeBytes, units: new Uint8Array(0) }
+      const held = { bytes: new Uint8Array(sizeBytes), digest, orderId: lease.orderId }
+      ;(provider.pieces as Map<string, typeof held>).set(hex32(root), held)
+      lease.stored({ orderId: lease.orderId, root, sizeBytes, expiry: 0, provider: provider.address, signature: root })
+    }
+    assert.equal(await orders.commitSets(), true)
+    await orders.close()
+    const { end } = [...money.orders.values()][0]!
+    world.chain.setEpochs({ current: end, closedBefore: end - 1n })
+    assert.equal((await store.list({ prefix: 'money/piece/', limit: 9 })).length, 3)
+  }
+
+  test('does it all the same when it is back, under one order, whichever of its acts was the last', async () => {
+    const whole: Life = { steps: 0, endsAt: Number.POSITIVE_INFINITY }
+    const first = createCase()
+    await first.world.run(lapse(first))
+    await first.world.run(bookOf(first, whole).renewDue())
+    assert.equal(first.money.orders.size, 2)
+    for (let endsAt = 1; endsAt <= whole.steps; endsAt++) {
+      const one = createCase()
+      await one.world.run(lapse(one))
+      await one.world.run(bookOf(one, { steps: 0, endsAt }).renewDue()).catch(() => undefined) // or it told what ended it
+      const again = bookOf(one)
+      await one.world.run(again.renewDue())
+      assert.equal(await one.world.run(again.commitSets()), true, `after an end at step ${endsAt}`)
+      const { orders } = await one.world.run(again.status())
+      const sums = orders.map((order) => [order.heldBytes, order.committedBytes])
+      assert.deepEqual(
+        sums,
+        [
+          [0, 0],
+          [heldBytes, heldBytes],
+        ],
+        `step ${endsAt}`,
+      )
+      assert.equal(one.money.orders.size, 2, `one order goes on after an end at step ${endsAt}`)
+      assertLocked(one)
       await one.world.run(again.close())
     }
   })

@@ -57,10 +57,13 @@ export type ProviderClient = OrderClient & {
     terms: { readonly maxBytes: number; readonly orderId: number },
     options?: CallOptions,
   ): Promise<{ readonly root: Uint8Array; readonly sizeBytes: number }>
-  /** Makes the provider keep the upload for good; returns its checked receipt. */
+  /**
+   * Makes the provider keep the upload for good; returns its checked receipt. With `orderId` and an id that was never uploaded, a
+   * piece that this account holds there under another order comes under that one as well.
+   */
   commit(
     uploadId: Uint8Array,
-    piece: { readonly root: Uint8Array; readonly sizeBytes: number },
+    piece: { readonly root: Uint8Array; readonly sizeBytes: number; readonly orderId?: number },
     options?: CallOptions,
   ): Promise<Receipt>
   /** Size of a piece, or undefined when the provider does not hold it. */
@@ -132,7 +135,8 @@ export function createProviderClient(ports: ClientPorts, peer: Omit<Peer, 'role'
       return { root: received, sizeBytes }
     },
     async commit(uploadId, piece, options = {}) {
-      const body = utf8(JSON.stringify({ root: hexFromBytes(piece.root), sizeBytes: piece.sizeBytes }))
+      const { sizeBytes, orderId } = piece
+      const body = utf8(JSON.stringify({ root: hexFromBytes(piece.root), sizeBytes, orderId }))
       const path = `/uploads/${hex32(uploadId)}/commit`
       const request = { method: 'POST', path, body, signed: true, headers: { 'content-type': JSON_TYPE } }
       const receipt = findReceiptFromJson((await callJson(request, options, CONTROL_TIMEOUT_MS)).receipt)

@@ -70,6 +70,13 @@ export type Custody = {
   accept(upload: ReceivedUpload, root: string, expiry: number): Promise<ReceiptTerms>
   /** The terms that `account` was promised before. Errors: {@link NotFoundError}, {@link RootMismatchError}. */
   getPromise(account: Address, root: string, sizeBytes: number): Promise<ReceiptTerms>
+  /** A piece that `account` holds already is from now on under an order of it as well. Errors: as above; those of bad pieces. */
+  takeOver(
+    account: Address,
+    root: string,
+    sizeBytes: number,
+    under: Pick<Claim, 'orderId' | 'expiry'>,
+  ): Promise<ReceiptTerms>
   /**
    * Gives up what `account` claims: at once where there is no order; under one its space is free at once, and the claim
    * ends later (`spec/provider.md` 17). The last claim takes the bytes along. False when there is no such piece.
@@ -151,17 +158,26 @@ export function createCustody(options: CustodyOptions): Custody {
   }
   const acceptLocked = async (upload: ReceivedUpload, root: string, expiry: number): Promise<ReceiptTerms> => {
     const { account, orderId } = upload.terms
-    const { sizeBytes } = upload.digest
     const before = await book.find(root)
     await makeRoom(before)
-    const claim: Claim = { account, orderId, expiry }
+    const piece = { root, sizeBytes: upload.digest.sizeBytes }
+    return await claimLocked(before, piece, { account, orderId, expiry }, async () => await upload.commit())
+  }
+  /** Adds a claim on a piece whose bytes `keep` makes durable, or replaces the one of the same account under the same order. */
+  const claimLocked = async (
+    before: PieceRecord | undefined,
+    { root, sizeBytes }: Pick<PieceRecord, 'root' | 'sizeBytes'>,
+    claim: Claim,
+    keep: () => Promise<void>,
+  ): Promise<ReceiptTerms> => {
+    const { account, orderId, expiry } = claim
     const others = before?.claims.filter((each) => each.account !== account || each.orderId !== orderId) ?? []
     const known = before?.claims.find((each) => each.account === account && each.orderId === orderId)
     const isCounted = known !== undefined && !known.isReleased
     if (!before) space.hold(sizeBytes)
     if (!isCounted) accounts.add(accountKeyOf(claim), sizeBytes)
     try {
-      await upload.commit()
+      await keep()
       const changes = orderId === 0 ? [] : await rowChanges(orderId, root, { sizeBytes, isHeld: true })
       // What is paid for now need not be counted as unpaid any more.
       const unpaid = orderId === 0 ? undefined : others.find((each) => each.account === account && each.orderId === 0)
@@ -170,12 +186,20 @@ export function createCustody(options: CustodyOptions): Custody {
       if (unpaid) accounts.subtract(accountKeyOf(unpaid), sizeBytes)
       if (known?.isReleased) accounts.keep(accountKeyOf(claim), -sizeBytes)
       if (!before) pieceCount++
-      return { orderId, root: upload.digest.root, sizeBytes, expiry }
+      return { orderId, root: rootBytes(root), sizeBytes, expiry }
     } catch (thrown) {
       if (!before) space.letGo(sizeBytes)
       if (!isCounted) accounts.subtract(accountKeyOf(claim), sizeBytes)
       throw thrown
     }
+  }
+  const takeOverLocked = async (sizeBytes: number, root: string, claim: Claim): Promise<ReceiptTerms> => {
+    const record = await book.find(root)
+    const own = record?.claims.filter((each) => each.account === claim.account && !each.isReleased) ?? []
+    if (!record || own.length === 0) throw new NotFoundError('this account holds no such piece here')
+    if (record.sizeBytes !== sizeBytes) throw new RootMismatchError({ root, sizeBytes: record.sizeBytes })
+    assertReadable(record)
+    return await claimLocked(record, record, claim, async () => undefined)
   }
   /** The row of a piece with what becomes of it, and the order's own record where it has none yet. */
   const rowChanges = async (
@@ -229,6 +253,8 @@ export function createCustody(options: CustodyOptions): Custody {
       assertReadable(record)
       return { orderId: claim.orderId, expiry: claim.expiry, root: rootBytes(root), sizeBytes }
     },
+    takeOver: (account, root, sizeBytes, { orderId, expiry }) =>
+      inTurn(root, () => withOrders([orderId], () => takeOverLocked(sizeBytes, root, { account, orderId, expiry }))),
     dropUnpaid: (record) =>
       inTurn(record.root, async () => {
         const now = await book.find(record.root)

@@ -69,18 +69,41 @@ export function createProviderRoutes(options: ProviderRoutesOptions): readonly R
     const { account, body } = await readSigned(verifier, request)
     const id = params[0] ?? ''
     const piece = readPieceId(body)
-    const terms = await inTurn(`${account}/${id}`, () => keep(account, id, piece))
+    const terms = await inTurn(`${account}/${id}`, () => keep(account, id, piece, request.signal))
     const receipt = await signReceipt(chain.network, terms, signer)
     return jsonResponse(200, { receipt: receiptToJson(receipt) })
   }
   /** The terms of the receipt: of what arrived, or those that the account was given before. */
-  const keep = async (account: Address, id: string, piece: PieceId): Promise<ReceiptTerms> => {
+  const keep = async (
+    account: Address,
+    id: string,
+    piece: PieceId,
+    signal: AbortSignal | undefined,
+  ): Promise<ReceiptTerms> => {
     const root = hex32(piece.root)
     const arrived = uploads.find(account, id)
+    if (!arrived && piece.orderId > 0) return await takeOver(account, id, piece, signal)
     if (!arrived) return await custody.getPromise(account, root, piece.sizeBytes)
     assertArrived(arrived, piece)
     const expiry = await desk.getReceiptExpiry(account, arrived.terms.orderId)
     return await custody.accept(arrived, root, expiry)
+  }
+  /** What the account holds under another order comes under this one as well, without being sent (`spec/provider.md` 18). */
+  const takeOver = async (
+    account: Address,
+    id: string,
+    { root, sizeBytes, orderId }: PieceId,
+    signal: AbortSignal | undefined,
+  ): Promise<ReceiptTerms> => {
+    await assertActiveUser(chain, account)
+    const reserve = await desk.admitUpload({ account, id, orderId, maxBytes: sizeBytes }, signal)
+    const expiry = await desk.getReceiptExpiry(account, orderId)
+    const hold = reserve()
+    try {
+      return await custody.takeOver(account, hex32(root), sizeBytes, { orderId, expiry })
+    } finally {
+      hold.release()
+    }
   }
   const release = async ({ request, params }: Call): Promise<WireResponse> => {
     const { account } = await readSigned(verifier, request)
@@ -116,7 +139,8 @@ export function createProviderRoutes(options: ProviderRoutesOptions): readonly R
   ]
 }
 
-type PieceId = { readonly root: Uint8Array; readonly sizeBytes: number }
+/** `orderId` is 0 where the commit names none. */
+type PieceId = { readonly root: Uint8Array; readonly sizeBytes: number; readonly orderId: number }
 
 /** A control request: its whole body and who signed it. */
 async function readSigned(
@@ -141,10 +165,14 @@ function readTerms(account: Address, query: URLSearchParams): UploadTerms {
 }
 
 function readPieceId(body: Uint8Array): PieceId {
-  const { root, sizeBytes } = (parseJson(body) ?? {}) as Record<string, unknown>
+  const { root, sizeBytes, orderId = 0 } = (parseJson(body) ?? {}) as Record<string, unknown>
   const bytes = findBytesFromHex(root, 32)
-  if (!bytes || !Number.isSafeInteger(sizeBytes)) throw new BadInputError('a commit names root and sizeBytes')
-  return { root: bytes, sizeBytes: sizeBytes as number }
+  if (!bytes || !isSize(sizeBytes) || !isSize(orderId)) throw new BadInputError('a commit names root and sizeBytes')
+  return { root: bytes, sizeBytes, orderId }
+}
+
+function isSize(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0
 }
 
 /** Errors: {@link ForbiddenError}. */

@@ -24,6 +24,7 @@ import { createProviderOrders, type OrderShared, type ProviderOrders } from './p
 import { createPurse } from './purse.ts'
 import { createOrderReads, type OrderReads, type ReadsStatus } from './reads.ts'
 import { createRenewals } from './renewals.ts'
+import { reviveOrder } from './revive.ts'
 import { createOrderSet, type OrderSet } from './set.ts'
 import { createOrderStore, type OrderRecord, type ReadsRecord } from './store.ts'
 
@@ -102,6 +103,8 @@ export function createOrders(options: OrdersOptions): Orders {
   const kept = new Map<bigint, KeptBytes>()
   const reads = new Map<bigint, OrderReads>()
   const savedReads = new Map<bigint, ReadsRecord>()
+  /** Orders that went on for others that were over. */
+  const followers = new Map<bigint, bigint>()
   let epochs: { readonly info: EpochInfo; readonly atMs: number } | undefined
   let started: Promise<void> | undefined
 
@@ -176,15 +179,19 @@ export function createOrders(options: OrdersOptions): Orders {
 
   const load = async () => {
     const state = await store.getState()
-    for (const record of await store.listOrders()) records.set(record.orderId, record)
+    for (const record of await store.listOrders()) {
+      records.set(record.orderId, record)
+      if (record.followedBy !== undefined) followers.set(record.orderId, record.followedBy)
+    }
     for (const { orderId, ...saved } of await store.listReads()) {
       savedReads.set(orderId, saved)
       readsOf(orderId, saved.provider)
     }
     if (state === 'new') await adoptOwn()
     await store.open()
-    const newest = [...records.values()].sort((a, b) => Number(a.orderId - b.orderId))
-    for (const record of newest) byProvider.set(record.provider, createProviderOrders(shared, record.provider, record))
+    for (const [provider, own] of Map.groupBy(records.values(), (record) => record.provider)) {
+      byProvider.set(provider, createProviderOrders(shared, provider, own))
+    }
     for (const change of await store.listChanges()) ordersOf(change.provider).resume(change)
     if (state !== 'closed') committer.markUnsure(records.keys())
   }
@@ -207,8 +214,14 @@ export function createOrders(options: OrdersOptions): Orders {
     })
     await started
   }
+  /** The order that goes on for one that was over, or the order itself. */
+  const latestOf = (orderId: bigint): bigint => {
+    const next = followers.get(orderId)
+    return next === undefined ? orderId : latestOf(next)
+  }
   const findRecord = (orderId: bigint) => {
-    return listRecords().find((record) => record.orderId === orderId)
+    const latest = latestOf(orderId)
+    return listRecords().find((record) => record.orderId === latest)
   }
   const listHolding = async () => {
     const all = listRecords()
@@ -217,7 +230,7 @@ export function createOrders(options: OrdersOptions): Orders {
   }
   /** All orders that are known, the newest state of each. */
   const listRecords = () => {
-    for (const { order } of byProvider.values()) if (order) records.set(order.orderId, order)
+    for (const orders of byProvider.values()) for (const order of orders.list()) records.set(order.orderId, order)
     return [...records.values()]
   }
 
@@ -231,14 +244,22 @@ export function createOrders(options: OrdersOptions): Orders {
   })
   /** Orders that ended long ago: what was held under them is gone. */
   const forgetOver = async ({ current, epochSeconds }: EpochInfo) => {
-    for (const { orderId, end } of listRecords()) {
+    for (const { orderId, end, provider } of listRecords()) {
       if ((current - end) * epochSeconds < BigInt(FORGET_SECONDS)) continue
+      // Placements name it still: it leads to the order that went on.
+      if (followers.has(orderId) && records.has(latestOf(orderId))) continue
       await store.dropOrder(orderId)
+      byProvider.get(provider)?.forget(orderId)
       for (const known of [records, sets, kept, reads, savedReads]) known.delete(orderId)
     }
   }
   const listProviders = () => [...byProvider.values()]
-  const renewals = createRenewals({ ...shared, timers, ready, listProviders, readEpochs, forgetOver })
+  const revive = async (lapsed: OrderRecord) => {
+    const takeRoom = async (provider: Address, bytes: number) => await leaseOf(provider, bytes, closed)
+    const next = await reviveOrder({ ...shared, makeSure: committer.makeSure, takeRoom }, lapsed)
+    if (next !== undefined) followers.set(lapsed.orderId, next)
+  }
+  const renewals = createRenewals({ ...shared, timers, ready, listProviders, readEpochs, forgetOver, revive })
 
   const noteRemoved = async (provider: Address, root: Uint8Array) => {
     await ready()
@@ -321,6 +342,10 @@ export function createOrders(options: OrdersOptions): Orders {
       follow(noting)
       await noting
     },
+    async latestOf(orderId) {
+      await ready()
+      return Number(latestOf(BigInt(orderId)))
+    },
     async holds(provider, root) {
       await ready()
       let isSure = true
@@ -338,7 +363,7 @@ export function createOrders(options: OrdersOptions): Orders {
           const own = findRecord(BigInt(orderId))
           // Whoever made a placement may have named any order: nobody is paid for what another provider serves.
           if (own ? own.provider !== provider : !policy.paysForOthers) return undefined
-          const known = readsOf(BigInt(orderId), provider)
+          const known = readsOf(own?.orderId ?? BigInt(orderId), provider)
           return known.status().provider === provider ? known.payment(budget) : undefined
         },
       }

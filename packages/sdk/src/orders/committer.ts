@@ -34,6 +34,8 @@ export type Committer = {
   /** The provider may hold more than we know: its view is read before the next commitment, and soon. */
   markUnsure(orderIds: Iterable<bigint>): void
   isUnsure(orderId: bigint): boolean
+  /** Reads the provider's view of an order that is unsure. */
+  makeSure(record: OrderRecord): Promise<void>
   /** Commits all that has changed; false where something could not be. */
   commitAll(): Promise<boolean>
 }
@@ -58,6 +60,11 @@ export function createCommitter(options: CommitterOptions): Committer {
     const mostUnknownBytes = policy.firstOrderBytes
     return { orderId, set, provider, store, signer, money, fromEpoch: current + 1n, mostUnknownBytes, signal: closed }
   }
+  const reconcile = async ({ orderId, sizeBytes }: OrderRecord, work: CommitWork) => {
+    // Whatever fits may have been stored before the crash.
+    await reconcileSet({ ...work, mostUnknownBytes: sizeBytes })
+    unsure.delete(orderId)
+  }
   const commitOne = async (record: OrderRecord) => {
     const { orderId, provider } = record
     const isUnsure = unsure.has(orderId)
@@ -66,11 +73,7 @@ export function createCommitter(options: CommitterOptions): Committer {
     if (!isUnsure && set.pending() === 0 && !set.offer) return
     if (record.end <= (await options.getEpochs()).current) return
     const work = await workOf(record, set)
-    if (isUnsure) {
-      // Whatever fits may have been stored before the crash.
-      await reconcileSet({ ...work, mostUnknownBytes: record.sizeBytes })
-      unsure.delete(orderId)
-    }
+    if (isUnsure) await reconcile(record, work)
     while (set.pending() > 0 || set.offer) {
       await commitSet(work)
       emit({ type: 'set-committed', orderId: Number(orderId), provider, usedBytes: set.tree.usedBytes })
@@ -129,6 +132,10 @@ export function createCommitter(options: CommitterOptions): Committer {
       if (unsure.size > 0) commitSoon(0)
     },
     isUnsure: (orderId) => unsure.has(orderId),
+    async makeSure(record) {
+      if (unsure.has(record.orderId))
+        await reconcile(record, await workOf(record, await options.openSet(record.orderId)))
+    },
     commitAll,
   }
 }

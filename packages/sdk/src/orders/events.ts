@@ -5,6 +5,17 @@ export type OrderEvent =
   | ({ readonly type: 'order-opened' | 'order-grown' | 'order-renewed' } & OrderFacts & { readonly costAtto?: string })
   /** An order ends soon, and was not renewed so far. */
   | ({ readonly type: 'order-ending' } & OrderFacts & { readonly secondsLeft: number })
+  /** An order is over, and what it holds has not come under another one so far. */
+  | ({ readonly type: 'order-lapsed' } & OrderFacts)
+  /** What an order held that was over came under another one (0: nothing was left of it). */
+  | {
+      readonly type: 'order-followed'
+      readonly orderId: number
+      readonly provider: Address
+      readonly nextOrderId: number
+      readonly usedBytes: number
+      readonly lostBytes: number
+    }
   /** A change that nobody waits for did not come about; it is tried again. */
   | { readonly type: 'order-waits'; readonly provider: Address; readonly error: string; readonly message: string }
   /** The free escrow does not cover what is to be renewed. */

@@ -23,6 +23,8 @@ export type OrderBook = {
   noteRemoved(provider: Address, root: Uint8Array): Promise<void>
   /** Whether the piece is held under an order of this account; undefined while the provider's view was not read after a crash. */
   holds(provider: Address, root: Uint8Array): Promise<boolean | undefined>
+  /** The order under which what this one held lies now: another one, where it was over. */
+  latestOf(orderId: number): Promise<number>
   /** An account for one call that reads, which pays for at most so many bytes. */
   reads(budgetBytes: number): ReadAccount
 }

@@ -58,12 +58,16 @@ export type Room = { readonly order: OrderRecord; readonly set: OrderSet; free()
 /** The orders with one provider: one that takes pieces, and one change at a time. */
 export type ProviderOrders = {
   readonly provider: Address
-  readonly order: OrderRecord | undefined
+  /** All that are known: the one that takes pieces, and those that may hold some still. */
+  list(): readonly OrderRecord[]
   /** Takes room for `bytes`; opens or grows the order where there is too little. */
   take(bytes: number, signal: AbortSignal): Promise<Room>
   /** The provider refused an upload under the order: it may be another than we think, or hold more. */
   reconsider(refusal: MemoError): void
-  renewIfDue(): Promise<void>
+  /** Renews one of the orders where that is due, or goes on with a change that was under way. */
+  renewIfDue(record: OrderRecord | undefined): Promise<void>
+  /** The order is long over. */
+  forget(orderId: bigint): void
   /** Goes on with a change that was under way when the process ended. */
   resume(change: ChangeRecord): void
 }
@@ -81,9 +85,16 @@ const MAX_SUBMIT_SECONDS = 600
 /** How long a quote is believed; the chain refuses what is signed for another price than was meant. */
 const QUOTE_MS = 60_000
 
-export function createProviderOrders(shared: OrderShared, provider: Address, saved?: OrderRecord): ProviderOrders {
+export function createProviderOrders(
+  shared: OrderShared,
+  provider: Address,
+  saved: readonly OrderRecord[] = [],
+): ProviderOrders {
   const { money, store, purse, policy, clock, closed } = shared
-  let order = saved
+  // The one that runs for longest takes pieces; of those that end together, the newest.
+  const known = [...saved].sort((a, b) => Number(a.end - b.end) || Number(a.orderId - b.orderId))
+  let order = known.pop()
+  let others: readonly OrderRecord[] = known
   let reservedBytes = 0
   /** What those who wait need. */
   let wantedBytes = 0
@@ -96,20 +107,31 @@ export function createProviderOrders(shared: OrderShared, provider: Address, sav
   let terms: { readonly quote: Quote; readonly untilMs: number } | undefined
 
   const setOf = async (record: OrderRecord) => await shared.openSet(record.orderId)
-  const adopt = (next: OrderRecord | undefined) => {
-    if (next?.orderId !== order?.orderId) reservedBytes = 0
+  const isMain = (orderId: bigint) => order?.orderId === orderId
+  /** An order is as `next` says now; undefined where there is none any more. */
+  const adopt = (orderId: bigint, next: OrderRecord | undefined) => {
+    if (others.some((one) => one.orderId === orderId)) {
+      others = others.flatMap((one) => (one.orderId !== orderId ? [one] : next ? [next] : []))
+      return
+    }
+    if (!isMain(orderId)) {
+      if (order) others = [...others, order]
+      reservedBytes = 0
+    }
+    if (!next) reservedBytes = 0
     order = next
     unknownBytes = 0
   }
   /** What takes room beside what is held: given up and kept, or only the provider knows what. */
   const otherBytesOf = async ({ orderId, sizeBytes }: OrderRecord, epochs: EpochInfo) =>
-    Math.max(unknownBytes, (await shared.keptOf(orderId)).usedBytes(sizeBytes, epochs))
+    Math.max(isMain(orderId) ? unknownBytes : 0, (await shared.keptOf(orderId)).usedBytes(sizeBytes, epochs))
   const viewOf = async (record: OrderRecord, epochs: EpochInfo): Promise<OrderView> => {
     const otherBytes = await otherBytesOf(record, epochs)
     const [set, kept] = [await setOf(record), await shared.keptOf(record.orderId)]
     const heldBytes = Math.max(set.heldBytes(), set.tree.usedBytes)
-    const mostUsedBytes = heldBytes + reservedBytes + Math.max(otherBytes, kept.lyingBytes(epochs))
-    return { ...record, usedBytes: set.heldBytes() + reservedBytes + otherBytes, mostUsedBytes }
+    const comingBytes = isMain(record.orderId) ? reservedBytes : 0
+    const mostUsedBytes = heldBytes + comingBytes + Math.max(otherBytes, kept.lyingBytes(epochs))
+    return { ...record, usedBytes: set.heldBytes() + comingBytes + otherBytes, mostUsedBytes }
   }
   const getQuote = async () => {
     if (terms && terms.untilMs > clock.nowMs()) return terms.quote
@@ -128,9 +150,9 @@ export function createProviderOrders(shared: OrderShared, provider: Address, sav
     return quote
   }
 
-  const planOf = async (wish: Wish, quote: Quote, epochs: EpochInfo) => {
+  const planOf = async (wish: Wish, target: OrderRecord | undefined, quote: Quote, epochs: EpochInfo) => {
     const { priceAttoPerGiBSecond, maxOrderEpochs, freeBytes: roomBytes } = quote
-    const record = order && isOpen(order, epochs) ? order : undefined
+    const record = target && isOpen(target, epochs) ? target : undefined
     const view = record && (await viewOf(record, epochs))
     const planned = await purse.plan(
       (freeAtto): { plan: OrderPlan | undefined; costAtto?: bigint } | OrderShortfall => {
@@ -147,13 +169,13 @@ export function createProviderOrders(shared: OrderShared, provider: Address, sav
     if ('neededAtto' in planned.plan) throw new EscrowTooSmallError(money.account, planned.plan)
     return { record, plan: planned.plan.plan, ended: planned.ended }
   }
-  const change = async (wish: Wish): Promise<void> => {
+  const change = async (wish: Wish, target: OrderRecord | undefined): Promise<void> => {
     if (pending) return await goOn(pending)
     const [quote, epochs, block] = await Promise.all([getQuote(), money.getEpochs(), money.getBlock()])
-    const { record, plan, ended } = await planOf(wish, quote, epochs)
+    const { record, plan, ended } = await planOf(wish, target, quote, epochs)
     try {
       if (!plan || (record && record.sizeBytes === plan.sizeBytes && record.end === plan.end)) return
-      plannedBytes = plan.sizeBytes
+      if (record && isMain(record.orderId)) plannedBytes = plan.sizeBytes
       // Somebody may have taken room since the plan was made; who comes now waits for the change.
       const isShrunk = record !== undefined && plan.sizeBytes < record.sizeBytes
       if (isShrunk && (await viewOf(record, epochs)).mostUsedBytes > plan.sizeBytes) return
@@ -181,9 +203,9 @@ export function createProviderOrders(shared: OrderShared, provider: Address, sav
       return { kind: 'amend' as const, terms: full, signature: await client.signAmendment(full, { signal: closed }) }
     } catch (thrown) {
       if (!isOrderRefused(thrown)) throw thrown
-      await refresh()
+      await refresh(record.orderId)
       const { usedBytes } = thrown.details
-      if (typeof usedBytes === 'number') await believe(usedBytes)
+      if (typeof usedBytes === 'number' && isMain(record.orderId)) await believe(usedBytes)
       throw thrown
     }
   }
@@ -197,12 +219,12 @@ export function createProviderOrders(shared: OrderShared, provider: Address, sav
     plan: OrderPlan | undefined,
   ) => {
     try {
-      const before = order
       const done = await run()
       pending = undefined
       plannedBytes = Number.POSITIVE_INFINITY
       if (!done.order) return
-      adopt(done.order)
+      const before = list().find(({ orderId }) => orderId === done.order?.orderId)
+      adopt(done.order.orderId, done.order)
       tell(record, before, done.order, plan)
     } catch (thrown) {
       const reason = refusalReasonOf(thrown)
@@ -212,7 +234,7 @@ export function createProviderOrders(shared: OrderShared, provider: Address, sav
         const freeAtto = await money.getFreeEscrow()
         throw new EscrowTooSmallError(money.account, { neededAtto: plan?.costAtto ?? freeAtto, freeAtto }, thrown)
       }
-      if (reason !== undefined && record.kind === 'amend') adopt(await lookUp(record.terms.orderId))
+      if (reason !== undefined && record.kind === 'amend') await refresh(record.terms.orderId)
       throw thrown
     }
   }
@@ -234,12 +256,13 @@ export function createProviderOrders(shared: OrderShared, provider: Address, sav
     shared.emit({ type, ...facts, ...(plan ? { costAtto: `${plan.costAtto}` } : {}) })
   }
   /** One change at a time; whoever needs one shares it. */
-  const startChange = (wish: Wish): Promise<void> => {
-    changing ??= change(wish).finally(() => {
+  const startChange = (wish: Wish, target = order): Promise<void> => {
+    changing ??= change(wish, target).finally(() => {
       changing = undefined
     })
     return changing
   }
+  const list = () => (order ? [order, ...others] : others)
 
   /** Room that is there, without asking anybody. */
   const findRoom = async (bytes: number): Promise<Room | undefined> => {
@@ -262,8 +285,8 @@ export function createProviderOrders(shared: OrderShared, provider: Address, sav
     return { order: record, set: opened, free }
   }
   /** Reads the order anew. */
-  const refresh = async () => {
-    if (order) adopt(await lookUp(order.orderId))
+  const refresh = async (orderId = order?.orderId) => {
+    if (orderId !== undefined) adopt(orderId, await lookUp(orderId))
   }
   /** The provider counts so many bytes: as long as we know of fewer, there is less room. */
   const believe = async (usedBytes: number) => {
@@ -285,9 +308,7 @@ export function createProviderOrders(shared: OrderShared, provider: Address, sav
 
   return {
     provider,
-    get order() {
-      return order
-    },
+    list,
     async take(bytes, signal) {
       wantedBytes += bytes
       try {
@@ -307,15 +328,21 @@ export function createProviderOrders(shared: OrderShared, provider: Address, sav
       const { usedBytes } = refusal.details
       shared.follow(typeof usedBytes === 'number' ? believe(usedBytes) : refresh())
     },
-    async renewIfDue() {
-      if (!order && !pending) return
+    async renewIfDue(record) {
+      if (!record && !pending) return
       const epochs = await shared.getEpochs()
-      const isDue = pending || (order && isOpen(order, epochs) && isRenewalDue(order, epochs, policy))
-      if (isDue) await startChange('renewal')
+      const isDue = pending || (record && isOpen(record, epochs) && isRenewalDue(record, epochs, policy))
+      if (!isDue) return
+      // Whoever needs room shares a change of the order that has it; an older order needs one of its own.
+      while (changing && record && !isMain(record.orderId)) await changing.catch(() => undefined) // whose change it is has the error
+      await startChange('renewal', record)
+    },
+    forget(orderId) {
+      if (list().some((one) => one.orderId === orderId)) adopt(orderId, undefined)
     },
     resume(record) {
       pending = record
-      plannedBytes = Number(record.terms.sizeBytes)
+      if (record.kind === 'amend' && isMain(record.terms.orderId)) plannedBytes = Number(record.terms.sizeBytes)
     },
   }
 }

@@ -6,6 +6,7 @@ import { secondsLeft } from './plan.ts'
 import type { OrderPolicy } from './policy.ts'
 import type { ProviderOrders } from './provider-orders.ts'
 import type { OrderSet } from './set.ts'
+import type { OrderRecord } from './store.ts'
 
 export type RenewalsOptions = {
   readonly clock: Clock
@@ -19,6 +20,8 @@ export type RenewalsOptions = {
   openSet(orderId: bigint): Promise<OrderSet>
   readEpochs(): Promise<EpochInfo>
   emit(event: OrderEvent): void
+  /** Has what an order holds that is over come under another one. */
+  revive(lapsed: OrderRecord): Promise<void>
   readonly closed: AbortSignal
 }
 
@@ -48,23 +51,35 @@ export function createRenewals(options: RenewalsOptions): Renewals {
     const { name: error, message } = thrown
     warn(`waits ${orders.provider}`, { type: 'order-waits', provider: orders.provider, error, message })
   }
-  const warnOfEnd = ({ order, provider }: ProviderOrders, epochs: EpochInfo) => {
-    const left = order ? secondsLeft(order.end, epochs) : 0
+  const warnOfEnd = ({ orderId, provider, sizeBytes, end }: OrderRecord, epochs: EpochInfo) => {
+    const left = secondsLeft(end, epochs)
     const isSoon = left <= policy.endingSeconds && left * policy.renewAtTermPart <= policy.termSeconds
-    if (!order || left === 0 || !isSoon) return
-    const facts = { orderId: Number(order.orderId), provider, sizeBytes: order.sizeBytes, endEpoch: Number(order.end) }
-    warn(`ending ${order.orderId}`, { type: 'order-ending', ...facts, secondsLeft: left })
+    if (!isSoon) return
+    const facts = { orderId: Number(orderId), provider, sizeBytes, endEpoch: Number(end) }
+    if (left === 0) warn(`lapsed ${orderId}`, { type: 'order-lapsed', ...facts })
+    else warn(`ending ${orderId}`, { type: 'order-ending', ...facts, secondsLeft: left })
   }
-  const lookAfter = async (orders: ProviderOrders, epochs: EpochInfo) => {
-    // An order that holds nothing may end: the next piece opens another.
-    if (orders.order && (await options.openSet(orders.order.orderId)).heldBytes() === 0) return
+  /** Does what is due for one order; what does not come about is warned of and tried again. */
+  const attempt = async (orders: ProviderOrders, work: () => Promise<void>) => {
     try {
-      await orders.renewIfDue()
+      await work()
     } catch (thrown) {
       if (closed.aborted || !(thrown instanceof MemoError)) throw thrown
       warnOf(orders, thrown)
     }
-    warnOfEnd(orders, epochs)
+  }
+  const lookAfter = async (orders: ProviderOrders, epochs: EpochInfo) => {
+    const records = orders.list()
+    if (records.length === 0) await attempt(orders, async () => await orders.renewIfDue(undefined))
+    for (const record of records) {
+      const set = await options.openSet(record.orderId)
+      // An order that holds nothing may end: the next piece opens another.
+      if (set.heldBytes() === 0) continue
+      const isOver = record.end <= epochs.current
+      await attempt(orders, async () => await (isOver ? options.revive(record) : orders.renewIfDue(record)))
+      const now = orders.list().find(({ orderId }) => orderId === record.orderId)
+      if (now && set.heldBytes() > 0) warnOfEnd(now, epochs)
+    }
   }
   const renewDue = async () => {
     await options.ready()

@@ -23,6 +23,8 @@ export type OrderRecord = {
   readonly priceAttoPerGiBSecond: bigint
   readonly end: bigint
   readonly seq: bigint
+  /** The order under which its pieces came when it was over. */
+  readonly followedBy?: bigint | undefined
 }
 
 /** What a provider has signed and what may be on chain or not: kept until that is known. */

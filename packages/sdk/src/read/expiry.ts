@@ -16,7 +16,7 @@ export type ObjectExpiry = {
  * receipts end. Undefined for an object without pieces. Errors: those of locating its parts, and of the chain.
  */
 export async function expiryOf(
-  { chain, ports }: StorageContext,
+  { chain, orders, ports }: StorageContext,
   locator: PartLocator,
   manifest: Manifest,
   options: { readonly owner?: string | undefined; readonly signal?: AbortSignal | undefined },
@@ -28,7 +28,7 @@ export async function expiryOf(
     const { placement } = await locator.locate(partId, options.owner, options.signal)
     for (const { orderId, provider } of placement.pieces) {
       if (provider === NOBODY) continue
-      orderIds.add(orderId)
+      orderIds.add(orders ? await orders.latestOf(orderId) : orderId)
       if (orderId === 0) ends.push(placement.expiry)
     }
   }

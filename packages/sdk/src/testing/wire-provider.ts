@@ -1,4 +1,4 @@
-import type { Chain, Clock } from '@memo/core'
+import type { Address, Chain, Clock } from '@memo/core'
 import {
   BadInputError,
   type ByteStream,
@@ -102,13 +102,23 @@ export function createWireProvider(options: {
     if (faults.lieAboutRoot) root[0]! ^= 1
     return jsonResponse(200, { root: hexFromBytes(root), sizeBytes: digest.sizeBytes })
   }
+  /** What is held under another order comes under this one. */
+  const takeOver = async (
+    account: Address,
+    { root, sizeBytes, orderId = 0 }: { readonly root: string; readonly sizeBytes: number; readonly orderId?: number },
+  ): Promise<HeldPiece | undefined> => {
+    const held = orderId > 0 ? pieces.get(root.slice(2)) : undefined
+    if (!held) return undefined
+    await orders?.admit(account, orderId, sizeBytes)
+    return { ...held, orderId }
+  }
   const commit = async (request: WireRequest, id: string) => {
     const body = await readBody(request, MAX_BODY_BYTES)
-    verifier.verify(request, body)
+    const account = verifier.verify(request, body)
     if (faults.refuseCommit) throw new BadInputError('not today', { blame: 'provider' })
-    const piece = uploads.get(id)
+    const said = parseJson(body) as { root: string; sizeBytes: number; orderId?: number }
+    const piece = uploads.get(id) ?? (await takeOver(account, said))
     if (!piece) throw new NotFoundError('no such upload')
-    const said = parseJson(body) as { root: string; sizeBytes: number }
     const { root, sizeBytes } = piece.digest
     const isSame = said.sizeBytes === sizeBytes && equalBytes(findBytesFromHex(said.root) ?? root.slice(1), root)
     if (!isSame) throw new BadInputError('another root')
