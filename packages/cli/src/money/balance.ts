@@ -13,7 +13,13 @@ import { formatDay } from './units.ts'
 export type BalanceOptions = AccountOptions & { readonly for?: string }
 
 /** What a gateway counts of one kind. */
-type Usage = { readonly usedBytes: bigint; readonly trialBytes: bigint; readonly trialUsedBytes: bigint }
+type Usage = {
+  readonly usedBytes: bigint
+  /** Cashed vouchers have paid for them, and they are not used. */
+  readonly prepaidBytes: bigint
+  readonly trialBytes: bigint
+  readonly trialUsedBytes: bigint
+}
 
 /** What is there of one kind, and what the gateway says was used of it. */
 type Line = { readonly kind: QuotaKind; readonly quota: QuotaInfo; readonly gateway: Usage | undefined }
@@ -88,19 +94,22 @@ async function askGateway(
 }
 
 /** Counts of bytes, which a number holds exactly. Errors: BadGatewayAnswerError. */
-function usageFrom({ Used, TrialByte, TrialUsed }: Readonly<Record<string, unknown>>): Usage {
-  if (!isCount(Used) || !isCount(TrialByte) || !isCount(TrialUsed)) {
+function usageFrom({ Used, Prepaid, TrialByte, TrialUsed }: Readonly<Record<string, unknown>>): Usage {
+  if (!isCount(Used) || !isCount(Prepaid) || !isCount(TrialByte) || !isCount(TrialUsed)) {
     throw new BadGatewayAnswerError('a quota without what was used of it')
   }
-  return { usedBytes: BigInt(Used), trialBytes: BigInt(TrialByte), trialUsedBytes: BigInt(TrialUsed) }
+  const [usedBytes, prepaidBytes, trialBytes, trialUsedBytes] = [Used, Prepaid, TrialByte, TrialUsed].map(BigInt)
+  return { usedBytes, prepaidBytes, trialBytes, trialUsedBytes } as Usage
 }
 
-/** Bytes that can still be used: what is there and not used, and the rest of the trial. */
+/** Bytes that can still be used: what is there and not used, what is paid for and not used, and the rest of the trial. */
 function leftOf({ quota, gateway }: Line, now: number): bigint {
   const there = isOver(quota, now) ? 0n : quota.sizeByte + quota.freeByte
   if (!gateway) return there
   const unused = there > gateway.usedBytes ? there - gateway.usedBytes : 0n
-  return unused + trialLeftOf(gateway)
+  // What was paid for can be used as long as there is quota that has not expired.
+  const prepaid = isOver(quota, now) || quota.expire === 0n ? 0n : gateway.prepaidBytes
+  return unused + prepaid + trialLeftOf(gateway)
 }
 
 function trialLeftOf({ trialBytes, trialUsedBytes }: Usage): bigint {
@@ -130,6 +139,7 @@ function jsonOf(line: Line, now: number) {
     paidBytes: sizeByte,
     grantedBytes: freeByte,
     usedBytes: gateway?.usedBytes ?? null,
+    prepaidBytes: gateway?.prepaidBytes ?? null,
     trialBytes: gateway?.trialBytes ?? null,
     trialUsedBytes: gateway?.trialUsedBytes ?? null,
     leftBytes: leftOf(line, now),

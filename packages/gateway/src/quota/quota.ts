@@ -10,7 +10,7 @@ import {
   type Turns,
 } from '@memo/core'
 import { ApiError } from '../errors.ts'
-import { paidRoom, usedUnderNonce, withoutCharge } from './account.ts'
+import { paidRoom, withoutCharge } from './account.ts'
 import { type Charges, openCharges, type Taken } from './charges.ts'
 import { type Hold, type Ledger, openLedger, withQuotaCharge } from './ledger.ts'
 import type { Market } from './market.ts'
@@ -51,6 +51,8 @@ export type QuotaStatus = {
   readonly info: QuotaInfo
   /** Bytes under the running nonce, those of transfers under way included. */
   readonly used: bigint
+  /** Bytes that vouchers which are cashed have paid for, and that are not used. */
+  readonly prepaid: bigint
   readonly voucherSize: bigint
   readonly trialBytes: bigint
   readonly trialUsed: bigint
@@ -120,9 +122,11 @@ export async function createQuota(ports: {
       const info = await market.quotaOf(kind, buyer)
       await desk.look(buyer, kind)
       const { quota, held } = await ledger.read(buyer)
+      const beyond = quota[kind].paidUsed + held[kind].paid - quota[kind].cashedBytes
       return {
         info,
-        used: usedUnderNonce(quota[kind]) + held[kind].paid,
+        used: most(0n, beyond),
+        prepaid: most(0n, -beyond),
         voucherSize: quota[kind].voucher?.size ?? 0n,
         trialBytes: trialLimits[kind],
         trialUsed: quota[kind].trialUsed + held[kind].trial,

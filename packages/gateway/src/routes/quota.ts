@@ -93,7 +93,7 @@ async function sendJson(reply: FastifyReply, json: string): Promise<FastifyReply
 }
 
 async function statusOf({ quota }: GatewayContext, buyer: Address, kind: QuotaKind): Promise<string> {
-  const { info, used, voucherSize, trialBytes, trialUsed } = await quota.status(buyer, kind)
+  const { info, used, prepaid, voucherSize, trialBytes, trialUsed } = await quota.status(buyer, kind)
   return bigJson({
     Nonce: info.nonce,
     Balance: info.balanceAtto,
@@ -102,6 +102,7 @@ async function statusOf({ quota }: GatewayContext, buyer: Address, kind: QuotaKi
     Expire: info.expire,
     Used: used,
     Signed: voucherSize,
+    Prepaid: prepaid,
     TrialByte: trialBytes,
     TrialUsed: trialUsed,
   })
