@@ -4,20 +4,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import {
-  ATTOMEMO_PER_MEMO,
   accountFromSecretKey,
-  connectNetwork,
-  createChainClient,
-  devnetParams,
-  ensureFunds,
   ensurePledge,
   type MemoChain,
   registerKeeper,
   registerProvider,
   registerUser,
-  runDeploy,
   setEndpoint,
 } from '@memo/chain'
+import { deployNetwork } from '@memo/chain/testing'
 import { type ClientPorts, createKeeperClient, createKeySigner, createProviderClient, type Signer } from '@memo/core'
 import { createDevnet, type Devnet } from '@memo/devnet'
 import { createMemoDid } from '@memo/did'
@@ -32,7 +27,6 @@ import { type NodeDaemonOptions, type NodeEvent, runKeeperDaemon, runProviderDae
 import { createLogWriter, createPart } from './support/entries.ts'
 import { createWorld } from './support/world.ts'
 
-const COIN_WEI = 10n ** 18n
 const GIB = 2 ** 30
 
 /** A test key: 32 bytes of one number. */
@@ -41,20 +35,16 @@ const testKey = (number: number): Uint8Array => new Uint8Array(32).fill(number)
 describe('daemons on a chain, sockets and disks', () => {
   let devnet: Devnet
   let owner: MemoChain
+  let joined: (secretKey: Uint8Array) => Promise<MemoChain>
   let http: HttpTransport
   let directory: string
 
   before(async () => {
-    const deployer = accountFromSecretKey(testKey(0xd0))
-    devnet = await createDevnet({ genesisAlloc: { [deployer.address]: 1_000_000n * COIN_WEI } })
-    const client = createChainClient({
-      rpcUrl: 'in-process',
-      provider: devnet,
-      account: deployer,
-      pollingIntervalMs: 5,
-    })
-    const { registry } = await runDeploy(client, { params: devnetParams })
-    owner = await connectNetwork({ rpcUrl: 'in-process', provider: devnet, registry, account: deployer })
+    const deployerKey = testKey(0xd0)
+    devnet = await createDevnet({ genesisAlloc: { [accountFromSecretKey(deployerKey).address]: 10n ** 24n } })
+    const network = await deployNetwork(devnet, { deployerKey })
+    owner = network.owner
+    joined = network.join
     http = createHttpTransport()
     directory = await mkdtemp(join(tmpdir(), 'memo-node-'))
   })
@@ -64,24 +54,6 @@ describe('daemons on a chain, sockets and disks', () => {
     await rm(directory, { recursive: true })
   })
 
-  const joined = async (secretKey: Uint8Array): Promise<MemoChain> => {
-    const account = accountFromSecretKey(secretKey)
-    const { addresses } = owner
-    await ensureFunds(owner.client, {
-      addresses,
-      to: account.address,
-      memoAtto: 1_000n * ATTOMEMO_PER_MEMO,
-      gasWei: 10n * COIN_WEI,
-    })
-    const options = {
-      rpcUrl: 'in-process',
-      provider: devnet,
-      registry: addresses.registry,
-      account,
-      pollingIntervalMs: 5,
-    }
-    return await connectNetwork(options)
-  }
   const optionsOf = (
     name: string,
     secretKey: Uint8Array,

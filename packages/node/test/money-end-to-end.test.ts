@@ -9,11 +9,7 @@ import {
   allowReads,
   amendOrder,
   announceCloseReads,
-  connectNetwork,
-  createChainClient,
   depositEscrow,
-  devnetParams,
-  ensureFunds,
   ensurePledge,
   getEpochs,
   getEscrow,
@@ -24,8 +20,8 @@ import {
   readProviderIncome,
   registerProvider,
   registerUser,
-  runDeploy,
 } from '@memo/chain'
+import { deployNetwork, quickOrderParams } from '@memo/chain/testing'
 import {
   type ClientPorts,
   createKeySigner,
@@ -50,7 +46,6 @@ import {
 } from '@memo/platform'
 import { type NodeEvent, runProviderDaemon } from '../src/index.ts'
 
-const COIN_WEI = 10n ** 18n
 const MIB = 1_048_576
 const PRICE = 10n ** 12n
 const READ_PRICE = 1_000n
@@ -60,18 +55,6 @@ const [DEPLOYER, PROVIDER, USER] = [0xd0, 0x51, 0x52].map((number) => new Uint8A
   Uint8Array,
   Uint8Array,
 ]
-
-/** Epochs of four blocks, beyond dispute after one block. */
-const PARAMS = {
-  ...devnetParams,
-  orders: {
-    epochBlocks: 4n,
-    epochSeconds: 3_600n,
-    disputeBlocks: 1n,
-    disputeSeconds: 0n,
-    readClosing: { waitSeconds: 0n, waitBlocks: 50n },
-  },
-}
 
 describe('an order on a chain, from its quote to its money', () => {
   let devnet: Devnet
@@ -85,14 +68,6 @@ describe('an order on a chain, from its quote to its money', () => {
   const signer = createKeySigner(USER)
   const provider = createKeySigner(PROVIDER).address
 
-  const connect = async (secretKey: Uint8Array, registry: `0x${string}`) =>
-    await connectNetwork({
-      rpcUrl: 'in-process',
-      provider: devnet,
-      registry,
-      account: accountFromSecretKey(secretKey),
-      pollingIntervalMs: 5,
-    })
   const start = async () => {
     const controller = new AbortController()
     const ready = Promise.withResolvers<string>()
@@ -146,25 +121,13 @@ describe('an order on a chain, from its quote to its money', () => {
   }
 
   before(async () => {
-    const deployer = accountFromSecretKey(DEPLOYER)
-    devnet = await createDevnet({ genesisAlloc: { [deployer.address]: 1_000_000n * COIN_WEI } })
-    const client = createChainClient({
-      rpcUrl: 'in-process',
-      provider: devnet,
-      account: deployer,
-      pollingIntervalMs: 5,
-    })
-    const { registry } = await runDeploy(client, { params: PARAMS })
-    owner = await connect(DEPLOYER, registry)
-    for (const key of [PROVIDER, USER]) {
-      const { address } = accountFromSecretKey(key)
-      const funds = { memoAtto: 1_000n * ATTOMEMO_PER_MEMO, gasWei: 10n * COIN_WEI }
-      await ensureFunds(owner.client, { addresses: owner.addresses, to: address, ...funds })
-    }
-    user = await connect(USER, registry)
+    devnet = await createDevnet({ genesisAlloc: { [accountFromSecretKey(DEPLOYER).address]: 10n ** 24n } })
+    const network = await deployNetwork(devnet, { deployerKey: DEPLOYER, params: quickOrderParams })
+    owner = network.owner
+    user = await network.join(USER)
     await registerUser(user.client, user)
     await depositEscrow(user.client, { addresses: user.addresses, amountAtto: 100n * ATTOMEMO_PER_MEMO })
-    const node = await connect(PROVIDER, registry)
+    const node = await network.join(PROVIDER)
     await registerProvider(node.client, {
       addresses: node.addresses,
       contact: { endpoint: 'http://127.0.0.1:1', operator: '', region: '' },

@@ -1,11 +1,5 @@
-import {
-  accountFromSecretKey,
-  connectNetwork,
-  createChainClient,
-  devnetParams,
-  type MemoChain,
-  runDeploy,
-} from '@memo/chain'
+import { accountFromSecretKey, type MemoChain } from '@memo/chain'
+import { deployNetwork } from '@memo/chain/testing'
 import { createDevnet, type Devnet } from '@memo/devnet'
 
 /** Pays for everything in tests. A test key. */
@@ -14,9 +8,7 @@ const GENESIS_WEI = 10n ** 24n
 
 /** MEMO's contracts on a chain in this process. */
 export async function startNetwork(): Promise<{ readonly chain: MemoChain; readonly devnet: Devnet }> {
-  const account = accountFromSecretKey(DEPLOYER)
-  const devnet = await createDevnet({ genesisAlloc: { [account.address]: GENESIS_WEI } })
-  const options = { rpcUrl: 'devnet', provider: devnet, account, pollingIntervalMs: 5 }
-  const { registry } = await runDeploy(createChainClient(options), { params: devnetParams })
-  return { chain: await connectNetwork({ ...options, registry }), devnet }
+  const devnet = await createDevnet({ genesisAlloc: { [accountFromSecretKey(DEPLOYER).address]: GENESIS_WEI } })
+  const { owner: chain } = await deployNetwork(devnet, { deployerKey: DEPLOYER })
+  return { chain, devnet }
 }

@@ -3,21 +3,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
   ATTOMEMO_PER_MEMO,
-  accountFromSecretKey,
-  connectNetwork,
-  createChainClient,
   depositEscrow,
-  devnetParams,
-  ensureFunds,
   ensurePledge,
   type MemoChain,
-  type NetworkParams,
   registerKeeper,
   registerProvider,
   registerUser,
-  runDeploy,
   setEndpoint,
 } from '@memo/chain'
+import { deployNetwork, quickOrderParams } from '@memo/chain/testing'
 import { type Address, createKeySigner, createProviderClient, type ProviderClient, type Signer } from '@memo/core'
 import { createDevnet, type Devnet } from '@memo/devnet'
 import { createMemoDid, type MemoDid } from '@memo/did'
@@ -37,18 +31,6 @@ export const STORAGE_PRICE: bigint = 10n ** 9n
 export const READ_PRICE = 1_000n
 export const ESCROW_ATTO: bigint = 100n * ATTOMEMO_PER_MEMO
 const DEPLOYER_KEY = testKey(1)
-
-/** Epochs of four blocks that count an hour, beyond dispute after one block. */
-const PARAMS: NetworkParams = {
-  ...devnetParams,
-  orders: {
-    epochBlocks: 4n,
-    epochSeconds: 3_600n,
-    disputeBlocks: 1n,
-    disputeSeconds: 0n,
-    readClosing: { waitSeconds: 0n, waitBlocks: 50n },
-  },
-}
 
 /** A provider that runs as it does in a process of its own, and its own word about what it earned. */
 export type PaidProvider = { readonly address: Address; readonly client: ProviderClient }
@@ -71,31 +53,23 @@ export async function startMoneyNetwork(options: {
 }): Promise<MoneyNetwork> {
   const deployer = createKeySigner(DEPLOYER_KEY).address
   const devnet = await createDevnet({ genesisAlloc: { [deployer]: 1_000_000n * COIN_WEI } })
-  const base = { rpcUrl: 'in-process', provider: devnet, pollingIntervalMs: 5 }
-  const client = createChainClient({ ...base, account: accountFromSecretKey(DEPLOYER_KEY) })
-  const { registry } = await runDeploy(client, { params: PARAMS })
-  const connect = async (key: Uint8Array) =>
-    await connectNetwork({ ...base, registry, account: accountFromSecretKey(key) })
-  const owner = await connect(DEPLOYER_KEY)
+  const { owner, join: joinAccount } = await deployNetwork(devnet, {
+    deployerKey: DEPLOYER_KEY,
+    params: quickOrderParams,
+  })
   const { addresses } = owner
   const home = await mkdtemp(join(tmpdir(), 'memo-paid-'))
   const http = createHttpTransport()
   const stopping = new AbortController()
   const running: Promise<void>[] = []
 
-  const joinAccount = async (secretKey: Uint8Array) => {
-    const { address } = createKeySigner(secretKey)
-    const funds = { memoAtto: 1_000n * ATTOMEMO_PER_MEMO, gasWei: 10n * COIN_WEI }
-    await ensureFunds(owner.client, { addresses, to: address, ...funds })
-    return { address, chain: await connect(secretKey) }
-  }
   const run = async (secretKey: Uint8Array, start: (daemon: NodeDaemonOptions) => Promise<void>): Promise<string> => {
     const ready = Promise.withResolvers<string>()
     const ended = start({
       dataDir: join(home, createKeySigner(secretKey).address),
       rpcUrl: 'in-process',
       rpcProvider: devnet,
-      registry,
+      registry: owner.network.registry,
       secretKey,
       host: '127.0.0.1',
       port: 0,
@@ -111,7 +85,8 @@ export async function startMoneyNetwork(options: {
   const contact = { endpoint: 'http://127.0.0.1:1', operator: 'test', region: 'here' }
   const startProvider = async (number: number): Promise<PaidProvider> => {
     const secretKey = testKey(number)
-    const { address, chain } = await joinAccount(secretKey)
+    const chain = await joinAccount(secretKey)
+    const { address } = createKeySigner(secretKey)
     const offer = {
       capacityBytes: CAPACITY_BYTES,
       storagePriceAttoPerGiBSecond: STORAGE_PRICE,
@@ -136,7 +111,7 @@ export async function startMoneyNetwork(options: {
   }
   const startKeeper = async (number: number) => {
     const secretKey = testKey(number)
-    const { chain } = await joinAccount(secretKey)
+    const chain = await joinAccount(secretKey)
     await registerKeeper(chain.client, { addresses, contact })
     await ensurePledge(chain.client, { addresses })
     const endpoint = await run(secretKey, async (daemon) => {
@@ -155,7 +130,7 @@ export async function startMoneyNetwork(options: {
     http,
     providers,
     async joinUser(secretKey) {
-      const { chain } = await joinAccount(secretKey)
+      const chain = await joinAccount(secretKey)
       await registerUser(chain.client, { addresses })
       await depositEscrow(chain.client, { addresses, amountAtto: ESCROW_ATTO })
       return chain

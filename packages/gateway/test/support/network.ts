@@ -1,9 +1,6 @@
 import {
   ATTOMEMO_PER_MEMO,
-  accountFromSecretKey,
-  connectNetwork,
   createCachedChain,
-  createChainClient,
   depositEscrow,
   devnetParams,
   ensurePledge,
@@ -11,9 +8,9 @@ import {
   registerKeeper,
   registerProvider,
   registerUser,
-  runDeploy,
   transferMemo,
 } from '@memo/chain'
+import { deployNetwork } from '@memo/chain/testing'
 import { type Chain, createKeySigner, type Handler, type Signer } from '@memo/core'
 import { createMemoryIndexStore, createMemoryPieceStore } from '@memo/core/testing'
 import { createDevnet, type Devnet } from '@memo/devnet'
@@ -79,14 +76,9 @@ export async function startNetwork(): Promise<TestNetwork> {
   const everybody = [DEPLOYER_KEY, GATEWAY_KEY, ...providerKeys, ...keeperKeys]
   const genesisAlloc = Object.fromEntries(everybody.map((key) => [createKeySigner(key).address, GENESIS_WEI]))
   const devnet = await createDevnet({ genesisAlloc })
-  const base = { rpcUrl: 'devnet', provider: devnet, pollingIntervalMs: 5 }
-  const client = createChainClient({ ...base, account: accountFromSecretKey(DEPLOYER_KEY) })
   const seller = createKeySigner(GATEWAY_KEY).address
   const params = { ...devnetParams, market: { ...devnetParams.market, seller } }
-  const { registry } = await runDeploy(client, { params })
-  const connect = async (key: Uint8Array) =>
-    await connectNetwork({ ...base, registry, account: accountFromSecretKey(key) })
-  const chain = await connect(DEPLOYER_KEY)
+  const { owner: chain, connect } = await deployNetwork(devnet, { deployerKey: DEPLOYER_KEY, params })
   const cached = createCachedChain(chain, createSystemClock(), CHAIN_CACHE_MS)
 
   const http = createHttpTransport()
