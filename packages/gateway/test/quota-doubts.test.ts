@@ -181,7 +181,7 @@ describe('a voucher that was cashed', () => {
 
 describe('a voucher that brings less than its gas', () => {
   const signal = new AbortController().signal
-  const gas = 150_000n
+  const gas = 110_000n
 
   test('waits until it is worth that several times, and in its last day once; granted bytes bring nothing', async () => {
     // A byte brings 100 attomemo, the first thousand nothing.
@@ -199,17 +199,17 @@ describe('a voucher that brings less than its gas', () => {
     await cashier.cashDue(signal)
     assert.deepEqual(sent, [enough])
     chain.nowMs = 1_810_000_000_000 - 3_600_000
-    await storeBytes(1_499, 1_499n)
+    await storeBytes(1_099, 1_099n)
     await cashier.cashDue(signal)
     assert.equal(sent.length, 1, 'not at a loss')
-    await storeBytes(1, 1_500n)
+    await storeBytes(1, 1_100n)
     chain.nowMs += 3_599_000
     chain.gasPriceWei = 0n
     await cashier.cashDue(signal)
     assert.equal(sent.length, 1)
     chain.nowMs += 1_000
     await cashier.cashDue(signal)
-    assert.deepEqual(sent, [enough, 1_500n])
+    assert.deepEqual(sent, [enough, 1_100n])
   })
 
   test('is cashed when an admin asks', async () => {

@@ -284,7 +284,7 @@ describe('a provider', () => {
       redeemAgeMs: HOUR_MS,
       redeemGasTimes: 4,
     })
-    const gas = 130_000n
+    const gas = 95_000n
     state.gasPriceWei = 1n
     const enough = Number((4n * gas + READ_PRICE - 1n) / READ_PRICE)
     await pay(enough - 1)

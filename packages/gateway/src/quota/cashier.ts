@@ -47,8 +47,8 @@ type Cashed = Pick<CashedVoucher, 'size' | 'nonce'>
 const KINDS: readonly QuotaKind[] = ['space', 'traffic']
 /** A voucher is void when its quota has ended: so long before, it is cashed. */
 const BEFORE_EXPIRY_SECONDS = 86_400
-/** What the transaction of a voucher takes where nothing was cashed yet, which is the most. */
-const CASH_GAS = 150_000n
+/** What the transaction of a voucher in the original form was seen to take where nothing was cashed yet, which is the most. */
+const CASH_GAS = 110_000n
 /** A voucher that was not worth its gas is looked at again so much later. */
 const DUST_MS = 3_600_000
 const MAX_DUST = 10_000

@@ -49,8 +49,8 @@ const PAGE = 500
 const ONE = 'one pass after another'
 /** Reading events once before an answer. */
 const READ_TIMEOUT_MS = 60_000
-/** What the transaction of a voucher takes where the provider has no income in escrow yet, which is the most. */
-const REDEEM_GAS = 130_000n
+/** What the transaction of a voucher was seen to take where the provider has no income in escrow yet, which is the most. */
+const REDEEM_GAS = 95_000n
 
 export function createTreasury(options: TreasuryOptions): Treasury {
   const { clock, money, ledger, reader, vouchers, payments, log, limits } = options
