@@ -43,6 +43,8 @@ export type WireResponse = {
   readonly headers: Readonly<Record<string, string>>
   /** Must be read to its end or cancelled (`return()` of its iterator). */
   readonly body: ByteStream
+  /** May be told of a block of the body that was sent and that nobody uses any more, once: its memory serves others. */
+  readonly giveBack?: ((block: Uint8Array) => void) | undefined
 }
 
 /** Sends a request to a node. Rejects with a MemoError blamed on the other side when it cannot be reached. */
@@ -57,6 +59,9 @@ export type PieceInfo = {
   readonly root: string
   readonly sizeBytes: number
 }
+
+/** A stream whose blocks may be given back, each once, when nobody uses them any more: others are then read into them. */
+export type LentStream = ByteStream & { readonly giveBack?: ((block: Uint8Array) => void) | undefined }
 
 /** A piece being written. Exactly one of `commit` and `abort` ends it. */
 export type PieceWriter = {
@@ -76,7 +81,7 @@ export type PieceStore = {
   create(): Promise<PieceWriter>
   find(root: string): Promise<PieceInfo | undefined>
   /** Bytes `[offset, offset + length)`; undefined when there is no such piece. Rejects on a read fault. */
-  read(root: string, offset: number, length: number): Promise<ByteStream | undefined>
+  read(root: string, offset: number, length: number): Promise<LentStream | undefined>
   /** All unit nodes, or undefined when there is no such piece. */
   readUnits(root: string): Promise<Uint8Array | undefined>
   /** True when there was one. Durable when it resolves. */

@@ -1,14 +1,18 @@
 import { randomBytes } from 'node:crypto'
 import { type FileHandle, mkdir, open, opendir, readdir, rename, rm, stat, statfs, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { assert, type ByteStream, type PieceStore, type PieceWriter } from '@memo/core'
+import { assert, type LentStream, type PieceStore, type PieceWriter } from '@memo/core'
 import { diskError, errnoOf, onDisk, syncDirectory } from './disk.ts'
 import { encodeTrailer, readExactly, readShape, readUnitNodes } from './piece-file.ts'
 
-/** Bytes in one read: each costs a turn of a thread, so that large ones feed sockets fastest. */
-const READ_BYTES = 524_288
+/** Bytes in one read: each costs a turn of a thread, so that large ones feed sockets fastest. A strip is one. */
+const READ_BYTES = 1_048_576
 /** Streams beyond which reads are small: what a stream holds is bounded by whoever opens a thousand and reads none. */
-const LARGE_STREAMS = 64
+const LARGE_STREAMS = 32
+/** Memory of large reads that is kept for the next ones. */
+const KEPT_READS = 4
+/** Pieces whose size is remembered: a root has one size for ever, and reads of one piece come in a row. */
+const KNOWN_SIZES = 4_096
 const SMALL_READ_BYTES = 131_072
 /** Bytes that are gathered before they are handed to the operating system. */
 const WRITE_BYTES = 262_144
@@ -38,7 +42,8 @@ export async function openFilePieceStore(dir: string, options: FilePieceStoreOpt
     await syncDirectory(dir)
   })
   const fans = createFans(pieces)
-  const streams = { open: 0 }
+  const streams = createStreams()
+  const sizes = createSizes()
   const find = async (root: string) =>
     await withPiece(pieces, root, async (file, path) => {
       const { sizeBytes } = await readShape(file, path)
@@ -56,7 +61,8 @@ export async function openFilePieceStore(dir: string, options: FilePieceStoreOpt
       if (!file) return undefined
       const path = pathOf(pieces, root)
       try {
-        const { sizeBytes } = await onDisk(path, async () => await readShape(file, path))
+        const sizeBytes =
+          sizes.find(root) ?? sizes.keep(root, (await onDisk(path, async () => await readShape(file, path))).sizeBytes)
         return rangeOf(file, path, Math.min(offset, sizeBytes), Math.min(offset + length, sizeBytes), streams)
       } catch (error) {
         await file.close()
@@ -73,6 +79,7 @@ export async function openFilePieceStore(dir: string, options: FilePieceStoreOpt
       const path = pathOf(pieces, root)
       return await onDisk(path, async () => {
         if (!(await removed(path))) return false
+        sizes.forget(root)
         await syncDirectory(fans.of(root))
         return true
       })
@@ -237,14 +244,41 @@ function createWriter(file: FileHandle, path: string, target: (root: string) => 
   }
 }
 
+/** What streams share: how many there are, and memory of large reads. */
+type Streams = {
+  open: number
+  memoryFor(bytes: number): Uint8Array
+  giveBack(block: Uint8Array): void
+}
+
+function createStreams(): Streams {
+  const kept: Uint8Array[] = []
+  return {
+    open: 0,
+    memoryFor: (bytes) => (bytes === READ_BYTES ? kept.pop() : undefined) ?? new Uint8Array(bytes),
+    giveBack(block) {
+      if (block.length === READ_BYTES && kept.length < KEPT_READS) kept.push(block)
+    },
+  }
+}
+
+/** Sizes of pieces by root; the one longest known goes first. */
+function createSizes() {
+  const sizes = new Map<string, number>()
+  return {
+    find: (root: string): number | undefined => sizes.get(root),
+    forget: (root: string): void => void sizes.delete(root),
+    keep(root: string, sizeBytes: number): number {
+      sizes.set(root, sizeBytes)
+      const [oldest] = sizes.keys()
+      if (sizes.size > KNOWN_SIZES && oldest !== undefined) sizes.delete(oldest)
+      return sizeBytes
+    },
+  }
+}
+
 /** A range as a stream. One read is always ahead of the reader; `return()` closes the file, also before the first read. */
-function rangeOf(
-  file: FileHandle,
-  path: string,
-  startAt: number,
-  endAt: number,
-  streams: { open: number },
-): ByteStream {
+function rangeOf(file: FileHandle, path: string, startAt: number, endAt: number, streams: Streams): LentStream {
   streams.open++
   let at = startAt
   let ahead: Promise<Uint8Array> | undefined
@@ -253,7 +287,8 @@ function rangeOf(
     if (at >= endAt) return undefined
     const from = at
     at = Math.min(endAt, at + (streams.open > LARGE_STREAMS ? SMALL_READ_BYTES : READ_BYTES))
-    const reading = onDisk(path, async () => await readExactly(file, path, from, at - from))
+    const memory = streams.memoryFor(at - from)
+    const reading = onDisk(path, async () => await readExactly(file, path, from, memory))
     reading.catch(() => undefined) // told to whoever reads on; after `return` nobody does
     return reading
   }
@@ -264,7 +299,8 @@ function rangeOf(
     await ahead?.catch(() => undefined) // a file is not closed under a read that is still going on
     await file.close()
   }
-  const iterator: AsyncIterableIterator<Uint8Array> = {
+  const iterator: AsyncIterableIterator<Uint8Array> & LentStream = {
+    giveBack: streams.giveBack,
     [Symbol.asyncIterator]: () => iterator,
     async next() {
       const reading = isOpen ? (ahead ?? fetch()) : undefined

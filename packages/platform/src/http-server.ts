@@ -116,7 +116,7 @@ async function answer(handler: Handler, request: IncomingMessage, response: Serv
     response.end()
     return
   }
-  await pump(body, response)
+  await pump(body, response, reply.giveBack)
 }
 
 async function send(response: ServerResponse, reply: WireResponse): Promise<void> {
@@ -125,14 +125,22 @@ async function send(response: ServerResponse, reply: WireResponse): Promise<void
 }
 
 /** Sends a body no faster than the requester reads it. A body that fails breaks the connection, so that it shows. */
-async function pump(body: AsyncIterator<Uint8Array>, response: ServerResponse): Promise<void> {
+async function pump(
+  body: AsyncIterator<Uint8Array>,
+  response: ServerResponse,
+  giveBack?: (block: Uint8Array) => void,
+): Promise<void> {
   try {
     for (let step = await body.next(); !step.done; step = await body.next()) {
       if (response.destroyed) {
         await body.return?.()
         return
       }
-      if (!response.write(step.value)) await drained(response)
+      const { value } = step
+      const onSent = (error: Error | null | undefined) => {
+        if (!error) giveBack?.(value) // only what the operating system has taken is nobody's any more
+      }
+      if (!response.write(value, onSent)) await drained(response)
     }
     response.end()
   } catch {

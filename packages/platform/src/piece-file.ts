@@ -35,7 +35,7 @@ export function encodeTrailer(sizeBytes: number, units: Uint8Array): Uint8Array 
 /** Reads the footer of the piece in `file`. Errors: {@link DiskFaultError} when this is no whole piece. */
 export async function readShape(file: FileHandle, path: string): Promise<PieceShape> {
   const { size } = await file.stat()
-  const footer = await readExactly(file, path, size - FOOTER_BYTES, FOOTER_BYTES)
+  const footer = await readExactly(file, path, size - FOOTER_BYTES, new Uint8Array(FOOTER_BYTES))
   const view = new DataView(footer.buffer, footer.byteOffset, FOOTER_BYTES)
   const [sizeBytes, unitsBytes] = [Number(view.getBigUint64(8, true)), Number(view.getBigUint64(16, true))]
   const isWhole =
@@ -48,7 +48,7 @@ export async function readShape(file: FileHandle, path: string): Promise<PieceSh
 
 /** Reads the unit nodes. Errors: {@link DiskFaultError} when they are not what was written. */
 export async function readUnitNodes(file: FileHandle, path: string, shape: PieceShape): Promise<Uint8Array> {
-  const trailer = await readExactly(file, path, shape.sizeBytes, shape.unitsBytes + FOOTER_BYTES)
+  const trailer = await readExactly(file, path, shape.sizeBytes, new Uint8Array(shape.unitsBytes + FOOTER_BYTES))
   const units = trailer.subarray(0, shape.unitsBytes)
   const footer = trailer.subarray(shape.unitsBytes)
   const stored = new DataView(footer.buffer, footer.byteOffset, FOOTER_BYTES).getUint32(CHECKED_BYTES, true)
@@ -56,9 +56,14 @@ export async function readUnitNodes(file: FileHandle, path: string, shape: Piece
   return units
 }
 
-/** Exactly `length` bytes at `offset`. Errors: {@link DiskFaultError} where the file ends before. */
-export async function readExactly(file: FileHandle, path: string, offset: number, length: number): Promise<Uint8Array> {
-  const out = new Uint8Array(length)
+/** Fills `out` with the bytes at `offset`. Errors: {@link DiskFaultError} where the file ends before. */
+export async function readExactly(
+  file: FileHandle,
+  path: string,
+  offset: number,
+  out: Uint8Array,
+): Promise<Uint8Array> {
+  const { length } = out
   let filled = 0
   while (offset >= 0 && filled < length) {
     const { bytesRead } = await file.read(out, filled, length - filled, offset + filled)

@@ -43,7 +43,7 @@ describe('file piece store', () => {
 
   test('any range of a piece of several reads comes back in bounded blocks', async () => {
     const store = await openFilePieceStore(await freshDir())
-    const bytes = Uint8Array.from({ length: MIB + 12_345 }, (_, i) => (i * 7) % 253)
+    const bytes = Uint8Array.from({ length: 2 * MIB + 12_345 }, (_, i) => (i * 7) % 253)
     await put(store, rootOf('b'), bytes)
     const ranges = [
       [0, bytes.length],
@@ -51,31 +51,53 @@ describe('file piece store', () => {
       [1, 1],
       [262_143, 2],
       [bytes.length - 1, 1],
-      [300_000, 600_000],
+      [300_000, 1_600_000],
       [bytes.length, 0],
     ] as const
     for (const [offset, length] of ranges) {
       assert.deepEqual(await bytesOf(store, rootOf('b'), offset, length), bytes.slice(offset, offset + length))
     }
-    for await (const block of (await store.read(rootOf('b'), 0, bytes.length)) ?? []) assert.ok(block.length <= 524_288)
+    for await (const block of (await store.read(rootOf('b'), 0, bytes.length)) ?? []) assert.ok(block.length <= MIB)
   })
 
   test('many reads at once come in smaller blocks, and large ones again when they have ended', async () => {
     const store = await openFilePieceStore(await freshDir())
-    const bytes = Uint8Array.from({ length: MIB + 12_345 }, (_, i) => (i * 11) % 249)
+    const bytes = Uint8Array.from({ length: 2 * MIB + 12_345 }, (_, i) => (i * 11) % 249)
     await put(store, rootOf('b'), bytes)
     const open = async () => (await store.read(rootOf('b'), 0, bytes.length))![Symbol.asyncIterator]()
     const lengthOf = async (stream: AsyncIterator<Uint8Array>) => (await stream.next()).value.length
     const few = await open()
-    assert.equal(await lengthOf(few), 524_288)
+    assert.equal(await lengthOf(few), MIB)
     const many = await Promise.all(Array.from({ length: 80 }, open))
     for (const stream of many) assert.equal(await lengthOf(stream), 131_072)
-    assert.deepEqual(await bytesOf(store, rootOf('b'), 5, MIB), bytes.slice(5, 5 + MIB))
+    assert.deepEqual(await bytesOf(store, rootOf('b'), 5, 2 * MIB), bytes.slice(5, 5 + 2 * MIB))
     for (const stream of [few, ...many]) for (let i = 0; i < 2; i++) await stream.return?.()
     for (let i = 0; i < 200; i++) await bytesOf(store, rootOf('b'), i, 10)
     const again = await open()
-    assert.equal(await lengthOf(again), 524_288, 'streams that have ended are not counted')
+    assert.equal(await lengthOf(again), MIB, 'streams that have ended are not counted')
     await again.return?.()
+  })
+
+  test('blocks that are given back serve later reads, and show them nothing of what lay there', async () => {
+    const store = await openFilePieceStore(await freshDir())
+    const [first, second] = [new Uint8Array(MIB).fill(1), new Uint8Array(2 * MIB + 5).fill(2)]
+    await put(store, rootOf('1'), first)
+    await put(store, rootOf('2'), second)
+    const readOnce = async () => {
+      const stream = (await store.read(rootOf('1'), 0, MIB))!
+      const iterator = stream[Symbol.asyncIterator]()
+      const { value } = await iterator.next()
+      assert.deepEqual(value, first)
+      await iterator.return?.()
+      return { block: value as Uint8Array, giveBack: (block: Uint8Array) => stream.giveBack?.(block) }
+    }
+    const { block, giveBack } = await readOnce()
+    giveBack(block.fill(0xee))
+    giveBack(new Uint8Array(MIB - 1)) // of a length that is never asked for
+    assert.equal((await readOnce()).block.buffer, block.buffer)
+    assert.notEqual((await readOnce()).block.buffer, block.buffer, 'what is in use is not given to another')
+    giveBack(block.fill(0xee))
+    assert.deepEqual(await bytesOf(store, rootOf('2'), 0, second.length), second)
   })
 
   test('a read that was begun ends well though the piece is deleted meanwhile', async () => {

@@ -12,6 +12,7 @@ import {
   isLeafProof,
   LEAF_BYTES,
   type LeafProof,
+  type LentStream,
   leafCountOf,
   leafPath,
   PieceCorruptError,
@@ -90,9 +91,10 @@ export function createPieceReads(options: {
       if (!found) throw await lost(root)
       const stream = metered(found, length, charge, signal)
       const headers = pieceHeaders(root, length)
-      if (!range) return streamResponse(200, stream, headers)
+      const { giveBack } = found
+      if (!range) return { ...streamResponse(200, stream, headers), giveBack }
       const span = `bytes ${offset}-${offset + length - 1}/${sizeBytes}`
-      return streamResponse(206, stream, { ...headers, 'content-range': span })
+      return { ...streamResponse(206, stream, { ...headers, 'content-range': span }), giveBack }
     },
     async head(root) {
       const { sizeBytes } = await custody.getReadable(root)
@@ -117,8 +119,8 @@ export function createPieceReads(options: {
 }
 
 /** What is to be read; `undo` is called where there is nothing to send after all. */
-async function readOr(reading: Promise<ByteStream | undefined>, undo: () => void): Promise<ByteStream | undefined> {
-  let found: ByteStream | undefined
+async function readOr(reading: Promise<LentStream | undefined>, undo: () => void): Promise<LentStream | undefined> {
+  let found: LentStream | undefined
   try {
     found = await reading
     return found
