@@ -63,6 +63,7 @@ export type SimulatedUser = {
   readonly storage: Storage
   /** Where users pay. */
   readonly orders: Orders | undefined
+  readonly money: ScriptedMoney | undefined
   isUp(): boolean
   /** Ends its process: nothing more is sent, and nothing that it awaits ever comes. */
   kill(): void
@@ -279,12 +280,11 @@ function createUser(world: WorldParts, name: string, limits: Partial<StorageLimi
   }
   const onFault = (fault: NodeFault) => trace.record(`${name}: fault ${JSON.stringify(fault)}`)
   const store = guardIndex(disk.openIndexStore(), guard)
-  const orders = options.isPaid
-    ? createOrders({ ports, chain, store, onFault, money: moneyOf(world, name, signer) })
-    : undefined
+  const money = options.isPaid ? moneyOf(world, name, signer) : undefined
+  const orders = money && createOrders({ ports, chain, store, onFault, money })
   orders?.start()
   const storage = createStorage({ ports, chain, limits, reader: keys, store, orders, onFault })
-  return { did, keys, storage, orders, kill, isUp: () => !process.isOver(), jumpClock: clock.jump }
+  return { did, keys, storage, orders, money, kill, isUp: () => !process.isOver(), jumpClock: clock.jump }
 }
 
 function moneyOf({ chain, money }: WorldParts, name: string, { address }: Signer): ScriptedMoney {
