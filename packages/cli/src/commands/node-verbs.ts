@@ -15,6 +15,7 @@ export type NodeOptions = CommonOptions &
     readonly region?: string
     readonly capacity?: number
     readonly unpaidBytes?: number
+    readonly gasWorth?: number
     readonly passwordFile?: string
     readonly init?: boolean
     readonly takeOver?: boolean
@@ -92,6 +93,13 @@ function providerOptions(command: Command): Command {
   return command
     .option('--capacity <size>', 'what it offers, as 500GiB', sizeInBytes('--capacity'))
     .option('--unpaid-bytes <size>', 'what it stores for an account without an order (default 0)', unpaid)
+    .option('--gas-worth <attomemo>', GAS_WORTH, gasWorth())
+}
+
+const GAS_WORTH = 'of a wei of gas: vouchers wait until they bring four times their gas (default 1)'
+
+function gasWorth(): (text: string) => number {
+  return wholeNumber('--gas-worth', 0, Number.MAX_SAFE_INTEGER)
 }
 
 function gatewayOptions(command: Command): Command {
@@ -107,6 +115,7 @@ function gatewayOptions(command: Command): Command {
     .option('--trial-traffic <size>', 'traffic for nothing (default 1GiB)', sizeInBytes('--trial-traffic'))
     .option('--charge-public-reads', 'reads of public files cost their owner traffic (default: the gateway pays)')
     .option('--public-reads-per-hour <size>', 'of them, unpaid (default 64GiB)', sizeInBytes('--public-reads-per-hour'))
+    .option('--gas-worth <attomemo>', GAS_WORTH, gasWorth())
     .option('--admin-did <did...>', 'who else decides about applications')
     .option('--hashcash-bits <n>', 'work for a stamp; each bit doubles it (default 20)', bits)
     .option('--dids-per-hour <n>', 'DIDs of others that it pays for (default 60)', perHour('--dids-per-hour'))

@@ -27,6 +27,7 @@ export async function runNode(context: Context, kind: NodeKind, options: NodeOpt
     apply: applyOf(options),
     takeOver: options.takeOver === true,
     unpaidBytes: options.unpaidBytes,
+    gasWorthAtto: options.gasWorth === undefined ? undefined : BigInt(options.gasWorth),
     signal: runtime.signal,
     onEvent: (event) => process.stderr.write(`${JSON.stringify({ at: new Date().toISOString(), ...event })}\n`),
     onReady(url, details) {
@@ -56,6 +57,8 @@ export type ServeNodeOptions = {
   readonly takeOver: boolean
   /** What a provider stores for an account without an order. */
   readonly unpaidBytes: number | undefined
+  /** What a wei of gas is worth in attomemo, to weigh vouchers; on a chain of this machine nothing. */
+  readonly gasWorthAtto: bigint | undefined
   readonly signal: AbortSignal
   readonly onEvent: (event: { readonly type: string; readonly message: string }) => void
   readonly onReady: (url: string, details?: unknown) => void

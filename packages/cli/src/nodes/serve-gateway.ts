@@ -22,6 +22,8 @@ export const serve: Serve = async (options) => {
   // Coding a stripe takes as long as sending it: in threads, both go on at once.
   const pool = createStripePool()
   const isLocal = await isLocalNetwork(config.rpc)
+  // On a chain of this machine gas costs nothing.
+  const attoPerGasWei = options.gasWorthAtto ?? (isLocal ? 0n : undefined)
   try {
     let listening: { readonly url: string; readonly details: unknown } | undefined
     // Before that it would refuse uploads; when the keepers cannot be reached, it serves and waits for them.
@@ -41,8 +43,7 @@ export const serve: Serve = async (options) => {
       memory: { put: createByteBudget(PUT_MEMORY_BYTES), read: createByteBudget(READ_MEMORY_BYTES) },
       drainMs: DRAIN_MS,
       orders: { closeMs: CLOSE_MS },
-      // On a chain of this machine gas costs nothing.
-      quota: { ...options.quota, ...(isLocal ? { attoPerGasWei: 0n } : {}) },
+      quota: { ...options.quota, ...(attoPerGasWei === undefined ? {} : { attoPerGasWei }) },
       apply: options.apply,
       takeOver: options.takeOver,
       checkpoints: checkpointsOf(options, isLocal),

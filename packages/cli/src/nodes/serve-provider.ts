@@ -4,11 +4,12 @@ import { daemonOptionsOf } from './daemon-options.ts'
 import type { Serve } from './run-node.ts'
 
 export const serve: Serve = async (options) => {
-  const { unpaidBytes, config } = options
+  const { unpaidBytes, gasWorthAtto, config } = options
+  // On a chain of this machine gas costs nothing.
+  const attoPerGasWei = gasWorthAtto ?? ((await isLocalNetwork(config.rpc)) ? 0n : undefined)
   const limits = {
     ...(unpaidBytes === undefined ? {} : { unpaidBytesPerAccount: unpaidBytes }),
-    // On a chain of this machine gas costs nothing.
-    ...((await isLocalNetwork(config.rpc)) ? { attoPerGasWei: 0n } : {}),
+    ...(attoPerGasWei === undefined ? {} : { attoPerGasWei }),
   }
   await runProviderDaemon({ ...daemonOptionsOf(options), limits })
 }
