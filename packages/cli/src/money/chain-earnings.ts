@@ -1,5 +1,5 @@
 import { getEscrow, type IncomeMark, type MemoChain, pinEpoch, readProviderIncome, settleOrder } from '@memo/chain'
-import { type Address, type Earnings, earlierOf, incomeUntil } from '@memo/core'
+import { type Address, type Earnings, incomeUntil, minOf } from '@memo/core'
 
 /** What a provider has earned as far as the chain alone can tell: vouchers that it holds are its own affair. */
 export type ChainEarnings = Omit<Earnings, 'reading'> & { readonly reading: { readonly redeemedAtto: bigint } }
@@ -33,7 +33,7 @@ export async function settleAll(chain: MemoChain, provider: Address, signal: Abo
   for (const { orderId } of orders) {
     for (let settledTo = -1n; ; ) {
       const [order, { closedBefore }] = await Promise.all([chain.findOrder(orderId), chain.getEpochs()])
-      if (!order || order.settledTo >= earlierOf(closedBefore, order.end) || order.settledTo === settledTo) break
+      if (!order || order.settledTo >= minOf(closedBefore, order.end) || order.settledTo === settledTo) break
       settledTo = order.settledTo
       await settleOrder(client, { addresses, orderId, signal })
     }

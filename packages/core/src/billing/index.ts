@@ -1,4 +1,4 @@
-export { earlierOf, incomeUntil } from './income.ts'
+export { incomeUntil } from './income.ts'
 export {
   type AmendmentTerms,
   amendmentDigest,

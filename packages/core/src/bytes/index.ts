@@ -1,3 +1,4 @@
+export { maxOf, minOf } from './bigint.ts'
 export {
   concatBytes,
   equalBytes,

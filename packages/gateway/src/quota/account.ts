@@ -1,5 +1,4 @@
-import { findBytesFromHex, hexFromBytes } from '@memo/core'
-import { most } from './numbers.ts'
+import { findBytesFromHex, hexFromBytes, maxOf } from '@memo/core'
 
 /** The best voucher that a buyer gave under the running nonce. */
 export type KeptVoucher = {
@@ -51,7 +50,7 @@ export const EMPTY_ACCOUNT: QuotaAccount = {
 
 /** Bytes used under the running nonce: what a voucher must cover at the least. */
 export function usedUnderNonce({ paidUsed, cashedBytes }: QuotaAccount): bigint {
-  return most(0n, paidUsed - cashedBytes)
+  return maxOf(0n, paidUsed - cashedBytes)
 }
 
 /** Paid bytes that are signed for and not used; negative where a nonce ended before its use was cashed. */
@@ -68,8 +67,8 @@ export function withoutCharge(account: QuotaAccount, { trial, paid, nonce }: Cha
   const returned = nonce === account.nonce ? paid : 0n
   return {
     ...account,
-    trialUsed: most(0n, account.trialUsed - trial),
-    paidUsed: most(0n, account.paidUsed - returned),
+    trialUsed: maxOf(0n, account.trialUsed - trial),
+    paidUsed: maxOf(0n, account.paidUsed - returned),
   }
 }
 
@@ -87,7 +86,7 @@ export function withNonce(account: QuotaAccount, nonce: bigint): QuotaAccount {
     nonce,
     voucher: undefined,
     isCashing: false,
-    cashedBytes: isCashing ? cashedBytes + size : most(cashedBytes, paidUsed),
+    cashedBytes: isCashing ? cashedBytes + size : maxOf(cashedBytes, paidUsed),
     cashed: isCashed ? [...cashed, { nonce: account.nonce, size, signature, seenAtBlock: undefined }] : cashed,
   }
 }

@@ -1,10 +1,9 @@
 import { ContractRefused, GasMoneyMissing, type QuotaInfo, type QuotaKind } from '@memo/chain'
-import { type Address, MemoError, type Timers, type Turns } from '@memo/core'
+import { type Address, MemoError, minOf, type Timers, type Turns } from '@memo/core'
 import type { GatewayEventSink } from '../events.ts'
 import { type CashedVoucher, type QuotaAccount, usedUnderNonce, withNonce } from './account.ts'
 import type { Ledger } from './ledger.ts'
 import type { Market } from './market.ts'
-import { least } from './numbers.ts'
 import { deskKey, type VoucherDesk } from './vouchers.ts'
 
 /** When vouchers are cashed by themselves. */
@@ -183,6 +182,6 @@ export function createCashier(ports: {
 
 /** What a voucher over `size` bytes brings: granted bytes go first, for nothing (`spec/space-market.md` 7). */
 function incomeOf({ balanceAtto, sizeByte, freeByte }: QuotaInfo, size: bigint): bigint {
-  const paid = size - least(size, freeByte)
-  return sizeByte === 0n ? 0n : (balanceAtto * least(paid, sizeByte)) / sizeByte
+  const paid = size - minOf(size, freeByte)
+  return sizeByte === 0n ? 0n : (balanceAtto * minOf(paid, sizeByte)) / sizeByte
 }

@@ -1,5 +1,5 @@
 import type { QuotaKind } from '@memo/chain'
-import { type Address, type IndexChange, type IndexStore, textFromUtf8, utf8 } from '@memo/core'
+import { type Address, type IndexChange, type IndexStore, maxOf, minOf, textFromUtf8, utf8 } from '@memo/core'
 import {
   type Charge,
   decodeAccount,
@@ -9,7 +9,6 @@ import {
   type QuotaAccount,
   withCharge,
 } from './account.ts'
-import { least, most } from './numbers.ts'
 
 /** Both accounts of a buyer. */
 export type BuyerQuota = Readonly<Record<QuotaKind, QuotaAccount>>
@@ -160,8 +159,8 @@ export function roomOf(
   { trialKind, trialLimit, payKind }: Omit<HoldTerms, 'buyer'>,
 ): Held {
   return {
-    trial: most(0n, trialLimit - quota[trialKind].trialUsed - held[trialKind].trial),
-    paid: payKind === undefined ? 0n : most(0n, paidRoom(quota[payKind]) - held[payKind].paid),
+    trial: maxOf(0n, trialLimit - quota[trialKind].trialUsed - held[trialKind].trial),
+    paid: payKind === undefined ? 0n : maxOf(0n, paidRoom(quota[payKind]) - held[payKind].paid),
   }
 }
 
@@ -194,15 +193,15 @@ function createHold(
     },
     take(bytes) {
       const room = roomOf(entry, terms)
-      const trial = least(bytes, room.trial)
+      const trial = minOf(bytes, room.trial)
       const paid = bytes - trial
       if (paid > room.paid) return paid - room.paid
       change({ trial, paid })
       return 0n
     },
     shrink(bytes) {
-      const excess = most(0n, own.trial + own.paid - bytes)
-      const paid = least(excess, own.paid)
+      const excess = maxOf(0n, own.trial + own.paid - bytes)
+      const paid = minOf(excess, own.paid)
       change({ trial: paid - excess, paid: -paid })
     },
     async count(record) {

@@ -21,11 +21,3 @@ export function bigJson(fields: Readonly<Record<string, bigint | string | number
   })
   return `{${texts.join(',')}}`
 }
-
-export function least(a: bigint, b: bigint): bigint {
-  return a < b ? a : b
-}
-
-export function most(a: bigint, b: bigint): bigint {
-  return a > b ? a : b
-}

@@ -6,6 +6,8 @@ import {
   hexFromBytes,
   type IndexStore,
   MemoError,
+  maxOf,
+  minOf,
   type Randomness,
   type Turns,
 } from '@memo/core'
@@ -14,7 +16,6 @@ import { paidRoom, withoutCharge } from './account.ts'
 import { type Charges, openCharges, type Taken } from './charges.ts'
 import { type Hold, type Ledger, openLedger, withQuotaCharge } from './ledger.ts'
 import type { Market } from './market.ts'
-import { least, most } from './numbers.ts'
 import { createVoucherDesk, type GivenVoucher, type VoucherDesk } from './vouchers.ts'
 
 /** What a gateway gives for nothing. */
@@ -125,8 +126,8 @@ export async function createQuota(ports: {
       const beyond = quota[kind].paidUsed + held[kind].paid - quota[kind].cashedBytes
       return {
         info,
-        used: most(0n, beyond),
-        prepaid: most(0n, -beyond),
+        used: maxOf(0n, beyond),
+        prepaid: maxOf(0n, -beyond),
         voucherSize: quota[kind].voucher?.size ?? 0n,
         trialBytes: trialLimits[kind],
         trialUsed: quota[kind].trialUsed + held[kind].trial,
@@ -240,9 +241,9 @@ function createDownload(ledger: Ledger, charges: Charges, id: string, taken: Tak
     },
     async end(hasBegun) {
       const paidFor = hasBegun ? sent : 0n
-      const trial = least(taken.trial, paidFor)
+      const trial = minOf(taken.trial, paidFor)
       const paid = paidFor - trial
-      const unsent = { trial: taken.trial - trial, paid: most(0n, taken.paid - paid), nonce: taken.nonce }
+      const unsent = { trial: taken.trial - trial, paid: maxOf(0n, taken.paid - paid), nonce: taken.nonce }
       await ledger.update(
         taken.buyer,
         (quota) => withQuotaCharge(quota, taken, unsent, withoutCharge),
@@ -261,7 +262,7 @@ async function shortage(
 ): Promise<ApiError> {
   const { quota, held } = await ledger.read(buyer)
   const account = quota[kind]
-  const overdrawn = most(0n, held[kind].paid - paidRoom(account))
+  const overdrawn = maxOf(0n, held[kind].paid - paidRoom(account))
   const size = (account.voucher?.size ?? 0n) + overdrawn + missing
   const headers = {
     'x-memo-missing-bytes': `${missing}`,

@@ -7,6 +7,8 @@ import {
   findVoucher,
   isVoucher,
   MemoError,
+  maxOf,
+  minOf,
   type PaymentDue,
   type ReadAllowanceInfo,
   type ReadVoucher,
@@ -174,7 +176,7 @@ export function createReadPayments(options: ReadPaymentsOptions): ReadPayments {
     byText.delete(account.text)
     // What was read under an allowance that is closed, and never paid, counts against the next one.
     if (isNext) {
-      account.bytesServed = max(0n, account.bytesServed - last.bytesRead)
+      account.bytesServed = maxOf(0n, account.bytesServed - last.bytesRead)
       account.settling = NEW.settling
     }
     if (!wasHeld) account.heldSinceMs = clock.nowMs()
@@ -221,7 +223,7 @@ export function createReadPayments(options: ReadPaymentsOptions): ReadPayments {
     const { bytesRead } = signed.voucher
     // What is being closed is served as far as it is paid: later vouchers might come too late.
     if (allowance.closingBlock !== 0n) return bytesRead
-    return min(bytesRead + BigInt(limits.readWindowBytes), allowance.bytesAllowed)
+    return minOf(bytesRead + BigInt(limits.readWindowBytes), allowance.bytesAllowed)
   }
   const forgive = (account: ReadAccount) => {
     const nowMs = clock.nowMs()
@@ -231,7 +233,7 @@ export function createReadPayments(options: ReadPaymentsOptions): ReadPayments {
     // Less than a byte waits for the next time, or many requests would forgive nothing.
     if (bytes === 0n && sinceMs > 0 && debt > 0n) return
     account.forgivenToMs = nowMs
-    if (debt > 0n) account.bytesServed -= min(bytes, debt)
+    if (debt > 0n) account.bytesServed -= minOf(bytes, debt)
   }
   const chargePaid = async (text: string, bytes: number): Promise<Charge> => {
     const account = await find(text)
@@ -279,7 +281,7 @@ export function createReadPayments(options: ReadPaymentsOptions): ReadPayments {
     const isSame = facts.bytesPaid === row.bytesPaid && isVoid === row.isVoid && !isRewound
     const seenAtBlock = (isSame ? row.seenAtBlock : undefined) ?? block
     const isDeep = block - seenAtBlock >= limits.paymentDepthBlocks
-    const known = isRewound ? 0n : min(row.bytesSettled, facts.bytesPaid)
+    const known = isRewound ? 0n : minOf(row.bytesSettled, facts.bytesPaid)
     return { ...row, ...facts, isVoid, seenAtBlock, bytesSettled: isDeep ? facts.bytesPaid : known }
   }
   const flush = async () => {
@@ -383,12 +385,4 @@ function refused(
 ): PaymentRequiredError {
   const fix = 'Sign a voucher for an order with this provider and an allowance that is open.'
   return new PaymentRequiredError(reason, message, { fix, details })
-}
-
-function max(a: bigint, b: bigint): bigint {
-  return a > b ? a : b
-}
-
-function min(a: bigint, b: bigint): bigint {
-  return a < b ? a : b
 }

@@ -3,10 +3,10 @@ import {
   createTurns,
   type Earnings,
   type EpochInfo,
-  earlierOf,
   envelopeFromError,
   findVoucher,
   incomeUntil,
+  minOf,
   type OrderInfo,
 } from '@memo/core'
 import type { EventSink } from '../events.ts'
@@ -100,7 +100,7 @@ export function createTreasury(options: TreasuryOptions): Treasury {
     return order
   }
   const isWorthIt = (order: OrderInfo, { closedBefore }: EpochInfo, isForced: boolean): boolean => {
-    const payable = earlierOf(closedBefore, order.end) - order.settledTo
+    const payable = minOf(closedBefore, order.end) - order.settledTo
     // Until an order is paid out to its end, what it was promised is not free for others.
     if (isForced || order.end <= closedBefore) return payable > 0n
     const isLong = payable >= BigInt(limits.settleEveryEpochs)
@@ -142,7 +142,7 @@ export function createTreasury(options: TreasuryOptions): Treasury {
         fail(`order ${orderId} could not be settled`, thrown, signal)
       }
       const order = known.get(orderId)
-      if (order) isWaiting ||= earlierOf(epochs.current, order.end) > order.settledTo
+      if (order) isWaiting ||= minOf(epochs.current, order.end) > order.settledTo
     }
     return isWaiting
   }

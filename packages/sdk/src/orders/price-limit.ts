@@ -1,4 +1,4 @@
-import type { Account, Chain, Clock } from '@memo/core'
+import { type Account, type Chain, type Clock, minOf } from '@memo/core'
 import type { OrderPolicy } from './policy.ts'
 
 /** The highest price that is paid; undefined where nothing bounds it. */
@@ -47,7 +47,7 @@ export function createPriceLimits(options: {
       const median = lowerMedian(prices)
       if (median === undefined) return undefined
       const limit = median * BigInt(policy.maxPriceTimesMedian)
-      return prices.length < ENOUGH_PRICES ? lesser(limit, policy.maxPriceOfFewAttoPerGiBSecond) : limit
+      return prices.length < ENOUGH_PRICES ? minOf(limit, policy.maxPriceOfFewAttoPerGiBSecond) : limit
     },
     async reading() {
       const most = policy.maxRetrievalPriceAttoPerByte
@@ -55,7 +55,7 @@ export function createPriceLimits(options: {
       const median = lowerMedian(prices)
       // What is stored is read where it lies: one of two that asks next to nothing must not price the other out.
       if (median === undefined || prices.length < ENOUGH_PRICES) return most
-      return lesser(most, median * BigInt(policy.maxRetrievalPriceTimesMedian))
+      return minOf(most, median * BigInt(policy.maxRetrievalPriceTimesMedian))
     },
   }
 }
@@ -63,8 +63,4 @@ export function createPriceLimits(options: {
 /** Of two in the middle the lower one. */
 function lowerMedian(sorted: readonly bigint[]): bigint | undefined {
   return sorted[(sorted.length - 1) >> 1]
-}
-
-function lesser(a: bigint, b: bigint): bigint {
-  return a < b ? a : b
 }

@@ -2,6 +2,7 @@ import {
   type Address,
   type AmendmentTerms,
   type Chain,
+  maxOf,
   type OrderInfo,
   type OrderTerms,
   type ReadAllowanceInfo,
@@ -108,7 +109,7 @@ export function createScriptedMoney(options: {
       end,
       seq: order.seq + 1n,
       lockedAtto: order.lockedAtto + more,
-      liableBytes: larger(sizeBytes, order.liableBytes),
+      liableBytes: maxOf(sizeBytes, order.liableBytes),
       segments,
     })
   }
@@ -150,10 +151,6 @@ export function createScriptedMoney(options: {
     forgetSent: async (once) => await called('forgetSent', async () => void sent.delete(once)),
   }
   return money
-}
-
-function larger(a: bigint, b: bigint): bigint {
-  return a > b ? a : b
 }
 
 function refused(reason: string): RemoteError {
