@@ -181,7 +181,9 @@ describe('what an entry names', () => {
   test('stays when the same bytes are put again and that put is cut off', async () => {
     for (const forgets of [false, true]) {
       const one = createCase()
-      await put(one, start(one), testBytes(LARGE), { isPublic: true })
+      const process = start(one)
+      await put(one, process, testBytes(LARGE), { isPublic: true })
+      await one.world.run(process.storage.close()) // its entry waits for nobody
       await dieInPut(one, testBytes(LARGE), { isPublic: true })
       if (forgets) forget(one)
       await wait(one, GRACE_MS)
