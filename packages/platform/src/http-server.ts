@@ -53,7 +53,7 @@ export type ServedHandler = {
  */
 export async function serveHandler(handler: Handler, options: ServeOptions): Promise<ServedHandler> {
   const { host = '127.0.0.1', port, limits: { closeGraceMs = CLOSE_GRACE_MS, ...limits } = {} } = options
-  const { url, close, port: bound } = await listenHttp(createTurns(handler), { host, port, limits })
+  const { url, close, port: bound } = await listenHttp(answerInTurn(handler), { host, port, limits })
   return { url, port: bound, close: async () => await close(closeGraceMs) }
 }
 
@@ -61,7 +61,7 @@ export async function serveHandler(handler: Handler, options: ServeOptions): Pro
  * Answers the requests of one connection one after another. Otherwise whoever pipelines hundreds of them in a few
  * kilobytes, and reads nothing, would hold as many bodies open.
  */
-function createTurns(handler: Handler): (request: IncomingMessage, response: ServerResponse) => void {
+function answerInTurn(handler: Handler): (request: IncomingMessage, response: ServerResponse) => void {
   const lines = new WeakMap<Socket, { waiting: number; last: Promise<void> }>()
   return (request, response) => {
     const { socket } = request

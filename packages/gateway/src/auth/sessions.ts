@@ -19,6 +19,7 @@ import { findMemoDid, type MemoDid } from '@memo/did'
 import { restrictedDigest } from '@memo/sdk'
 import { LoginRefusedError, MISSING } from '../errors.ts'
 import { type AuthFields, findCount, findToken } from './fields.ts'
+import { isKeyOf } from './keys.ts'
 
 const TIMED_OUT = 'the request has timed out, please log in within one minute'
 const NOT_NEWER = 'the current request is later than the latest request'
@@ -77,9 +78,7 @@ export function createSessions(ports: {
   }
   const signerOf = async (did: MemoDid, digest: Uint8Array, signature: Uint8Array, refusal: string) => {
     const publicKey = findSignerKey(digest, signature)
-    const record = publicKey && (await chain.findDid(did))
-    const address = publicKey && addressFromPublicKey(publicKey)
-    const isKey = record && !record.deactivated && record.authenticationKeys.some((key) => key.address === address)
+    const isKey = publicKey && (await isKeyOf(chain, did, addressFromPublicKey(publicKey)))
     if (!publicKey || !isKey) throw new LoginRefusedError(refusal)
     return compressPublicKey(publicKey)
   }

@@ -7,6 +7,7 @@ import type { Application } from '../apply/applications.ts'
 import { creationFrom, holderOf, relayCreation } from '../apply/relay.ts'
 import { askerOf } from '../asker.ts'
 import { type FieldSource, findCount } from '../auth/fields.ts'
+import { isKeyOf } from '../auth/keys.ts'
 import { buyerOf } from '../buyer.ts'
 import type { GatewayContext } from '../context.ts'
 import { asContractError } from '../contract-error.ts'
@@ -97,8 +98,7 @@ async function applicantOf(context: GatewayContext, request: FastifyRequest, cal
   const asker = await askerOf(context, request, call)
   if (asker.did) return asker.did
   const did = didFrom(call.fields.did)
-  const record = await context.chain.findDid(did)
-  const isKey = record && !record.deactivated && record.authenticationKeys.some((key) => key.address === asker.account)
+  const isKey = await isKeyOf(context.chain, did, asker.account)
   if (!isKey) throw new LoginRefusedError(`failed to verify identity: ${did}`)
   return did
 }

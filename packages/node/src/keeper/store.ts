@@ -73,7 +73,7 @@ export type KeeperStore = {
   readFeed(cursor: number): Promise<{ readonly next: number; readonly bundles: readonly Uint8Array[] }>
   /** The writer whose log a login opened. */
   findLoginWriter(digest: Hex): Promise<Address | undefined>
-  /** Writes an entry with all that follows from it; durable when it resolves. The caller holds the DID's lock. */
+  /** Writes an entry with all that follows from it; durable when it resolves. The caller has the DID's turn. */
   take(taking: Taking): Promise<void>
 }
 
