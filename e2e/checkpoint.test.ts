@@ -141,10 +141,24 @@ describe('with the gateway, every keeper and m providers dead', () => {
     const verb = async (...args: string[]) => await memo([...args, '--data', ready.dataDir, '--json'])
     const bytes = new Uint8Array(randomBytes(50_000))
     await writeFile(join(base, 'own.bin'), bytes)
-    assert.equal((await verb('put', join(base, 'own.bin'))).code, 0)
+    const put = await verb('put', join(base, 'own.bin'))
+    assert.deepEqual([put.code, put.last.uncovered], [0, 1])
     const first = await verb('checkpoint')
     assert.deepEqual([first.code, first.last.written, first.last.seq], [0, true, 1], first.stderr)
     assert.equal((await verb('checkpoint')).last.written, false)
+    assert.equal((await verb('ls')).last.inCheckpoint, true)
+    const [mine] = (await verb('info')).last.checkpoints as Json[]
+    assert.deepEqual(
+      [mine?.name, mine?.seq, typeof mine?.block, typeof mine?.timestamp],
+      ['you', 1, 'number', 'number'],
+    )
+    await writeFile(join(base, 'again.bin'), bytes.slice(1))
+    const again = await verb('put', join(base, 'again.bin'))
+    assert.equal(again.last.uncovered, 1)
+    assert.equal((await verb('ls')).last.inCheckpoint, false)
+    const removed = await verb('rm', `${again.last.id}`, '--checkpoint')
+    assert.deepEqual([removed.code, removed.last.event, removed.last.uncovered], [0, 'deleted', 0], removed.stderr)
+    assert.ok(removed.lines.some(({ event, written }) => event === 'checkpoint' && written === true))
     const [own, dir] = [ready.keyFile, join(base, 'own')]
     const args = ['restore', '--key', own, '--rpc', ready.rpc, '-o', dir, '--from-checkpoint', '--data', ready.dataDir]
     const restored = await memo(args)

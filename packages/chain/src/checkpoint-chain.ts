@@ -11,8 +11,8 @@ export type CheckpointState = { readonly seq: number; readonly hash: Uint8Array 
 
 /** What a client reads and writes of checkpoints (`spec/checkpoint.md` 1 to 4), bound to one network. */
 export type CheckpointChain = {
-  /** What stands in the slot of one writer's log of a DID. */
-  find(did: string, writer: Address): Promise<CheckpointState | undefined>
+  /** What stands in the slot of one writer's log of a DID, and since which block. */
+  find(did: string, writer: Address): Promise<(CheckpointState & { readonly blockNumber: number }) | undefined>
   /** The newest checkpoint of every writer's log of a DID, with the placement that its writer named. */
   list(did: string): Promise<
     readonly (CheckpointState & {
@@ -42,7 +42,7 @@ export function createCheckpointChain({ client, addresses }: Pick<MemoChain, 'cl
         args: [idFromDid(did), writer],
       })
       const hash = findBytesFromHex(slot.hash, 32)
-      return hash && slot.seq > 0n ? { seq: Number(slot.seq), hash } : undefined
+      return hash && slot.seq > 0n ? { seq: Number(slot.seq), hash, blockNumber: Number(slot.block_) } : undefined
     },
     async list(did) {
       const found = await listCheckpoints(client, { addresses, did })

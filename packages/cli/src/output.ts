@@ -123,8 +123,28 @@ export function formatMs(ms: number): string {
   return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`
 }
 
-/** Rows as aligned columns; a cell stays on its line. */
-export function formatTable(cells: readonly (readonly string[])[]): string {
+/** Minutes are as exact as people need it: `2026-11-20 19:36`, in UTC. */
+export function formatMinute(seconds: number): string {
+  return new Date(seconds * 1_000).toISOString().slice(0, 16).replace('T', ' ')
+}
+
+/** The address of an account that is alone in its cell: its ends tell it from others. */
+const LONE_ADDRESS = /^(\s*0x[0-9a-f]{8})[0-9a-f]{24}([0-9a-f]{8})$/i
+
+/**
+ * Rows as aligned columns; a cell stays on its line. On a terminal of `columns` columns, which they would not fit, addresses are
+ * shortened to their ends: with `--json`, and where a program reads, they are whole.
+ */
+export function formatTable(
+  cells: readonly (readonly string[])[],
+  columns: number | undefined = process.stdout.isTTY ? process.stdout.columns : undefined,
+): string {
+  const whole = alignedRows(cells)
+  if (columns === undefined || whole.split('\n').every((line) => widthOf(line) <= columns)) return whole
+  return alignedRows(cells.map((row) => row.map((cell) => cell.replace(LONE_ADDRESS, '$1…$2'))))
+}
+
+function alignedRows(cells: readonly (readonly string[])[]): string {
   const rows = cells.map((row) => row.map(printable))
   const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => widthOf(row[column] ?? '')))) ?? []
   return rows

@@ -54,6 +54,14 @@ describe('what people read', () => {
     ]).split('\n')
     assert.deepEqual(lines, ['去中心化  a', 'abc       b', '          c'])
     assert.equal(formatTable([]), '')
+    const address = `0x${'12345678'.repeat(5)}`
+    const wide = [[`  ${address}`, address, 'http://x', `took ${address}`]]
+    assert.match(
+      formatTable(wide, 80),
+      /^ {2}0x12345678…12345678 {2}0x12345678…12345678 {2}http:\/\/x {2}took 0x1234567812345678/,
+    )
+    assert.equal(formatTable(wide, 200), formatTable(wide, undefined))
+    assert.ok(formatTable(wide, undefined).includes(address))
   })
 
   test('names of others move no cursor, begin no line and turn no text around', () => {

@@ -1,7 +1,7 @@
 export type { CheckpointChain, CheckpointCost, CheckpointSlot } from './checkpoint/chain.ts'
 export type { CheckpointFault, SlotProgress } from './checkpoint/read.ts'
 export { OwnerKeyUnknownError } from './checkpoint/readers.ts'
-export type { CheckpointOptions, CheckpointResult } from './checkpoint/write.ts'
+export type { CheckpointOptions, CheckpointResult, UncoveredChanges } from './checkpoint/write.ts'
 export type { ChunkOpener, ReaderKeys, StoragePorts, StripeEncoder, StripeOutput } from './context.ts'
 export {
   BrokenLogError,

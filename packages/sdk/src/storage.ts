@@ -13,7 +13,13 @@ import {
 } from '@memo/core'
 import type { CheckpointChain } from './checkpoint/chain.ts'
 import { assertNotReserved } from './checkpoint/mark.ts'
-import { type CheckpointOptions, type CheckpointResult, writeCheckpoint } from './checkpoint/write.ts'
+import {
+  type CheckpointOptions,
+  type CheckpointResult,
+  findUncovered,
+  type UncoveredChanges,
+  writeCheckpoint,
+} from './checkpoint/write.ts'
 import type { ChunkOpener, ReaderKeys, StorageContext, StoragePorts, StripeEncoder } from './context.ts'
 import { type NodeFault, StorageClosedError } from './errors.ts'
 import type { StorageMemory } from './flow/memory.ts'
@@ -119,6 +125,8 @@ export type Storage = {
    * Needs `checkpoints`.
    */
   writeCheckpoint(did: string, options?: CheckpointOptions): Promise<CheckpointResult | undefined>
+  /** How much of this account's log of a DID the chain does not remember yet. Needs `checkpoints`. */
+  findUncovered(did: string, options?: CallOptions): Promise<UncoveredChanges>
   /**
    * Gives up what puts that were cut off, and deletions, have left under orders (`spec/sdk.md` 20): one pass, to be made now and
    * then. Does nothing without `store` and `orders`. Rejects where nobody can be asked.
@@ -201,6 +209,11 @@ export function createStorage(options: StorageOptions): Storage {
       const { checkpoints } = options
       if (!checkpoints) throw new BadInputError('a checkpoint is asked for where nothing writes it to the chain')
       return await writing(did, async () => await writeCheckpoint(context, logs, checkpoints, did, checkpoint ?? {}))
+    },
+    async findUncovered(did, call) {
+      const { checkpoints } = options
+      if (!checkpoints) throw new BadInputError('checkpoints are asked for where nothing reads them from the chain')
+      return await findUncovered(context, logs, checkpoints, did, call ?? {})
     },
     async sweep(sweep) {
       const sweeping = sweepLoose(context, logs, sweep)

@@ -122,6 +122,25 @@ describe('a checkpoint', () => {
     assert.deepEqual((await restoreAll(world)).found, expected(...names))
   })
 
+  test('does not cover what was put or deleted after it, which is counted without checkpoints', async () => {
+    const world = createCheckpointWorld()
+    const storage = world.openFor()
+    const uncovered = async (one = storage) => await world.run(one.findUncovered(world.did))
+    assert.deepEqual(await uncovered(), { seq: 0, changes: 0 })
+    await world.putAs(storage, 'one')
+    const { seq } = await world.putAs(storage, 'two')
+    assert.deepEqual(await uncovered(), { seq: 0, changes: 2 })
+    await write(world, storage)
+    assert.deepEqual(await uncovered(), { seq: 2, changes: 0 })
+    await world.putAs(storage, 'three')
+    await write(world, storage)
+    await world.run(storage.remove(world.did, { writer: world.owner.signer.address, seq }))
+    // A client that was not there sees the same.
+    for (const one of [storage, world.openFor()]) assert.equal((await uncovered(one)).changes, 1)
+    await write(world, storage)
+    assert.equal((await uncovered()).changes, 0)
+  })
+
   test('covers nothing of what is put while it is written, so that it never names a file which it cannot give back', async () => {
     const world = createCheckpointWorld()
     const chain = world.contract.as(world.owner.signer.address)

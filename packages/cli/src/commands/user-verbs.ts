@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { AddVerb } from '../program.ts'
+import type { ChangeOptions } from '../user/checkpoint.ts'
 import type { GetOptions } from '../user/get.ts'
 import type { CreateDidOptions } from '../user/network-verbs.ts'
 import type { ListOptions } from '../user/objects.ts'
@@ -17,6 +18,7 @@ export function addCommands(program: Command, addVerb: AddVerb): void {
     .option('--name <name>', 'what to call it (default: the name of the file)')
     .option('--type <type>', 'its content type')
     .option('--policy <policy>', 'how it is spread, as rs:4+2')
+    .option('--checkpoint', 'write a checkpoint at once, which costs gas')
   addVerb<PutVerbOptions>(userOptions(putCommand), async () => (await import('../user/put.ts')).put)
 
   const getCommand = program
@@ -32,8 +34,12 @@ export function addCommands(program: Command, addVerb: AddVerb): void {
     .option('-l, --long', 'also until when they are stored')
   addVerb<ListOptions>(userOptions(lsCommand), async () => (await import('../user/objects.ts')).list)
 
-  const rmCommand = program.command('rm').description('delete a file').argument('<cid-or-id>')
-  addVerb<UserOptions>(userOptions(rmCommand), async () => (await import('../user/objects.ts')).remove)
+  const rmCommand = program
+    .command('rm')
+    .description('delete a file')
+    .argument('<cid-or-id>')
+    .option('--checkpoint', 'write a checkpoint at once, which costs gas')
+  addVerb<ChangeOptions>(userOptions(rmCommand), async () => (await import('../user/objects.ts')).remove)
 
   const statusCommand = program
     .command('status')

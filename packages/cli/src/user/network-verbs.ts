@@ -1,8 +1,17 @@
-import { connectNetwork, getGasBalance, getMemoBalance, getPledge, type MemoChain } from '@memo/chain'
+import {
+  connectNetwork,
+  createCheckpointChain,
+  getBlock,
+  getGasBalance,
+  getMemoBalance,
+  getPledge,
+  type MemoChain,
+} from '@memo/chain'
 import type { Account } from '@memo/core'
+import { type KnownAccount, listKnownAccounts } from '../money/account.ts'
 import { webAddress } from '../money/apply.ts'
 import { formatMemo, formatPerGiBMonth } from '../money/units.ts'
-import { formatBytes, formatTable } from '../output.ts'
+import { formatBytes, formatMinute, formatTable } from '../output.ts'
 import type { Verb } from '../program.ts'
 import { dataDirOf, findProfile, networkOf, saveProfile } from '../settings.ts'
 import { createIdentity, openIdentity } from './identity.ts'
@@ -20,31 +29,76 @@ export const info: Verb<UserOptions> = async ({ output }, options) => {
     chain.listKeepers().then((accounts) => Promise.all(accounts.map((account) => withMoney(chain, account)))),
   ])
   const { chainId, registry } = chain.network
+  const checkpoints = profile?.did === undefined ? [] : await findCheckpoints(chain, dataDirOf(options), profile.did)
   const text = [
-    `chain      ${chainId}, block ${block.number}, epoch ${epochs.current}`,
-    `registry   ${registry}`,
-    ...(profile?.gateway ? [`gateway    ${profile.gateway}`] : []),
-    ...(profile?.did ? [`you are    ${profile.did}`] : []),
-    `keepers    ${keepers.length}`,
+    `chain       ${chainId}, block ${block.number}, epoch ${epochs.current}`,
+    `registry    ${registry}`,
+    ...(profile?.gateway ? [`gateway     ${profile.gateway}`] : []),
+    ...(profile?.did ? [`you are     ${profile.did}`] : []),
+    ...describeCheckpoints(checkpoints),
+    '',
+    `${keepers.length} keeper${keepers.length === 1 ? '' : 's'}`,
     tableOf(keepers, []),
-    `providers  ${providers.length}`,
+    '',
+    `${providers.length} provider${providers.length === 1 ? '' : 's'}, ${describeRoom(providers)}`,
     tableOf(providers, ['in orders', 'offered', 'price']),
   ]
-  output.data(text.filter((line) => line !== '').join('\n'), {
-    event: 'info',
-    chainId,
-    registry,
-    block: block.number,
-    timestamp: block.timestamp,
-    epoch: Number(epochs.current),
-    epochSeconds: Number(epochs.epochSeconds),
-    addresses: chain.addresses,
-    ...(profile?.gateway ? { gateway: profile.gateway } : {}),
-    ...(profile?.did ? { did: profile.did } : {}),
-    keepers: keepers.map(plain),
-    providers: providers.map(plain),
-  })
+  output.data(
+    text
+      .join('\n')
+      .replace(/\n{3,}/g, '\n\n')
+      .trimEnd(),
+    {
+      event: 'info',
+      chainId,
+      registry,
+      block: block.number,
+      timestamp: block.timestamp,
+      epoch: Number(epochs.current),
+      epochSeconds: Number(epochs.epochSeconds),
+      addresses: chain.addresses,
+      ...(profile?.gateway ? { gateway: profile.gateway } : {}),
+      ...(profile?.did ? { did: profile.did } : {}),
+      checkpoints: checkpoints.map(({ name, address, seq, blockNumber, timestamp }) => {
+        return { name, address, seq: seq ?? 0, block: blockNumber ?? null, timestamp: timestamp ?? null }
+      }),
+      keepers: keepers.map(plain),
+      providers: providers.map(plain),
+    },
+  )
   return undefined
+}
+
+/** Since when the chain remembers the DID's files that an account of this directory has stored. */
+type KnownCheckpoint = KnownAccount & Partial<{ readonly seq: number; blockNumber: number; timestamp: number }>
+
+/** Of the user, and of the gateway where it is of this directory: others write what they are asked to. */
+async function findCheckpoints(chain: MemoChain, dataDir: string, did: string): Promise<KnownCheckpoint[]> {
+  const checkpoints = createCheckpointChain(chain)
+  const writers = listKnownAccounts(dataDir).filter(({ name }) => name === 'you' || name === 'gateway')
+  return await Promise.all(
+    writers.map(async (account): Promise<KnownCheckpoint> => {
+      const found = await checkpoints.find(did, account.address)
+      if (!found) return account
+      const { seq, blockNumber } = found
+      return { ...account, seq, blockNumber, timestamp: (await getBlock(chain.client, blockNumber)).timestamp }
+    }),
+  )
+}
+
+function describeCheckpoints(checkpoints: readonly KnownCheckpoint[]): string[] {
+  return checkpoints.map(({ name, timestamp, blockNumber }, i) => {
+    const whose = name === 'you' ? 'what you put' : 'what your gateway put for you'
+    const until = timestamp === undefined ? 'none yet' : `up to ${formatMinute(timestamp)} UTC, block ${blockNumber}`
+    return `${i === 0 ? 'checkpoint' : '          '}  ${whose}: ${until}`
+  })
+}
+
+/** What all providers offer together, and what of it is in orders. */
+function describeRoom(providers: readonly MoneyedAccount[]): string {
+  const offered = providers.reduce((sum, account) => sum + (account.role === 'provider' ? account.capacityBytes : 0), 0)
+  const ordered = providers.reduce((sum, { orderedBytes }) => sum + Number(orderedBytes), 0)
+  return `${formatBytes(ordered)} of ${formatBytes(offered)} in orders`
 }
 
 /** A node with what it has pledged, and the bytes for which it is liable in orders. */

@@ -1,9 +1,12 @@
+import { createCheckpointChain } from '@memo/chain'
 import { type Address, findAddress } from '@memo/core'
 import type { ObjectExpiry, StoredObject } from '@memo/sdk'
 import { formatDay } from '../money/units.ts'
-import { formatBytes, formatTable } from '../output.ts'
+import { formatBytes, formatMinute, formatTable } from '../output.ts'
 import type { Verb } from '../program.ts'
+import { type ChangeOptions, coverChanges, tellUncovered, told } from './checkpoint.ts'
 import { notFound, withObject } from './get.ts'
+import type { Identity } from './identity.ts'
 import { type UserOptions, withSession } from './open-storage.ts'
 
 export type ListOptions = UserOptions & { readonly long?: boolean }
@@ -13,26 +16,46 @@ export const list: Verb<ListOptions> = async (context, options) => {
   const { output, runtime } = context
   const { signal } = runtime
   const rows: string[][] = []
+  let missing = 0
+  let upTo = 0
   await withSession(context, options, async ({ identity, storage, reader }) => {
+    const isCovered = coverageOf(identity)
     for await (const object of storage.list(identity.did, { reader, signal })) {
       const { cid, name, sizeBytes, isPublic, createdAt, manifest } = object
       const created = new Date(createdAt * 1_000).toISOString()
       const expiry =
         options.long && manifest ? await storage.findExpiry(manifest, { owner: identity.did, signal }) : undefined
-      const json = { event: 'object', id: idOf(object), cid, name, sizeBytes, isPublic, created }
+      const inCheckpoint = await isCovered(object)
+      if (inCheckpoint) upTo = Math.max(upTo, createdAt)
+      else if (object.writer === identity.signer.address) missing++
+      const json = { event: 'object', id: idOf(object), cid, name, sizeBytes, isPublic, created, inCheckpoint }
       if (output.isJson) output.data('', { ...json, ...(options.long ? jsonOf(expiry) : {}) })
       else {
-        const when = created.slice(0, 16).replace('T', ' ')
+        const when = formatMinute(createdAt)
         const until = options.long ? [describeExpiry(expiry)] : []
         const access = isPublic ? 'public' : 'private'
         rows.push([when, ...until, formatBytes(sizeBytes).padStart(9), access, cid ?? '–', name ?? '–'])
       }
     }
   })
-  const header = ['stored', ...(options.long ? ['until'] : []), '     size', '', 'CID', 'name']
-  if (rows.length > 0) output.data(formatTable(options.long ? [header, ...rows] : rows), {})
-  else output.progress('no files yet; store one with: memo put FILE')
+  const header = ['stored (UTC)', ...(options.long ? ['until'] : []), '     size', '', 'CID', 'name']
+  if (rows.length > 0) {
+    output.data(formatTable([header, ...rows]), {})
+    const until = upTo === 0 ? 'there is no checkpoint yet' : `in checkpoints up to ${formatMinute(upTo)} UTC`
+    output.progress(`\n${until}${missing === 0 ? '' : `\n${tellUncovered(missing, options, 'file')}`}`)
+  } else output.progress('no files yet; store one with: memo put FILE')
   return undefined
+}
+
+/** Whether the chain's memory reaches an object: each log has a slot of its own. */
+function coverageOf({ did, chain }: Identity): (object: StoredObject) => Promise<boolean> {
+  const checkpoints = createCheckpointChain(chain)
+  const slots = new Map<Address, Promise<number>>()
+  return async ({ writer, seq }) => {
+    const slot = slots.get(writer) ?? checkpoints.find(did, writer).then((found) => found?.seq ?? 0)
+    slots.set(writer, slot)
+    return seq <= (await slot)
+  }
 }
 
 function jsonOf(expiry: ObjectExpiry | undefined) {
@@ -47,7 +70,7 @@ function describeExpiry(expiry: ObjectExpiry | undefined): string {
 }
 
 /** `memo rm ID|CID`. */
-export const remove: Verb<UserOptions> = async (context, options, [what = '']) => {
+export const remove: Verb<ChangeOptions> = async (context, options, [what = '']) => {
   const { output, runtime } = context
   const { signal } = runtime
   await withSession(context, { ...options, paying: 'must' }, async ({ identity, storage, reader }) => {
@@ -56,7 +79,15 @@ export const remove: Verb<UserOptions> = async (context, options, [what = '']) =
     if (!object) throw notFound(what)
     const { pieces } = await storage.remove(identity.did, object, { signal })
     const gone = pieces.filter((piece) => piece.deleted).length
-    output.data(`deleted ${what}`, { event: 'deleted', id: idOf(object), pieces: pieces.length, piecesDeleted: gone })
+    const counts = { pieces: pieces.length, piecesDeleted: gone }
+    const tell = (uncovered?: number) =>
+      output.data(`deleted ${what}`, {
+        event: 'deleted',
+        id: idOf(object),
+        ...counts,
+        ...(uncovered === undefined ? {} : { uncovered }),
+      })
+    await told(tell, coverChanges(context, options, storage, identity.did))
   })
   return undefined
 }

@@ -7,9 +7,10 @@ import { UsageError } from '../errors.ts'
 import { formatBytes, formatMs } from '../output.ts'
 import type { Verb } from '../program.ts'
 import { dataDirOf, findProfile } from '../settings.ts'
-import { type UserOptions, withSession } from './open-storage.ts'
+import { type ChangeOptions, coverChanges, told } from './checkpoint.ts'
+import { withSession } from './open-storage.ts'
 
-export type PutVerbOptions = UserOptions & {
+export type PutVerbOptions = ChangeOptions & {
   readonly public?: boolean
   readonly name?: string
   readonly type?: string
@@ -42,17 +43,20 @@ export const put: Verb<PutVerbOptions> = async (context, options, [file = '-']) 
     const { cid, sizeBytes, seq, writer, providers, deduplicated } = result
     const where = deduplicated ? 'it was there already' : `${providers.length} providers`
     output.progress(`${output.style('green', 'durable')}  ${formatBytes(sizeBytes)}, ${where}, ${formatMs(ms)}`)
-    output.data(cid, {
-      event: 'stored',
-      cid,
-      sizeBytes,
-      id: `${writer}:${seq}`,
-      did: identity.did,
-      isPublic: options.public === true,
-      providers,
-      deduplicated,
-      ms: Math.round(ms),
-    })
+    const tell = (uncovered?: number) =>
+      output.data(cid, {
+        event: 'stored',
+        cid,
+        sizeBytes,
+        id: `${writer}:${seq}`,
+        did: identity.did,
+        isPublic: options.public === true,
+        providers,
+        deduplicated,
+        ms: Math.round(ms),
+        ...(uncovered === undefined ? {} : { uncovered }),
+      })
+    await told(tell, coverChanges(context, options, storage, identity.did))
   })
   return undefined
 }

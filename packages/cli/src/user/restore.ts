@@ -53,10 +53,8 @@ export const restore: Verb<RestoreOptions> = async (context, options) => {
     else output.event(json)
   }
   const from = options.fromCheckpoint ? 'checkpoints' : 'any'
-  const onProgress = ({ looked, slots }: SlotProgress) => {
-    output.event({ event: 'checkpoints', looked, slots })
+  const onProgress = ({ looked, slots }: SlotProgress) =>
     output.live(`looked at ${looked} of ${slots} checkpoint${slots === 1 ? '' : 's'}`)
-  }
   await withStorage(chain, signer, secretKey, async (storage, reader) => {
     for await (const { object, open } of storage.restore(did, {
       reader,

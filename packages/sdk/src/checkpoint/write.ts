@@ -112,18 +112,52 @@ async function readEntries({ context, did, signal, endSeq }: Run, place: LogPlac
 
 /** Whether these entries do nothing but put and delete checkpoints: checkpoints of them would never come to an end. */
 async function isBookkeeping(run: Run, entries: readonly SignedEntry[]): Promise<boolean> {
+  return (await countChanges(run, entries, 1)) === 0
+}
+
+/** How many of these entries do more than to put and delete checkpoints; counted up to `most`. */
+async function countChanges(run: Run, entries: readonly SignedEntry[], most: number): Promise<number> {
   const { address } = run.context.ports.signer
   const deleted: number[] = []
+  let changes = 0
   for (const signed of entries) {
     const { action } = signed.entry
-    if (action.kind === 'put' ? !findMark(signed) : action.writer !== address) return false
-    if (action.kind === 'delete') deleted.push(action.seq)
+    if (action.kind === 'put' ? !findMark(signed) : action.writer !== address) changes++
+    else if (action.kind === 'delete') deleted.push(action.seq)
   }
   for (const seq of deleted) {
+    if (changes >= most) break
     const signed = entries.find(({ entry }) => entry.seq === seq) ?? (await findEntry(run, seq))
-    if (!signed || !findMark(signed)) return false
+    if (!signed || !findMark(signed)) changes++
   }
-  return true
+  return Math.min(changes, most)
+}
+
+/** How much of this account's log of a DID the chain does not remember. */
+export type UncoveredChanges = {
+  /** Number of the last entry that the chain's slot stands for; 0 where there is none. */
+  readonly seq: number
+  /** Objects that were put or deleted since, {@link MAX_CHANGES} at the most. */
+  readonly changes: number
+}
+
+/** More are not counted. */
+const MAX_CHANGES = 100
+
+/** What a checkpoint that is written now would cover. Errors: those of the chain; as for reading the index. */
+export async function findUncovered(
+  context: StorageContext,
+  logs: OwnLogs,
+  chain: CheckpointChain,
+  did: string,
+  options: Pick<CheckpointOptions, 'signal'>,
+): Promise<UncoveredChanges> {
+  const signal = AbortSignal.any([context.closed, ...(options.signal ? [options.signal] : [])])
+  const { place } = await logs.settle(did, signal)
+  const run: Run = { context, logs, chain, did, options, signal, endSeq: place?.seq ?? 0 }
+  const slot = await chain.find(did, context.ports.signer.address)
+  const seq = slot?.seq ?? 0
+  return { seq, changes: seq >= run.endSeq ? 0 : await countChanges(run, await readEntries(run, slot), MAX_CHANGES) }
 }
 
 async function findEntry({ context, did, signal }: Run, seq: number): Promise<SignedEntry | undefined> {
