@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -192,6 +192,20 @@ describe('the memo command', () => {
     assert.match(ended[0]?.stderr ?? '', /^error .*a-file\/x cannot be used: a part of it is a file.*\nfix /)
     assert.equal(ended[0]?.code, 2)
     assert.equal(exitCodeOf(fileError(Object.assign(new Error('x'), { code: 'ENOSPC', path: '/x' }))), 1)
+  })
+
+  test('a result that cannot be written ends with 1, and one that nobody reads to its end with 0', {
+    skip: existsSync('/dev/full') ? false : 'this machine has no /dev/full',
+  }, () => {
+    const run = (target: string) =>
+      spawnSync('sh', ['-c', `"$0" "$1" doctor --data "$2" ${target}`, process.execPath, MEMO, join(home, 'nowhere')], {
+        encoding: 'utf8',
+        env: ENV,
+      })
+    const full = run('> /dev/full')
+    assert.deepEqual([full.status, full.stdout], [1, ''])
+    assert.match(full.stderr, /^error .*cannot be written to standard output: ENOSPC/)
+    assert.equal(run('| true').status, 0)
   })
 
   test('with --json an error is one line of JSON on stderr, and stdout stays clean', () => {
