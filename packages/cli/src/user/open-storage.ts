@@ -65,6 +65,9 @@ export async function withSession<T>(
 /** What the user should know of his orders; undefined where all is well. */
 function warningOf(event: OrderEvent): string | undefined {
   if (event.type === 'escrow-low') return 'the escrow is too small to renew your orders: memo escrow deposit AMOUNT'
+  if (event.type === 'order-lapsed') {
+    return `what ${event.provider} stores for you is not paid for any more and kept for days only: memo escrow deposit AMOUNT`
+  }
   if (event.type !== 'order-ending') return undefined
   const days = Math.ceil(event.secondsLeft / DAY_SECONDS)
   return `what ${event.provider} stores for you is paid for ${days} more day${days === 1 ? '' : 's'} only`
