@@ -109,6 +109,7 @@ export {
 } from './read/get-file.ts'
 export { getGasPrice } from './read/get-gas-price.ts'
 export { type Group, getGroup } from './read/get-group.ts'
+export { getKeeperPool } from './read/get-keeper-pool.ts'
 export { getAnnouncedTerms, getValidityDays, type MarketTerms } from './read/get-market-terms.ts'
 export {
   type EscrowInfo,

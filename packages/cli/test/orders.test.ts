@@ -3,11 +3,12 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { ATTOMEMO_PER_MEMO, allowReads, getEscrow, type MemoChain } from '@memo/chain'
+import { ATTOMEMO_PER_MEMO, allowReads, getEscrow, getKeeperPool, type MemoChain } from '@memo/chain'
 import type { Address } from '@memo/core'
 import { readChainEarnings, settleAll } from '../src/money/chain-earnings.ts'
 import { quote } from '../src/money/quote.ts'
 import { wallet } from '../src/money/wallet.ts'
+import { initNode } from '../src/nodes/init-node.ts'
 import { createIdentity } from '../src/user/identity.ts'
 import { startNetwork, type TestNetwork } from './support/local-network.ts'
 import { joinProvider, placeOrder, type TestProvider } from './support/order.ts'
@@ -86,5 +87,18 @@ describe('money that orders move', () => {
     assert.deepEqual(late.storing, { settledAtto: income, waitingAtto: 0n, orders: 0 })
     assert.equal(late.escrowFreeAtto, income)
     assert.equal((await readChainEarnings(user, dear.address)).storing.settledAtto, 0n)
+  })
+
+  test('a keeper’s wallet shows what settled orders have set aside for keepers, and its share', async () => {
+    const dataDir = join(data, 'keeper')
+    const { rpcUrl, registry } = network
+    await initNode({ kind: 'keeper', dataDir, rpcUrl, registry, signal: new AbortController().signal })
+    const pool = await getKeeperPool(user.client, { addresses: user.addresses, group: 1 })
+    assert.ok(pool > 0n)
+    const said = createTestContext()
+    await wallet(said.context, { data: dataDir }, [])
+    const shown = said.json.find(({ event }) => event === 'account') ?? {}
+    assert.deepEqual([shown.keeperPoolAtto, shown.keeperShareAtto], [pool, pool], 'it is the only one')
+    assert.match(said.text.join('\n'), /fees .* waits to be shared by keepers/)
   })
 })

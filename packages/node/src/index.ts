@@ -11,6 +11,7 @@ export {
 } from './daemon/run-daemon.ts'
 export type { EventLevel, EventSink, NodeEvent } from './events.ts'
 export { DidDeactivatedError, PartMissingError, ReceiptRefusedError, UnknownDidError } from './keeper/admission.ts'
+export type { KeeperMoney } from './keeper/fees.ts'
 export { createKeeper, type Keeper, type KeeperOptions } from './keeper/keeper.ts'
 export { KEEPER_LIMITS, type KeeperLimits } from './keeper/limits.ts'
 export { PieceLostError, RootMismatchError } from './provider/custody.ts'

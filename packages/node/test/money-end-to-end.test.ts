@@ -13,11 +13,13 @@ import {
   ensurePledge,
   getEpochs,
   getEscrow,
+  getKeeperPool,
   getOrder,
   getReadAllowance,
   type MemoChain,
   openOrder,
   readProviderIncome,
+  registerKeeper,
   registerProvider,
   registerUser,
 } from '@memo/chain'
@@ -44,21 +46,19 @@ import {
   createSystemTimers,
   type HttpTransport,
 } from '@memo/platform'
-import { type NodeEvent, runProviderDaemon } from '../src/index.ts'
+import { type NodeEvent, runKeeperDaemon, runProviderDaemon } from '../src/index.ts'
 
 const MIB = 1_048_576
 const PRICE = 10n ** 12n
 const READ_PRICE = 1_000n
 /** Test keys: 32 bytes of one number. */
-const [DEPLOYER, PROVIDER, USER] = [0xd0, 0x51, 0x52].map((number) => new Uint8Array(32).fill(number)) as [
-  Uint8Array,
-  Uint8Array,
-  Uint8Array,
-]
+const testKey = (number: number): Uint8Array => new Uint8Array(32).fill(number)
+const [DEPLOYER, PROVIDER, USER, KEEPER] = [testKey(0xd0), testKey(0x51), testKey(0x52), testKey(0x53)]
 
 describe('an order on a chain, from its quote to its money', () => {
   let devnet: Devnet
   let owner: MemoChain
+  let joined: (secretKey: Uint8Array) => Promise<MemoChain>
   let user: MemoChain
   let http: HttpTransport
   let directory: string
@@ -124,6 +124,7 @@ describe('an order on a chain, from its quote to its money', () => {
     devnet = await createDevnet({ genesisAlloc: { [accountFromSecretKey(DEPLOYER).address]: 10n ** 24n } })
     const network = await deployNetwork(devnet, { deployerKey: DEPLOYER, params: quickOrderParams })
     owner = network.owner
+    joined = network.join
     user = await network.join(USER)
     await registerUser(user.client, user)
     await depositEscrow(user.client, { addresses: user.addresses, amountAtto: 100n * ATTOMEMO_PER_MEMO })
@@ -269,5 +270,36 @@ describe('an order on a chain, from its quote to its money', () => {
       events.filter(({ level }) => level === 'error'),
       [],
     )
+  })
+
+  test('also pays a keeper, which has what settled orders set aside shared', async () => {
+    const chain = await joined(KEEPER)
+    const { address } = createKeySigner(KEEPER)
+    await registerKeeper(chain.client, {
+      addresses: chain.addresses,
+      contact: { endpoint: 'http://127.0.0.1:1', operator: '', region: '' },
+    })
+    await ensurePledge(chain.client, chain)
+    const pool = await getKeeperPool(chain.client, { addresses: chain.addresses, group: 1 })
+    assert.ok(pool > 0n, 'the order of before has paid 4 %')
+    const controller = new AbortController()
+    const paid = Promise.withResolvers<NodeEvent>()
+    const running = runKeeperDaemon({
+      dataDir: join(directory, 'keeper'),
+      rpcUrl: 'in-process',
+      rpcProvider: devnet,
+      registry: owner.network.registry,
+      secretKey: KEEPER,
+      host: '127.0.0.1',
+      port: 0,
+      onEvent: (event) => event.type === 'keepers-paid' && paid.resolve(event),
+      signal: controller.signal,
+      limits: { shareEveryMs: 100, attoPerGasWei: 0n },
+    })
+    const { eachAtto } = await Promise.race([paid.promise, running.then(() => assert.fail('it ended'))])
+    controller.abort()
+    await running
+    assert.equal(eachAtto, `${pool}`)
+    assert.equal(await freeOf(address), pool)
   })
 })

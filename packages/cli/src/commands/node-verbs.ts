@@ -85,7 +85,9 @@ function nodeOptions(command: Command, kind: NodeKind): Command {
     .option('--endpoint <url>', 'how others reach it (default http://host:port)')
     .option('--operator <label>', 'who runs it')
     .option('--region <label>', 'where it stands')
-  return kind === 'provider' ? providerOptions(command) : command
+  return kind === 'provider'
+    ? providerOptions(command)
+    : command.option('--gas-worth <attomemo>', GAS_WORTH, gasWorth())
 }
 
 function providerOptions(command: Command): Command {
@@ -96,7 +98,7 @@ function providerOptions(command: Command): Command {
     .option('--gas-worth <attomemo>', GAS_WORTH, gasWorth())
 }
 
-const GAS_WORTH = 'of a wei of gas: vouchers wait until they bring four times their gas (default 1)'
+const GAS_WORTH = 'of a wei of gas: what is collected waits until it is four times its gas (default 1)'
 
 function gasWorth(): (text: string) => number {
   return wholeNumber('--gas-worth', 0, Number.MAX_SAFE_INTEGER)

@@ -1,6 +1,9 @@
 import {
+  findAccount,
   getEscrow,
   getGasBalance,
+  getGroup,
+  getKeeperPool,
   getMemoBalance,
   getPledge,
   getQuotaWithdrawable,
@@ -30,6 +33,10 @@ type Holdings = KnownAccount & {
   readonly lockedForReadsAtto: bigint
   readonly pledgedAtto: bigint
   readonly requiredPledgeAtto: bigint
+  /** What orders have paid for all keepers of its group and nobody has shared yet; 0n where it is no keeper. */
+  readonly keeperPoolAtto: bigint
+  /** What of it is the account’s if it is shared now. */
+  readonly keeperShareAtto: bigint
   /** From the gateway’s market: what it owes the account. */
   readonly withdrawableSpaceAtto: bigint
   readonly withdrawableTrafficAtto: bigint
@@ -68,7 +75,7 @@ async function accountsOf(options: AccountOptions, dataDir: string): Promise<Kno
 async function readHoldings(chain: MemoChain, account: KnownAccount): Promise<Holdings> {
   const { client, addresses } = chain
   const { address } = account
-  const [gasWei, memoAtto, escrow, pledge, space, traffic, orders, allowances] = await Promise.all([
+  const [gasWei, memoAtto, escrow, pledge, space, traffic, orders, allowances, fees] = await Promise.all([
     getGasBalance(client, { address }),
     getMemoBalance(client, { addresses, address }),
     getEscrow(client, { addresses, account: address }),
@@ -77,6 +84,7 @@ async function readHoldings(chain: MemoChain, account: KnownAccount): Promise<Ho
     getQuotaWithdrawable(client, { addresses, kind: 'traffic', account: address }),
     listOrders(client, { addresses, user: address }),
     listReadAllowances(client, { addresses, payer: address }),
+    readKeeperFees(chain, address),
   ])
   return {
     ...account,
@@ -89,9 +97,24 @@ async function readHoldings(chain: MemoChain, account: KnownAccount): Promise<Ho
     lockedForReadsAtto: allowances.reduce((sum, allowance) => sum + lockedInReads(allowance), 0n),
     pledgedAtto: pledge.pledgedAtto,
     requiredPledgeAtto: pledge.requiredAtto,
+    ...fees,
     withdrawableSpaceAtto: space,
     withdrawableTrafficAtto: traffic,
   }
+}
+
+async function readKeeperFees(
+  { client, addresses }: MemoChain,
+  address: KnownAccount['address'],
+): Promise<Pick<Holdings, 'keeperPoolAtto' | 'keeperShareAtto'>> {
+  const account = await findAccount(client, { addresses, address })
+  if (account?.role !== 'keeper' || account.group === 0) return { keeperPoolAtto: 0n, keeperShareAtto: 0n }
+  const [keeperPoolAtto, { keepers }] = await Promise.all([
+    getKeeperPool(client, { addresses, group: account.group }),
+    getGroup(client, { addresses, id: account.group }),
+  ])
+  const isPaid = keepers.includes(address)
+  return { keeperPoolAtto, keeperShareAtto: isPaid ? keeperPoolAtto / BigInt(keepers.length) : 0n }
 }
 
 function describe(holdings: Holdings): string {
@@ -107,6 +130,14 @@ function describe(holdings: Holdings): string {
     ...(holdings.payee === holdings.address ? [] : [['payee', holdings.payee]]),
     ...(pledge > 0n
       ? [['pledge', `${formatMemo(holdings.pledgedAtto)} of ${formatMemo(holdings.requiredPledgeAtto)} needed`]]
+      : []),
+    ...(holdings.keeperPoolAtto > 0n
+      ? [
+          [
+            'fees',
+            `${formatMemo(holdings.keeperPoolAtto)} waits to be shared by keepers, ${formatMemo(holdings.keeperShareAtto)} of it for this one`,
+          ],
+        ]
       : []),
     ...(withdrawableSpaceAtto + withdrawableTrafficAtto > 0n
       ? [

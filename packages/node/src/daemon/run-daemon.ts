@@ -36,6 +36,7 @@ import type { KeeperLimits } from '../keeper/limits.ts'
 import type { ProviderLimits } from '../provider/limits.ts'
 import { createProvider } from '../provider/provider.ts'
 import type { NodeRole } from '../server/errors.ts'
+import { createKeeperMoney } from './keeper-money.ts'
 import { createProviderMoney } from './provider-money.ts'
 
 export type NodeDaemonOptions = {
@@ -109,7 +110,8 @@ export async function runKeeperDaemon(options: KeeperDaemonOptions): Promise<voi
   await runDaemon('keeper', options, async (edge, undo) => {
     const { transport, close } = createHttpTransport()
     undo.push(close)
-    return createKeeper({ ...edge, transport, limits: options.limits })
+    const fees = createKeeperMoney(edge.memo, edge.signer.address)
+    return createKeeper({ ...edge, transport, fees, limits: options.limits })
   })
 }
 

@@ -5,6 +5,7 @@ import { type Background, createBackground } from '../server/background.ts'
 import { NotServingError } from '../server/errors.ts'
 import { createOrderReader } from '../server/order-reader.ts'
 import { createRouter, type Router } from '../server/router.ts'
+import { type KeeperMoney, shareFeesAgainAndAgain } from './fees.ts'
 import { createIntake } from './intake.ts'
 import { KEEPER_LIMITS, type KeeperLimits } from './limits.ts'
 import { createPeerProgress } from './peer-progress.ts'
@@ -26,6 +27,8 @@ export type KeeperOptions = {
   readonly transport: Transport
   /** Opened and closed by the caller. */
   readonly index: IndexStore
+  /** Has it and the other keepers paid; without it somebody else must. */
+  readonly fees?: KeeperMoney | undefined
   readonly log?: EventSink | undefined
   readonly limits?: Partial<KeeperLimits> | undefined
 }
@@ -66,7 +69,7 @@ async function open(
   limits: KeeperLimits,
   log: EventSink,
 ): Promise<{ router: Router; background: Background }> {
-  const { network, chain, clock, timers, random, signer, index } = options
+  const { network, chain, clock, timers, random, signer, index, fees } = options
   const ports = { ...options, signer: undefined }
   const store = await openKeeperStore({ network, index })
   const orders = createOrderReader({ chain, clock, ttlMs: limits.orderCacheMs })
@@ -80,6 +83,10 @@ async function open(
   background.run('the probes', async (signal) => await probeAgainAndAgain(prober, timers, limits, signal))
   const progress = createPeerProgress(index)
   startReplication({ ports, chain, self: signer.address, store, progress, intake, limits, log }, background)
+  if (fees) {
+    const sharing = { self: signer.address, money: fees, clock, timers, limits, log }
+    background.run('the sharing of fees', async (signal) => await shareFeesAgainAndAgain(sharing, signal))
+  }
   router.open()
   return { router, background }
 }

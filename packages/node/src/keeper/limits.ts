@@ -26,6 +26,12 @@ export type KeeperLimits = {
   readonly feedKnownMs: number
   /** A keeper that cannot be reached is asked again after at most so long. */
   readonly feedBackoffMs: number
+  /** Between two looks at what the keepers have earned. */
+  readonly shareEveryMs: number
+  /** So many times its gas must be what is shared. */
+  readonly shareGasTimes: number
+  /** What a wei of gas is worth, in attomemo; 0 where gas costs nothing. */
+  readonly attoPerGasWei: bigint
 }
 
 const SECOND_MS = 1_000
@@ -43,6 +49,9 @@ export const KEEPER_LIMITS: KeeperLimits = {
   feedPollMs: 2 * SECOND_MS,
   feedKnownMs: 200,
   feedBackoffMs: 30 * SECOND_MS,
+  shareEveryMs: 3_600 * SECOND_MS,
+  shareGasTimes: 4,
+  attoPerGasWei: 1n, // the coin of the chain and the token are taken to be worth the same
 }
 
 /** A bundle that is taken must also fit into a feed answer, which is as large as a bundle at the most. */

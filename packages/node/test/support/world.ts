@@ -34,6 +34,7 @@ import {
   createProvider,
   type Keeper,
   type KeeperLimits,
+  type KeeperMoney,
   type NodeEvent,
   type Provider,
   type ProviderLimits,
@@ -64,7 +65,11 @@ export type ProviderNodeOptions = {
   readonly syncMs?: number
   readonly money?: ProviderMoney
 }
-export type KeeperNodeOptions = { readonly limits?: Partial<KeeperLimits>; readonly syncMs?: number }
+export type KeeperNodeOptions = {
+  readonly limits?: Partial<KeeperLimits>
+  readonly syncMs?: number
+  readonly fees?: KeeperMoney
+}
 
 type Node = {
   readonly endpoint: string
@@ -190,6 +195,7 @@ export function createWorld(seed = 'node-tests'): World {
           transport: net.transport(endpoint),
           index: disk.openIndexStore(),
           ...(options.limits ? { limits: options.limits } : {}),
+          fees: options.fees,
         })
       const node = createNode('keeper', name, start, options.syncMs === undefined ? {} : { syncMs: options.syncMs })
       const { endpoint, signer } = node
