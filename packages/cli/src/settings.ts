@@ -40,6 +40,12 @@ export function quotedPath(path: string): string {
   return /^[\w@%+=:,./~-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`
 }
 
+/** How a verb of the network in `dataDir` is typed where this process was started: the command, and the option that it needs. */
+export function wordsFor(dataDir: string): { readonly memo: string; readonly data: string } {
+  const memo = process.env.npm_execpath === undefined ? 'memo' : 'npx memo'
+  return { memo, data: dataDir === dataDirOf({}) ? '' : ` --data ${quotedPath(dataDir)}` }
+}
+
 function systemDataDir(): string {
   const xdg = process.env.XDG_DATA_HOME
   if (xdg && isAbsolute(xdg)) return join(xdg, 'memo')

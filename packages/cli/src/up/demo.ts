@@ -6,6 +6,7 @@ import { createGatewayClient, type GatewayClient, type PieceStatus } from '@memo
 import { ProcessFailedError } from '../errors.ts'
 import { formatBytes, formatMs, type Output } from '../output.ts'
 import { type Runtime, raceAbort } from '../runtime.ts'
+import { wordsFor } from '../settings.ts'
 import { withStorage } from '../user/open-storage.ts'
 import type { Child } from './child.ts'
 import type { RunningNetwork } from './run-up.ts'
@@ -124,11 +125,11 @@ async function fetchSame(client: GatewayClient, cid: string, file: Uint8Array, s
 
 /** Three commands that work as they stand. */
 function reportNext(output: Output, { gateway, dataDir }: RunningNetwork, cid: string): void {
-  const memo = process.env.npm_lifecycle_event === undefined ? 'memo' : 'npx memo'
+  const { memo, data } = wordsFor(dataDir)
   const commands = [
     `curl -o ${FILE_NAME} ${gateway}/mefs/${cid}`,
-    `${memo} status ${cid} --data ${dataDir}`,
-    `${memo} put FILE --data ${dataDir}`,
+    `${memo} status ${cid}${data}`,
+    `${memo} put FILE${data}`,
   ]
   const lines = ['', 'Try, in another terminal:', '', ...commands.map((command) => `  ${command}`), '']
   output.data(lines.join('\n'), { event: 'demo-done', ok: true, cid, next: commands })

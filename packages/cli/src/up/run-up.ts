@@ -17,7 +17,7 @@ import { ensureNodeAddress } from '../nodes/init-node.ts'
 import { formatMs, formatTable, type Output } from '../output.ts'
 import { findFreePort } from '../ports.ts'
 import { type ParentMessage, type Runtime, raceAbort, untilStopped } from '../runtime.ts'
-import { dataDirOf, findProfile, saveProfile } from '../settings.ts'
+import { findProfile, saveProfile, wordsFor } from '../settings.ts'
 import { createIdentity, type Identity } from '../user/identity.ts'
 import { type Child, type ChildEvent, type ChildRole, createChild } from './child.ts'
 import { runDemo } from './demo.ts'
@@ -206,15 +206,22 @@ async function start(
   const identifying = createIdentity({ dataDir: options.dataDir, rpcUrl, registry, signal })
   // Whichever fails first ends the start, so all are waited for at once.
   const all = Promise.all([identifying, ...children.map((child) => child.whenReady())])
-  const ready = async (group: readonly Child[]) => {
+  const ready = async (what: string, group: readonly Child[]) => {
+    let serving = 0
+    const count = () => {
+      serving++
+      if (serving < group.length) output.live(`  ${what.padEnd(11)}${serving} of ${group.length} serving`)
+    }
+    // Who fails is seen below.
+    for (const child of group) child.whenReady().then(count, () => undefined)
     const some = Promise.all(group.map((child) => child.whenReady()))
     await raceAbort(Promise.race([some, all]), signal)
   }
-  await ready(providers)
+  await ready('providers', providers)
   say('providers', `${providers.length} serving`, { count: providers.length })
   // Keepers look for providers when they start, and gateways read from keepers what they have written before.
   for (const keeper of keepers) keeper.go()
-  await ready(keepers)
+  await ready('keepers', keepers)
   say('keepers', `${keepers.length} serving`, { count: keepers.length })
   gateway.go()
   await raceAbort(all, signal)
@@ -313,13 +320,12 @@ function reportReady(output: Output, network: RunningNetwork, ms: number): void 
 
 /** What can be typed next, as it works where this was typed. */
 function nextSteps(dataDir: string): string[] {
-  const memo = process.env.npm_execpath === undefined ? 'memo' : 'npx memo'
-  const data = dataDir === dataDirOf({}) ? '' : ` --data ${dataDir}`
+  const { memo, data } = wordsFor(dataDir)
   const steps = [
     ['put FILE', 'stores a file'],
-    ['ls --long', 'shows what you have stored, and until when it is paid'],
+    ['ls --long', 'shows your files, and until when they are paid for'],
     ['wallet', 'shows your MEMO'],
-    ['buy space 10GiB', 'shows what room at the gateway costs, and asks'],
+    ['buy space 10GiB', 'shows what space at the gateway costs, and asks'],
   ]
   return formatTable(steps.map(([verb, what]) => [`  ${memo} ${verb}${data}`, what as string])).split('\n')
 }
