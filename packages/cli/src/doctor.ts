@@ -32,7 +32,7 @@ const ENDING_SECONDS = 7 * 86_400
 export const doctor: Verb<UserOptions> = async ({ output }, options) => {
   const dataDir = dataDirOf(options)
   const findings: Finding[] = [checkNode(), await checkDirectory(dataDir), await checkDisk(dataDir)]
-  const kept = findProfile(dataDir) ?? findNodeConfig(dataDir)
+  const kept = readSettings(dataDir, findings)
   const chain = await checkChain(options, kept, findings)
   if (chain) findings.push(...(await checkPeers(chain)), ...(await checkMoney(chain, dataDir)))
   for (const finding of findings) output.event({ event: 'check', ...finding })
@@ -41,6 +41,18 @@ export const doctor: Verb<UserOptions> = async ({ output }, options) => {
   const fixes = findings.flatMap(({ check, fix }) => (fix === undefined ? [] : [`fix ${check}: ${fix}`]))
   output.data([formatTable(rows), ...fixes].join('\n'), { event: 'doctor', dataDir, checks: findings.length, failed })
   return failed > 0 ? EXIT.us : EXIT.ok
+}
+
+/** What the directory knows of its network; a file that cannot be read is what is wrong here. */
+function readSettings(dataDir: string, findings: Finding[]): ReturnType<typeof findNodeConfig | typeof findProfile> {
+  try {
+    return findProfile(dataDir) ?? findNodeConfig(dataDir)
+  } catch (error) {
+    if (!(error instanceof MemoError)) throw error
+    const { message, fix } = error
+    findings.push({ check: 'settings', result: 'fail', message, ...(fix === undefined ? {} : { fix }) })
+    return undefined
+  }
 }
 
 function checkNode(): Finding {

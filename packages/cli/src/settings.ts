@@ -5,6 +5,8 @@ import { type Address, BadInputError, findAddress } from '@memo/core'
 import { writeFileDurably } from '@memo/platform'
 import envPaths from 'env-paths'
 import { NotSetUpError, UsageError } from './errors.ts'
+import { fileError } from './file-error.ts'
+import { gasOf } from './gas-price.ts'
 
 /** What every verb may be given. */
 export type CommonOptions = {
@@ -61,14 +63,14 @@ export async function saveProfile(dataDir: string, profile: Profile): Promise<vo
   await writeFileDurably(join(dataDir, PROFILE_FILE), `${JSON.stringify(profile, null, 2)}\n`)
 }
 
-/** What a JSON file holds; undefined when there is none. Errors: BadInputError when it is no JSON object. */
+/** What a JSON file holds; undefined when there is none. Errors: FileSystemError; BadInputError when it is no JSON object. */
 export function readJson(path: string): unknown {
   let text: string
   try {
     text = readFileSync(path, 'utf8')
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw new BadInputError(`${path} cannot be read`, { cause: error })
+    throw fileError(error, path)
   }
   try {
     const value: unknown = JSON.parse(text)

@@ -194,6 +194,22 @@ describe('the memo command', () => {
     assert.equal(exitCodeOf(fileError(Object.assign(new Error('x'), { code: 'ENOSPC', path: '/x' }))), 1)
   })
 
+  test('doctor tells of settings that cannot be read as of anything else that is wrong, and of the rest', async () => {
+    const data = join(home, 'broken')
+    mkdirSync(data)
+    writeFileSync(join(data, 'profile.json'), '{')
+    const [doctor, info] = await runLines(
+      [
+        ['doctor', '--data', data],
+        ['info', '--data', join(data, 'profile.json')],
+      ],
+      ENV,
+    )
+    assert.equal(doctor?.code, 1, doctor?.stderr)
+    assert.match(doctor?.stdout ?? '', /FAIL +settings +.*profile\.json is not JSON[\s\S]*fix settings: Restore it/)
+    assert.match(info?.stderr ?? '', /cannot be used: a part of it is a file.*\nfix /)
+  })
+
   test('a result that cannot be written ends with 1, and one that nobody reads to its end with 0', {
     skip: existsSync('/dev/full') ? false : 'this machine has no /dev/full',
   }, () => {
