@@ -6,7 +6,6 @@ import { writeFileDurably } from '@memo/platform'
 import envPaths from 'env-paths'
 import { NotSetUpError, UsageError } from './errors.ts'
 import { fileError } from './file-error.ts'
-import { gasOf } from './gas-price.ts'
 
 /** What every verb may be given. */
 export type CommonOptions = {
