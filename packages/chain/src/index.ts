@@ -41,6 +41,7 @@ export {
   RpcUnreachable,
   TransactionReverted,
 } from './client/errors.ts'
+export { createGasWatch, type GasOptions } from './client/fees.ts'
 export { asMemoError, ContractRefused } from './client/revert.ts'
 export type { Sender, TransactionRequest } from './client/sender.ts'
 export { findTaker } from './client/transaction.ts'

@@ -8,6 +8,7 @@ import {
   ContractRefused,
   connectNetwork,
   createChainClient,
+  createGasWatch,
   depositEscrow,
   devnetParams,
   GasTooExpensive,
@@ -226,7 +227,9 @@ test('what offers too little is offered again for more, under the same nonce, an
 
 test('gas above the limit is refused with what it would cost, or waited out', async (context) => {
   const limitWei = 50n * 10n ** 9n
-  const { rpc, client, received } = await begin(context, { gas: { maxFeePerGasWei: limitWei } })
+  const seen: string[] = []
+  const watch = createGasWatch(({ type }) => seen.push(type))
+  const { rpc, client, received } = await begin(context, { gas: { maxFeePerGasWei: limitWei, watch } })
   let spikes = Number.POSITIVE_INFINITY
   const spike = (result: unknown) => ({ ...(result as object), baseFeePerGas: `0x${(10n ** 12n).toString(16)}` })
   rpc.bend(({ method }) => (method === 'eth_getBlockByNumber' && spikes-- > 0 ? { rewrite: spike } : 'pass'))
@@ -238,6 +241,10 @@ test('gas above the limit is refused with what it would cost, or waited out', as
     return true
   })
   assert.equal(rawsIn(rpc).length, 0, 'nothing was sent')
+  await assert.rejects(transferGas(client, { to, amountWei: 3n }), { name: 'GasTooExpensive' })
+  spikes = 0
+  await transferGas(client, { to, amountWei: 1n })
+  assert.deepEqual(seen, ['gas-too-expensive', 'gas-affordable'], 'each is said once')
   const patient = createChainClient({
     rpcUrl: rpc.rpcUrl,
     account: deployer,
@@ -246,7 +253,7 @@ test('gas above the limit is refused with what it would cost, or waited out', as
   })
   spikes = 3
   await transferGas(patient, { to, amountWei: 4n })
-  assert.equal(await received(), 4n)
+  assert.equal(await received(), 5n)
 })
 
 test('who has too little is told what is missing and which command mends it', async (context) => {
@@ -266,7 +273,11 @@ test('who has too little is told what is missing and which command mends it', as
     tellsOf('ERC20InsufficientBalance', /memo wallet/),
   )
   const bare = clientOf(devnet, testAccount(3))
-  await assert.rejects(transferGas(bare, { to, amountWei: 1n }), { name: 'GasMoneyMissing', fix: /memo wallet/ })
+  await assert.rejects(transferGas(bare, { to, amountWei: 1n }), {
+    name: 'GasMoneyMissing',
+    message: / has 0 of the chain's own coin, and the transaction may take 0\.0+\d+$/,
+    fix: /memo wallet/,
+  })
 })
 
 test('killed at any request, a payment under a key is made once by who comes after', async (context) => {

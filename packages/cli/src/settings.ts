@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
+import type { GasOptions } from '@memo/chain'
 import { type Address, BadInputError, findAddress } from '@memo/core'
 import { writeFileDurably } from '@memo/platform'
 import envPaths from 'env-paths'
 import { NotSetUpError, UsageError } from './errors.ts'
 import { fileError } from './file-error.ts'
+import { gasOf } from './gas-price.ts'
 
 /** What every verb may be given. */
 export type CommonOptions = {
@@ -25,6 +27,8 @@ export type Profile = {
   /** Name of the user's key in `keys/`. */
   readonly key?: string
   readonly policy?: string
+  /** What a unit of gas may cost at the most, in gwei. */
+  readonly maxGasPrice?: string
 }
 
 const PROFILE_FILE = 'profile.json'
@@ -80,10 +84,15 @@ export function readJson(path: string): unknown {
   throw new BadInputError(`${path} is not a JSON object`, { fix: 'Restore it, or move it away and set up again.' })
 }
 
-export type NetworkOptions = { readonly rpc?: string; readonly registry?: string }
+export type NetworkOptions = { readonly rpc?: string; readonly registry?: string; readonly maxGasPrice?: string }
 
 /** What a data directory knows of its network. */
-export type KeptNetwork = { readonly rpc?: string; readonly registry?: string; readonly chainId?: number }
+export type KeptNetwork = {
+  readonly rpc?: string
+  readonly registry?: string
+  readonly chainId?: number
+  readonly maxGasPrice?: string
+}
 
 /**
  * Where the network is: flags, then MEMO_RPC and MEMO_REGISTRY, then what `kept` says. Where the registry is the kept one, so is the
@@ -91,8 +100,8 @@ export type KeptNetwork = { readonly rpc?: string; readonly registry?: string; r
  */
 export function networkOf(
   options: NetworkOptions,
-  kept: { readonly rpc?: string; readonly registry?: string; readonly chainId?: number } | undefined,
-): { readonly rpcUrl: string; readonly registry: Address; readonly chainId?: number } {
+  kept: KeptNetwork | undefined,
+): { readonly rpcUrl: string; readonly registry: Address; readonly chainId?: number; readonly gas: GasOptions } {
   const rpcUrl = options.rpc ?? process.env.MEMO_RPC ?? kept?.rpc
   const given = options.registry ?? process.env.MEMO_REGISTRY
   const registry = given ?? kept?.registry
@@ -106,7 +115,8 @@ export function networkOf(
   const address = findAddress(registry)
   if (!address) throw new UsageError(`--registry ${registry} is not an address`)
   const isKept = kept?.chainId !== undefined && findAddress(kept.registry) === address
-  return { rpcUrl, registry: address, ...(isKept ? { chainId: kept.chainId } : {}) }
+  const gas = gasOf(options.maxGasPrice, kept?.maxGasPrice)
+  return { rpcUrl, registry: address, ...(isKept ? { chainId: kept.chainId } : {}), gas }
 }
 
 /** A whole number of an option. Errors: {@link UsageError}. */

@@ -1,5 +1,13 @@
 import { join } from 'node:path'
-import { accountFromSecretKey, assertServes, connectNetwork, createCachedChain, type RpcProvider } from '@memo/chain'
+import {
+  accountFromSecretKey,
+  assertServes,
+  connectNetwork,
+  createCachedChain,
+  createGasWatch,
+  type GasOptions,
+  type RpcProvider,
+} from '@memo/chain'
 import { type Address, createKeySigner, type UnitHasher } from '@memo/core'
 import {
   createHttpTransport,
@@ -50,6 +58,8 @@ export type GatewayDaemonOptions = {
   readonly orders?: Partial<OrderPolicy> | false | undefined
   /** How often a transaction is asked after; the chain client's own default where nothing is said. */
   readonly pollingIntervalMs?: number | undefined
+  /** What its transactions may pay for gas; above that they wait, which is an event. */
+  readonly gas?: GasOptions | undefined
   /** Extra facts for `GET /info`. */
   readonly about?: Readonly<Record<string, unknown>> | undefined
   /** Where stripes are sealed, coded and hashed; in this thread where nothing is said. */
@@ -87,6 +97,7 @@ export async function runGatewayDaemon(options: GatewayDaemonOptions): Promise<v
       provider: rpcProvider,
       account: accountFromSecretKey(secretKey),
       pollingIntervalMs: options.pollingIntervalMs,
+      gas: { ...options.gas, watch: createGasWatch(log) },
     })
     const { address } = createKeySigner(secretKey)
     await assertServes(network, address, 'user')

@@ -11,6 +11,7 @@ import {
   announceCloseReads,
   depositEscrow,
   ensurePledge,
+  type GasOptions,
   getEpochs,
   getEscrow,
   getKeeperPool,
@@ -282,23 +283,31 @@ describe('an order on a chain, from its quote to its money', () => {
     await ensurePledge(chain.client, chain)
     const pool = await getKeeperPool(chain.client, { addresses: chain.addresses, group: 1 })
     assert.ok(pool > 0n, 'the order of before has paid 4 %')
-    const controller = new AbortController()
-    const paid = Promise.withResolvers<NodeEvent>()
-    const running = runKeeperDaemon({
-      dataDir: join(directory, 'keeper'),
-      rpcUrl: 'in-process',
-      rpcProvider: devnet,
-      registry: owner.network.registry,
-      secretKey: KEEPER,
-      host: '127.0.0.1',
-      port: 0,
-      onEvent: (event) => event.type === 'keepers-paid' && paid.resolve(event),
-      signal: controller.signal,
-      limits: { shareEveryMs: 100, attoPerGasWei: 0n },
-    })
-    const { eachAtto } = await Promise.race([paid.promise, running.then(() => assert.fail('it ended'))])
-    controller.abort()
-    await running
+    const runKeeper = async (until: NodeEvent['type'], gas?: GasOptions) => {
+      const controller = new AbortController()
+      const seen = Promise.withResolvers<NodeEvent>()
+      const running = runKeeperDaemon({
+        dataDir: join(directory, 'keeper'),
+        rpcUrl: 'in-process',
+        rpcProvider: devnet,
+        registry: owner.network.registry,
+        secretKey: KEEPER,
+        host: '127.0.0.1',
+        port: 0,
+        onEvent: (event) => event.type === until && seen.resolve(event),
+        signal: controller.signal,
+        limits: { shareEveryMs: 100, attoPerGasWei: 0n },
+        gas,
+      })
+      const event = await Promise.race([seen.promise, running.then(() => assert.fail('it ended'))])
+      controller.abort()
+      await running
+      return event
+    }
+    const waits = await runKeeper('gas-too-expensive', { maxFeePerGasWei: 1n })
+    assert.match(waits.message, /tried again/)
+    assert.equal(await freeOf(address), 0n)
+    const { eachAtto } = await runKeeper('keepers-paid')
     assert.equal(eachAtto, `${pool}`)
     assert.equal(await freeOf(address), pool)
   })

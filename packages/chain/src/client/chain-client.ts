@@ -49,6 +49,8 @@ export type ChainClient = {
   readonly account: LocalAccount | undefined
   /** Sends transactions of `account`, one nonce after the other. Undefined without an account. */
   readonly sender: Sender | undefined
+  /** What it was told about the price of gas; a client that is made from it is told the same. */
+  readonly gas: GasOptions
   /** What reads must not be older than. */
   readonly horizon: Horizon
 }
@@ -71,7 +73,7 @@ export function createChainClient(options: ChainClientOptions): ChainClient {
   const horizon = createHorizon(rpc, pollingIntervalMs, lagPatienceMs)
   const sender =
     account && createSender({ rpc, rpcUrl, account, horizon, pollingIntervalMs, confirmations, gas, journal, salt })
-  return { rpcUrl, rpc, account, sender, horizon }
+  return { rpcUrl, rpc, account, sender, gas, horizon }
 }
 
 /**

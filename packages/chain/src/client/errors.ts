@@ -1,4 +1,5 @@
 import { MemoError } from '@memo/core'
+import { formatEther, formatGwei } from 'viem'
 
 /** Nothing answers JSON-RPC at the address, or it answers with something else. */
 export class RpcUnreachable extends MemoError {
@@ -34,15 +35,23 @@ export class AccountMissing extends MemoError {
   }
 }
 
-/** The account cannot pay for the gas of a transaction. */
+/** What a transaction may take of the chain's own coin at the most, and what its account has, in wei. */
+export type GasBill = { readonly needsWei: bigint; readonly hasWei: bigint }
+
+/** The account cannot pay for the gas of a transaction, or for what it sends of the chain's own coin. Nothing was sent. */
 export class GasMoneyMissing extends MemoError {
   override readonly name = 'GasMoneyMissing'
-  constructor(account: string, cause: unknown) {
-    super(`${account} has too little of the chain's own coin to pay for gas`, {
+  constructor(account: string, bill: GasBill | undefined, cause?: unknown) {
+    const missingWei = bill && bill.needsWei - bill.hasWei
+    const text = bill
+      ? `${account} has ${formatEther(bill.hasWei)} of the chain's own coin, and the transaction may take ${formatEther(bill.needsWei)}`
+      : `${account} has too little of the chain's own coin to pay for gas`
+    const sum = missingWei === undefined ? 'some of' : `${formatEther(missingWei)} or more of`
+    super(text, {
       blame: 'user',
       retry: 'later',
-      fix: `Send some of the chain's coin to ${account}; \`memo wallet\` shows what is there.`,
-      details: { account },
+      fix: `Send ${sum} the chain's coin to ${account}, then do the same again; \`memo wallet\` shows what is there.`,
+      details: { account, ...(bill ? { needsWei: `${bill.needsWei}`, hasWei: `${bill.hasWei}` } : {}) },
       cause,
     })
   }
@@ -66,10 +75,11 @@ export class ReceiptTimeout extends MemoError {
 export class GasTooExpensive extends MemoError {
   override readonly name = 'GasTooExpensive'
   constructor({ gas, feeWei, limitWei }: { gas: bigint; feeWei: bigint; limitWei: bigint }) {
-    super(`gas costs ${feeWei} wei a unit now, above the limit of ${limitWei}: ${gas * feeWei} wei for this call`, {
+    const [fee, limit, cost] = [formatGwei(feeWei), formatGwei(limitWei), formatEther(gas * feeWei)]
+    super(`gas costs ${fee} gwei now, above the limit of ${limit} gwei: ${cost} of the chain's coin for this call`, {
       blame: 'chain',
       retry: 'later',
-      fix: 'Wait until gas is cheaper, or raise the limit.',
+      fix: 'Wait until gas is cheaper, or raise the limit: --max-gas-price GWEI or MEMO_MAX_GAS_PRICE.',
       details: { gas: `${gas}`, feeWei: `${feeWei}`, costWei: `${gas * feeWei}`, limitWei: `${limitWei}` },
     })
   }

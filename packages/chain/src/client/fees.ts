@@ -13,6 +13,35 @@ export type GasOptions = {
   readonly waitMs?: number | undefined
   /** A transaction that lies this long while blocks go by is offered more for. Default 30 s. */
   readonly replaceAfterMs?: number | undefined
+  /** Told with each transaction whether its gas is above the limit, and how far. */
+  readonly watch?: ((tooExpensive: GasTooExpensive | undefined) => void) | undefined
+}
+
+/** A watch for {@link GasOptions} that makes events: one when gas gets too expensive, one when it is not any more. */
+export function createGasWatch(
+  log: (event: {
+    readonly type: 'gas-too-expensive' | 'gas-affordable'
+    readonly level: 'warn' | 'info'
+    readonly message: string
+    readonly fix?: string
+    readonly details?: unknown
+  }) => void,
+): NonNullable<GasOptions['watch']> {
+  let isWaiting = false
+  return (error) => {
+    if (isWaiting === (error !== undefined)) return
+    isWaiting = error !== undefined
+    if (error === undefined) {
+      return log({
+        type: 'gas-affordable',
+        level: 'info',
+        message: 'gas is below the limit again: what waited is sent',
+      })
+    }
+    const message = `${error.message}; what can wait is tried again until it is cheaper`
+    const { fix, details } = error
+    log({ type: 'gas-too-expensive', level: 'warn', message, ...(fix === undefined ? {} : { fix }), details })
+  }
 }
 
 /** Pools take another transaction of the same nonce for at least a tenth more of both fees; some want an eighth. */
@@ -28,7 +57,7 @@ export async function priceGas(
   rpc: PublicClient,
   {
     gas,
-    options: { maxFeePerGasWei: limit, waitMs = 0 },
+    options: { maxFeePerGasWei: limit, waitMs = 0, watch },
     pollingIntervalMs,
     signal,
   }: {
@@ -41,10 +70,15 @@ export async function priceGas(
   const untilMs = performance.now() + waitMs
   for (;;) {
     const { maxFeePerGas, maxPriorityFeePerGas } = await rpc.estimateFeesPerGas()
-    if (limit === undefined || maxFeePerGas <= limit) return { maxFeePerGas, maxPriorityFeePerGas }
+    const isCheap = limit === undefined || maxFeePerGas <= limit
+    if (isCheap) watch?.(undefined)
+    if (isCheap) return { maxFeePerGas, maxPriorityFeePerGas }
     const least = ((maxFeePerGas - maxPriorityFeePerGas) * 100n) / BASE_FEE_PERCENT + maxPriorityFeePerGas
+    if (least <= limit) watch?.(undefined)
     if (least <= limit) return { maxFeePerGas: limit, maxPriorityFeePerGas }
-    if (performance.now() >= untilMs) throw new GasTooExpensive({ gas, feeWei: least, limitWei: limit })
+    const error = new GasTooExpensive({ gas, feeWei: least, limitWei: limit })
+    watch?.(error)
+    if (performance.now() >= untilMs) throw error
     await delay(pollingIntervalMs, signal)
   }
 }

@@ -9,8 +9,8 @@ import {
   type TransactionReceipt,
 } from 'viem'
 import { delay } from './delay.ts'
-import { GasMoneyMissing, NonceTaken, ReceiptTimeout, TransactionReverted } from './errors.ts'
-import { type GasOptions, outbid, priceGas } from './fees.ts'
+import { type GasBill, GasMoneyMissing, NonceTaken, ReceiptTimeout, TransactionReverted } from './errors.ts'
+import { type Fees, type GasOptions, outbid, priceGas } from './fees.ts'
 import type { Horizon } from './horizon.ts'
 import { createJournal, createMemoryJournal, type Journal } from './journal.ts'
 import { asMemoError, decodeRevert } from './revert.ts'
@@ -27,6 +27,8 @@ const GAS_MARGIN_PERCENT = 125n
 /** A transaction lies in the pool when so many blocks went by without it. */
 const BLOCKS_UNTIL_STUCK = 2n
 const REPLACE_AFTER_MS = 30_000
+/** No transaction takes less. */
+const TRANSFER_GAS = 21_000n
 /** Calls without an end that are remembered, in case they are asked for again; the oldest goes first. */
 const MAX_OPEN_ENDS = 64
 
@@ -149,6 +151,7 @@ export function createSender(options: SenderOptions): Sender {
       const nonce = request.nonce ?? (await findNonce())
       const gas = await estimateGas(options, call)
       const fees = await priceGas(rpc, { gas, options: options.gas, pollingIntervalMs, signal })
+      await assertPayable(options, call, { gas, fees })
       const signed = await signCall(account, { call, nonce, chainId, gas, fees })
       signedCount += 1
       const attempt: Attempt = { order: signedCount, call, nonce, gas, versions: [signed], once }
@@ -240,8 +243,9 @@ export function createSender(options: SenderOptions): Sender {
       try {
         return await (request.once === undefined ? sendOrResume(request) : sendOnce(request.once, request))
       } catch (error) {
+        if (error instanceof GasMoneyMissing) throw error
         if (/insufficient funds|insufficient balance|exceeds the balance/i.test(String(error))) {
-          throw new GasMoneyMissing(account.address, error)
+          throw new GasMoneyMissing(account.address, await findBill(options, request), error)
         }
         throw asMemoError(error, { rpcUrl, doing: 'take a transaction' })
       }
@@ -259,6 +263,31 @@ async function countPending({ rpc, account }: SenderOptions): Promise<number> {
 async function estimateGas({ rpc, account, salt }: SenderOptions, { to, data, value }: Call): Promise<bigint> {
   const estimate = await rpc.estimateGas({ account: account.address, to: to ?? null, data, value, prepare: false })
   return (estimate * GAS_MARGIN_PERCENT) / 100n + BigInt(salt & MAX_SALT)
+}
+
+/** Before anything is signed: what lacks money for its gas would lie there, or be refused by some nodes and kept by others. */
+async function assertPayable(
+  { rpc, account }: SenderOptions,
+  { value }: Call,
+  { gas, fees }: { readonly gas: bigint; readonly fees: Fees },
+): Promise<void> {
+  const needsWei = value + gas * fees.maxFeePerGas
+  const hasWei = await rpc.getBalance({ address: account.address })
+  if (hasWei < needsWei) throw new GasMoneyMissing(account.address, { needsWei, hasWei })
+}
+
+/** What lacks where a node refused before gas was known; undefined where it cannot be told. */
+async function findBill(
+  { rpc, account }: SenderOptions,
+  { value = 0n }: TransactionRequest,
+): Promise<GasBill | undefined> {
+  try {
+    const hasWei = await rpc.getBalance({ address: account.address })
+    const needsWei = value + TRANSFER_GAS * (await rpc.getGasPrice())
+    return hasWei < needsWei ? { needsWei, hasWei } : undefined
+  } catch {
+    return undefined // the refusal itself is what matters
+  }
 }
 
 function newestOf({ versions }: Attempt): Signed {

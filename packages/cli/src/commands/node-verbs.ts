@@ -4,7 +4,7 @@ import type { EarningsOptions } from '../money/earnings.ts'
 import type { NodeKind } from '../nodes/node-config.ts'
 import type { AddVerb, Verb } from '../program.ts'
 import { type CommonOptions, dataDirOf, type NetworkOptions, sizeInBytes, wholeNumber } from '../settings.ts'
-import { userOptions, withExample } from './options.ts'
+import { gasPriceText, MAX_GAS_PRICE, userOptions, withExample } from './options.ts'
 
 export type NodeOptions = CommonOptions &
   NetworkOptions & {
@@ -80,6 +80,7 @@ function nodeOptions(command: Command, kind: NodeKind): Command {
     .option('--host <host>', 'where it listens (default 127.0.0.1)')
     .option('--port <n>', 'where it listens (default: a free port, kept)', wholeNumber('--port', 1, 65_535))
     .option('--password-file <file>', 'password of its key (or MEMO_PASSWORD)')
+    .option('--max-gas-price <gwei>', MAX_GAS_PRICE, gasPriceText)
   if (kind === 'gateway') return gatewayOptions(command)
   command
     .option('--endpoint <url>', 'how others reach it (default http://host:port)')

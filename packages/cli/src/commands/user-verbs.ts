@@ -7,7 +7,7 @@ import type { ListOptions } from '../user/objects.ts'
 import type { UserOptions } from '../user/open-storage.ts'
 import type { PutVerbOptions } from '../user/put.ts'
 import type { RestoreOptions } from '../user/restore.ts'
-import { userOptions } from './options.ts'
+import { sendingOptions, userOptions } from './options.ts'
 
 export function addCommands(program: Command, addVerb: AddVerb): void {
   const putCommand = program
@@ -19,7 +19,7 @@ export function addCommands(program: Command, addVerb: AddVerb): void {
     .option('--type <type>', 'its content type')
     .option('--policy <policy>', 'how it is spread, as rs:4+2')
     .option('--checkpoint', 'write a checkpoint at once, which costs gas')
-  addVerb<PutVerbOptions>(userOptions(putCommand), async () => (await import('../user/put.ts')).put)
+  addVerb<PutVerbOptions>(sendingOptions(putCommand), async () => (await import('../user/put.ts')).put)
 
   const getCommand = program
     .command('get')
@@ -39,7 +39,7 @@ export function addCommands(program: Command, addVerb: AddVerb): void {
     .description('delete a file')
     .argument('<cid-or-id>')
     .option('--checkpoint', 'write a checkpoint at once, which costs gas')
-  addVerb<ChangeOptions>(userOptions(rmCommand), async () => (await import('../user/objects.ts')).remove)
+  addVerb<ChangeOptions>(sendingOptions(rmCommand), async () => (await import('../user/objects.ts')).remove)
 
   const statusCommand = program
     .command('status')
@@ -59,7 +59,10 @@ export function addCommands(program: Command, addVerb: AddVerb): void {
   const checkpointCommand = program
     .command('checkpoint')
     .description('have the chain remember what your key has stored')
-  addVerb<UserOptions>(userOptions(checkpointCommand), async () => (await import('../user/checkpoint.ts')).checkpoint)
+  addVerb<UserOptions>(
+    sendingOptions(checkpointCommand),
+    async () => (await import('../user/checkpoint.ts')).checkpoint,
+  )
 
   const infoCommand = program.command('info').description('show the network as the chain records it')
   addVerb<UserOptions>(userOptions(infoCommand), async () => (await import('../user/network-verbs.ts')).info)
@@ -69,7 +72,7 @@ export function addCommands(program: Command, addVerb: AddVerb): void {
     .command('create')
     .description('make a key, an account and a DID; again changes nothing')
     .option('--relay <gateway>', 'URL of a gateway that pays for it; then no coin is needed')
-  addVerb<CreateDidOptions>(userOptions(create), async () => (await import('../user/network-verbs.ts')).createDid)
+  addVerb<CreateDidOptions>(sendingOptions(create), async () => (await import('../user/network-verbs.ts')).createDid)
   const show = did.command('show').description('show your DID, its keys and its account')
   addVerb<UserOptions>(userOptions(show), async () => (await import('../user/network-verbs.ts')).showDid)
 

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { accountFromSecretKey, connectNetwork, type MemoChain } from '@memo/chain'
+import { accountFromSecretKey, connectNetwork, type GasOptions, type MemoChain } from '@memo/chain'
 import { type Address, findAddress, NotFoundError } from '@memo/core'
 import { findMemoDid } from '@memo/did'
 import { NotSetUpError, UsageError } from '../errors.ts'
@@ -59,11 +59,13 @@ export async function payerOf(
     readonly rpcUrl: string
     readonly registry: Address
     readonly chainId?: number
+    readonly gas?: GasOptions
   },
 ): Promise<Payer> {
-  const { secretKey, did, dataDir, isLocal, rpcUrl, registry, chainId } = options
+  const { secretKey, did, dataDir, isLocal, rpcUrl, registry, chainId, gas } = options
   const account = accountFromSecretKey(secretKey)
-  const chain = await connectNetwork({ rpcUrl, registry, chainId, account, pollingIntervalMs: POLLING_INTERVAL_MS })
+  const network = { rpcUrl, registry, chainId, account, gas, pollingIntervalMs: POLLING_INTERVAL_MS }
+  const chain = await connectNetwork(network)
   return { address: findAddress(account.address) as Address, did, secretKey, chain, isLocal, dataDir }
 }
 

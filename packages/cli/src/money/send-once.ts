@@ -130,6 +130,7 @@ export async function sendOnce(
     rpcUrl: client.rpcUrl,
     provider,
     account: client.account,
+    gas: client.gas,
     pollingIntervalMs: POLLING_INTERVAL_MS,
   })
   const result = await act(createMemoChain({ client: sender, addresses, chainId: network.chainId })).catch(

@@ -3,12 +3,13 @@ import type { ServeNodeOptions } from './run-node.ts'
 
 /** What providers and keepers are started with alike. */
 export function daemonOptionsOf(options: ServeNodeOptions): NodeDaemonOptions {
-  const { dataDir, config, secretKey, signal, onEvent, onReady } = options
+  const { dataDir, config, secretKey, gas, signal, onEvent, onReady } = options
   return {
     dataDir,
     rpcUrl: config.rpc,
     registry: config.registry,
     secretKey,
+    gas,
     host: config.host,
     port: config.port,
     publicUrl: config.endpoint,

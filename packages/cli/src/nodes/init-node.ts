@@ -8,6 +8,7 @@ import {
   devnetParams,
   ensureFunds,
   ensurePledge,
+  type GasOptions,
   getBlock,
   getEscrow,
   getGasBalance,
@@ -42,6 +43,10 @@ export type InitOptions = {
   readonly region?: string
   readonly capacityBytes?: number
   readonly passwordFile?: string
+  /** What transactions may pay for gas. */
+  readonly gas?: GasOptions
+  /** Kept, where it is given: in gwei. */
+  readonly maxGasPrice?: string
   readonly supervisor?: Supervisor | undefined
   readonly signal: AbortSignal
   /** Told of each step that is done. */
@@ -65,14 +70,14 @@ const POLLING_INTERVAL_MS = 100
  * key store.
  */
 export async function initNode(options: InitOptions): Promise<InitResult> {
-  const { kind, dataDir, rpcUrl, registry, signal, onStep = () => undefined } = options
+  const { kind, dataDir, rpcUrl, registry, gas, signal, onStep = () => undefined } = options
   // Whoever is asked for a password shall not learn afterwards that the chain is down.
   await getBlock(createChainClient({ rpcUrl }))
   const isLocal = await isLocalNetwork(rpcUrl)
   const keys = await openKeys(dataDir, { ...options, isLocal })
   const secretKey = await loadOrCreateKey(keys)
   const account = accountFromSecretKey(secretKey)
-  const chain = await connectNetwork({ rpcUrl, registry, account, pollingIntervalMs: POLLING_INTERVAL_MS })
+  const chain = await connectNetwork({ rpcUrl, registry, account, gas, pollingIntervalMs: POLLING_INTERVAL_MS })
   const address = findAddress(account.address) as Address
   await assertFreeFor(chain, address, kind)
   const config = await configOf(options, address)
@@ -131,7 +136,9 @@ async function configOf(options: InitOptions, address: Address): Promise<NodeCon
   const port = options.port ?? before?.port ?? (await findFreePort(host))
   const isMoved = host !== before?.host || port !== before.port
   const endpoint = options.endpoint ?? (isMoved ? `http://${host}:${port}` : before.endpoint)
-  return { kind, rpc: rpcUrl, registry, address, host, port, endpoint: endpoint.replace(/\/+$/, '') }
+  const maxGasPrice = options.maxGasPrice ?? before?.maxGasPrice
+  const kept = maxGasPrice === undefined ? {} : { maxGasPrice }
+  return { kind, rpc: rpcUrl, registry, address, host, port, endpoint: endpoint.replace(/\/+$/, ''), ...kept }
 }
 
 /** Has the account hold what it needs: from the supervisor, from the bank of a local network, or from its owner. */

@@ -17,6 +17,8 @@ export type NodeConfig = {
   readonly port: number
   /** What is registered on chain: how others reach this node. */
   readonly endpoint: string
+  /** What a unit of gas may cost at the most, in gwei. */
+  readonly maxGasPrice?: string
 }
 
 const CONFIG_FILE = 'node.json'

@@ -1,4 +1,6 @@
+import type { GasOptions } from '@memo/chain'
 import type { NodeOptions } from '../commands/node-verbs.ts'
+import { gasOf } from '../gas-price.ts'
 import { openKeys } from '../password.ts'
 import type { Context } from '../program.ts'
 import { getNodeConfig, NODE_KEY, type NodeConfig, type NodeKind } from './node-config.ts'
@@ -27,6 +29,7 @@ export async function runNode(context: Context, kind: NodeKind, options: NodeOpt
     apply: applyOf(options),
     takeOver: options.takeOver === true,
     unpaidBytes: options.unpaidBytes,
+    gas: gasOf(options.maxGasPrice, config.maxGasPrice),
     gasWorthAtto: options.gasWorth === undefined ? undefined : BigInt(options.gasWorth),
     signal: runtime.signal,
     onEvent: (event) => process.stderr.write(`${JSON.stringify({ at: new Date().toISOString(), ...event })}\n`),
@@ -59,6 +62,8 @@ export type ServeNodeOptions = {
   readonly unpaidBytes: number | undefined
   /** What a wei of gas is worth in attomemo, to weigh vouchers; on a chain of this machine nothing. */
   readonly gasWorthAtto: bigint | undefined
+  /** What transactions may pay for gas. */
+  readonly gas: GasOptions
   readonly signal: AbortSignal
   readonly onEvent: (event: { readonly type: string; readonly message: string }) => void
   readonly onReady: (url: string, details?: unknown) => void

@@ -33,6 +33,7 @@ export const serve: Serve = async (options) => {
       rpcUrl: config.rpc,
       registry: config.registry,
       secretKey,
+      gas: options.gas,
       host: config.host,
       port: config.port,
       extraPort: config.port === USUAL_PORT ? SECOND_PORT : undefined,

@@ -5,6 +5,7 @@ import {
   connectNetwork,
   createChainClient,
   ensureFunds,
+  type GasOptions,
   getBlock,
   getGasBalance,
   getMemoBalance,
@@ -38,6 +39,10 @@ export type IdentityOptions = PasswordOptions & {
   readonly registry: Address
   /** Refuses any other chain. */
   readonly chainId?: number
+  /** What transactions may pay for gas. */
+  readonly gas?: GasOptions
+  /** Kept, where it is given: in gwei. */
+  readonly maxGasPrice?: string
   readonly signal: AbortSignal
 }
 
@@ -47,7 +52,7 @@ export type IdentityOptions = PasswordOptions & {
  * those of the chain and the key store.
  */
 export async function createIdentity(options: IdentityOptions): Promise<Identity> {
-  const { dataDir, rpcUrl, registry, signal } = options
+  const { dataDir, rpcUrl, registry, gas, maxGasPrice, signal } = options
   // Whoever is asked for a password shall not learn afterwards that the chain is down.
   await getBlock(createChainClient({ rpcUrl }))
   const isLocal = await isLocalNetwork(rpcUrl)
@@ -55,19 +60,20 @@ export async function createIdentity(options: IdentityOptions): Promise<Identity
   if (!(await keys.list()).includes(USER_KEY)) await keys.save(USER_KEY, new Uint8Array(randomBytes(32)))
   const secretKey = await keys.load(USER_KEY)
   const account = accountFromSecretKey(secretKey)
-  const chain = await connectNetwork({ rpcUrl, registry, account, pollingIntervalMs: POLLING_INTERVAL_MS })
+  const chain = await connectNetwork({ rpcUrl, registry, account, gas, pollingIntervalMs: POLLING_INTERVAL_MS })
   await fundUser(chain, { rpcUrl, isLocal, signal })
   await registerUser(chain.client, { addresses: chain.addresses, signal })
   const signer = createKeySigner(secretKey)
   const did = await createMemoDid(chain, signer)
   const { chainId } = chain.network
-  await saveProfile(dataDir, { ...findProfile(dataDir), rpc: rpcUrl, registry, chainId, did, key: USER_KEY })
+  const kept = { ...findProfile(dataDir), ...(maxGasPrice === undefined ? {} : { maxGasPrice }) }
+  await saveProfile(dataDir, { ...kept, rpc: rpcUrl, registry, chainId, did, key: USER_KEY })
   return { did, secretKey, signer, keyFile: keyFileOf(dataDir), chain }
 }
 
 /** The identity that was made here before. Errors: {@link NotSetUpError}, WrongPasswordError. */
 export async function openIdentity(options: IdentityOptions): Promise<Identity> {
-  const { dataDir, rpcUrl, registry, chainId } = options
+  const { dataDir, rpcUrl, registry, chainId, gas } = options
   const profile = findProfile(dataDir)
   if (profile?.did === undefined) {
     throw new NotSetUpError(`there is no identity in ${dataDir} yet`, 'Make one with: memo did create')
@@ -75,7 +81,8 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
   const keys = await openKeys(dataDir, { ...options, isLocal: false })
   const secretKey = await keys.load(profile.key ?? USER_KEY)
   const account = accountFromSecretKey(secretKey)
-  const chain = await connectNetwork({ rpcUrl, registry, chainId, account, pollingIntervalMs: POLLING_INTERVAL_MS })
+  const network = { rpcUrl, registry, chainId, account, gas, pollingIntervalMs: POLLING_INTERVAL_MS }
+  const chain = await connectNetwork(network)
   return { did: profile.did, secretKey, signer: createKeySigner(secretKey), keyFile: keyFileOf(dataDir), chain }
 }
 

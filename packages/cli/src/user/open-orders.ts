@@ -91,12 +91,12 @@ async function takeTurn(dir: string, waitMs: number, signal: AbortSignal): Promi
 
 /** The same chain, whose sender keeps in the store what it signs for a purpose: what a killed process sent is not sent again. */
 function withJournal({ client, addresses, network }: MemoChain, journal: IndexStore): MemoChain {
-  const { rpc, rpcUrl, account } = client
+  const { rpc, rpcUrl, account, gas } = client
   const provider: RpcProvider = {
     request: async ({ method, params }) => await rpc.request({ method, params } as never),
   }
   return createMemoChain({
-    client: createChainClient({ rpcUrl, provider, account, journal, pollingIntervalMs: rpc.pollingInterval }),
+    client: createChainClient({ rpcUrl, provider, account, journal, gas, pollingIntervalMs: rpc.pollingInterval }),
     addresses,
     chainId: network.chainId,
   })

@@ -4,6 +4,8 @@ import {
   assertServes,
   connectNetwork,
   createCachedChain,
+  createGasWatch,
+  type GasOptions,
   type MemoChain,
   type RpcProvider,
 } from '@memo/chain'
@@ -53,6 +55,8 @@ export type NodeDaemonOptions = {
   readonly port: number
   /** Where others reach the node, when that is not where it listens. */
   readonly publicUrl?: string | undefined
+  /** What its transactions may pay for gas; above that they wait, which is an event. */
+  readonly gas?: GasOptions | undefined
   readonly onEvent?: EventSink | undefined
   /** Aborted to stop the node. */
   readonly signal: AbortSignal
@@ -149,7 +153,7 @@ async function runDaemon(
 /** The network, and this node's account on it. */
 async function connect(
   role: NodeRole,
-  { rpcUrl, rpcProvider, registry, secretKey }: NodeDaemonOptions,
+  { rpcUrl, rpcProvider, registry, secretKey, gas }: NodeDaemonOptions,
   log: EventSink,
 ): Promise<{ edge: Omit<Edge, 'index'>; account: Account }> {
   const chain = await connectNetwork({
@@ -157,6 +161,7 @@ async function connect(
     registry,
     provider: rpcProvider,
     account: accountFromSecretKey(secretKey),
+    gas: { ...gas, watch: createGasWatch(log) },
   })
   const signer = createKeySigner(secretKey)
   const account = await assertServes(chain, signer.address, role)
