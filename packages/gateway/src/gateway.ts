@@ -26,6 +26,7 @@ import { createBackground } from './background.ts'
 import { openChangedLogs } from './checkpoint/changed-logs.ts'
 import { type CheckpointPolicy, createCheckpointer, DEFAULT_CHECKPOINT_POLICY } from './checkpoint/checkpointer.ts'
 import type { GatewayContext } from './context.ts'
+import { DEFAULT_ENDED_POLICY, type EndedQuotaPolicy, runEndedQuota } from './ended-quota.ts'
 import { ApiError } from './errors.ts'
 import type { GatewayEventSink } from './events.ts'
 import { openInstance } from './instance/instance.ts'
@@ -53,6 +54,7 @@ const MAX_WAITING_UPLOADS = 256
 const RESTORE_RETRY_MS = 3_000
 /** How often it looks whether another one writes with its key. */
 const WATCH_MS = 300_000
+const DAY_MS = 86_400_000
 const READING = 'the gateway is still reading its records from the keepers'
 
 /** When checkpoints are written, and what they may cost; defaults where nothing is said. */
@@ -60,7 +62,8 @@ export type CheckpointOptions = { readonly [Name in keyof CheckpointPolicy]?: Ch
 
 /** Who may store and read how much, and who decides. */
 export type GatewayQuotaOptions = Partial<QuotaLimits> &
-  Partial<CashPolicy> & {
+  Partial<CashPolicy> &
+  Partial<EndedQuotaPolicy> & {
     /** Reads of public objects are charged to their owner's traffic; nobody pays for them by default. */
     readonly chargePublicReads?: boolean | undefined
     /** Otherwise so many bytes of them are read in an hour, a quarter of that of one object. Default 64 GiB. */
@@ -166,6 +169,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   let watching: Promise<void> | undefined
   let checkpointing: Promise<void> | undefined
   let sweeping: Promise<void> | undefined
+  let ending: Promise<void> | undefined
 
   const restore = async () => {
     for (;;) {
@@ -237,6 +241,16 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     findKey: async (did) => (await context.sessions.find(did))?.publicKey,
     log,
   })
+  const ended = {
+    ...context,
+    timers,
+    policy: { ...DEFAULT_ENDED_POLICY, ...defined(options.quota) },
+    assertReady() {
+      if (!isComplete) throw new ApiError(503, READING)
+      watch.assertAlone()
+    },
+    today: () => Math.floor(nowMs() / DAY_MS),
+  }
   const server = createServer(context)
   await server.ready()
   return {
@@ -257,6 +271,9 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       sweeping ??= runOrphanSweep(orphans, stopping.signal).catch((error: unknown) => {
         log({ type: 'orphan-sweep-ended', level: 'error', message: `what uploads left behind stays: ${error}` })
       })
+      ending ??= runEndedQuota(ended, stopping.signal).catch((error: unknown) => {
+        log({ type: 'ended-quota-ended', level: 'error', message: `quota that ends is not looked after: ${error}` })
+      })
       restoring ??= restore().catch((error: unknown) => {
         log({ type: 'restore-failed', level: 'error', message: `the table of objects is incomplete: ${error}` })
       })
@@ -270,6 +287,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       await watching
       await checkpointing
       await sweeping
+      await ending
       await server.close()
       await background.end()
     },

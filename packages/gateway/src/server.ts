@@ -21,7 +21,7 @@ const ALLOWED_HEADERS = [
 ].join(',')
 const EXPOSED_HEADERS = [
   'Content-Length,Content-Range,ETag,Content-Disposition,Retry-After',
-  'X-Memo-Missing-Bytes,X-Memo-Voucher-Kind,X-Memo-Voucher-Size',
+  'X-Memo-Missing-Bytes,X-Memo-Voucher-Kind,X-Memo-Voucher-Size,X-Memo-Warning',
 ].join(',')
 
 /** The gateway's HTTP API over `context`; not listening yet. */

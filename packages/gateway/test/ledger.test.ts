@@ -39,6 +39,7 @@ function scriptedMarket(info: Partial<QuotaInfo>): Market & { asked: number } {
     balanceOf: refuse,
     isGranter: refuse,
     blockNumber: refuse,
+    timeAt: async () => BigInt(NOW_MS / 1_000),
     gasPriceWei: refuse,
     preparePurchase: refuse,
     prepareApproval: refuse,

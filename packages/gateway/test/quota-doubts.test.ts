@@ -64,6 +64,7 @@ async function createTill(changes: Partial<QuotaInfo> = {}) {
     balanceOf: refuse,
     isGranter: refuse,
     blockNumber: async () => chain.block,
+    timeAt: async () => 0n,
     gasPriceWei: async () => chain.gasPriceWei,
     preparePurchase: refuse,
     prepareApproval: refuse,

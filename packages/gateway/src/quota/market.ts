@@ -38,6 +38,11 @@ export type Market = {
   isGranter(account: Address): Promise<boolean>
   /** The newest block: how deep a payment lies is counted in blocks. */
   blockNumber(): Promise<number>
+  /**
+   * The time of the block that so many others stand above, in seconds since 1970; undefined where the chain is not that long. What
+   * ends by it ends however the machine's clock jumps.
+   */
+  timeAt(depth: number): Promise<bigint | undefined>
   /** What a unit of gas costs now, in wei. */
   gasPriceWei(): Promise<bigint>
   /** Unsigned transactions of `from`, as 0x RLP. */
@@ -87,6 +92,7 @@ export function createMarket(chain: MemoChain, account: Address, clock: Clock): 
     isGranter: async (who) =>
       await remember(`granter ${who}`, REMEMBER_MS, async () => await isGranter(client, { addresses, account: who })),
     blockNumber: async () => (await getBlock(client)).number,
+    timeAt: async (depth) => await remember(`time ${depth}`, REMEMBER_MS, async () => await timeAt(client, depth)),
     gasPriceWei: async () => await remember('gas price', REMEMBER_MS, async () => await getGasPrice(client)),
     preparePurchase: async (kind, from, sizeByte) =>
       await prepareQuotaPurchase(client, { addresses, kind, from, sizeByte }),
@@ -104,6 +110,12 @@ export function createMarket(chain: MemoChain, account: Address, clock: Clock): 
     grantsOf: async (hash) => await findGrants(client, { addresses, hash }),
     receiptOf: async (hash) => await findReceiptStatus(client, hash),
   }
+}
+
+async function timeAt(client: MemoChain['client'], depth: number): Promise<bigint | undefined> {
+  const newest = await getBlock(client)
+  if (depth === 0) return BigInt(newest.timestamp)
+  return newest.number < depth ? undefined : BigInt((await getBlock(client, newest.number - depth)).timestamp)
 }
 
 /** Asks once for what several ask within `maxAgeMs`; a failure is not remembered. */

@@ -14,6 +14,7 @@ import {
 import { ApiError } from '../errors.ts'
 import { paidRoom, withoutCharge } from './account.ts'
 import { type Charges, openCharges, type Taken } from './charges.ts'
+import { createLasting, findWarning, type Lasting, type Warning } from './lasting.ts'
 import { type Hold, type Ledger, openLedger, withQuotaCharge } from './ledger.ts'
 import type { Market } from './market.ts'
 import { createVoucherDesk, type GivenVoucher, type VoucherDesk } from './vouchers.ts'
@@ -24,6 +25,10 @@ export type QuotaLimits = {
   readonly trialSpaceBytes: number
   /** Trial bytes of each buyer that are read in all. */
   readonly trialTrafficBytes: number
+  /** What is stored beyond the trial is kept for so long after its quota has ended. */
+  readonly graceSeconds?: number | undefined
+  /** A block under so many others stays. */
+  readonly cashDepthBlocks?: number | undefined
 }
 
 /** An upload as far as quota goes. Ends with one of `settle` and `fail`, if it ever began, and with `release`. */
@@ -65,6 +70,9 @@ export type Quota = {
   readonly ledger: Ledger
   readonly desk: VoucherDesk
   readonly turns: Turns
+  readonly lasting: Lasting
+  /** Takes a voucher outside a transfer where it is good, and then what is over under it. */
+  offerVoucher(buyer: Address, kind: QuotaKind, voucher: GivenVoucher): Promise<void>
   status(buyer: Address, kind: QuotaKind): Promise<QuotaStatus>
   /** Lets an upload in. `leastBytes`: how long its file is at the least. Errors: {@link ApiError} 518. */
   beginUpload(buyer: Address, voucher: GivenVoucher | undefined, leastBytes: number): Promise<UploadQuota>
@@ -79,6 +87,8 @@ export type Quota = {
 }
 
 const ID_DIGITS = 12
+const GRACE_SECONDS = 30 * 86_400
+const DEPTH_BLOCKS = 64
 const FLOW = 'flow-'
 const FLOW_BYTES = 16
 
@@ -95,6 +105,9 @@ export async function createQuota(ports: {
   const charges = openCharges(store, ledger)
   const turns = createTurns()
   const desk = createVoucherDesk({ market, ledger, turns, nowMs })
+  const { graceSeconds = GRACE_SECONDS, cashDepthBlocks: depthBlocks = DEPTH_BLOCKS } = limits
+  const trialBytes = BigInt(limits.trialSpaceBytes)
+  const lasting = createLasting({ store, market, ledger, desk, charges, trialBytes, graceSeconds, depthBlocks })
   const marked = await charges.listMarked()
   const trialLimits = { space: BigInt(limits.trialSpaceBytes), traffic: BigInt(limits.trialTrafficBytes) }
 
@@ -105,13 +118,24 @@ export async function createQuota(ports: {
     voucher: GivenVoucher | undefined,
   ): Promise<Entered> => {
     const { payKind = trialKind, refusal } = await offer(desk, buyer, kinds, voucher)
-    const { isUsable } = await desk.look(buyer, payKind)
-    const terms = { buyer, trialKind, trialLimit: trialLimits[trialKind], payKind: isUsable ? payKind : undefined }
-    return { buyer, trialKind, payKind, refusal, hold: await ledger.hold(terms) }
+    // What is stored already comes before what is to be stored.
+    const over = trialKind === 'space' ? await lasting.takeOver(buyer) : undefined
+    const { isUsable, expire: until } = await desk.look(buyer, payKind)
+    const terms = {
+      buyer,
+      trialKind,
+      trialLimit: trialLimits[trialKind],
+      payKind: isUsable && !over?.has(payKind) ? payKind : undefined,
+    }
+    return { buyer, trialKind, payKind, until, refusal, hold: await ledger.hold(terms) }
   }
-  const take = async ({ buyer, payKind, refusal, hold }: Entered, bytes: bigint): Promise<void> => {
+  const take = async ({ buyer, trialKind, payKind, refusal, hold }: Entered, bytes: bigint): Promise<void> => {
     const missing = hold.take(bytes)
-    if (missing > 0n) throw refusal ?? (await shortage({ market, ledger }, buyer, payKind, missing))
+    if (missing === 0n) return
+    const warning = trialKind === 'space' ? await findWarning(lasting, buyer) : undefined
+    const over = sumOver(warning, payKind)
+    const why = refusal ?? (await shortage({ market, ledger }, { buyer, kind: payKind, missing, over }))
+    throw warning ? new ApiError(518, `${why.detail}; ${warning.text}`, why, why.headers) : why
   }
 
   return {
@@ -119,6 +143,11 @@ export async function createQuota(ports: {
     ledger,
     desk,
     turns,
+    lasting,
+    async offerVoucher(buyer, kind, voucher) {
+      await offer(desk, buyer, [kind], voucher)
+      await lasting.takeOver(buyer)
+    },
     async status(buyer, kind) {
       const info = await market.quotaOf(kind, buyer)
       await desk.look(buyer, kind)
@@ -166,6 +195,8 @@ type Entered = {
   readonly buyer: Address
   readonly trialKind: QuotaKind
   readonly payKind: QuotaKind
+  /** When the quota ends that pays. */
+  readonly until: bigint
   /** Why the voucher that came was not taken. */
   readonly refusal: ApiError | undefined
   readonly hold: Hold
@@ -189,8 +220,12 @@ async function offer(
   }
 }
 
-async function countHold(charges: Charges, { buyer, trialKind, payKind, hold }: Entered, id: string): Promise<Taken> {
-  const charge = await hold.count((counted) => charges.record(id, { ...counted, buyer, trialKind, payKind }))
+async function countHold(charges: Charges, entered: Entered, id: string): Promise<Taken> {
+  const { buyer, trialKind, payKind, until, hold } = entered
+  const charge = await hold.count((counted) => {
+    const lasts = trialKind === 'space' && counted.paid > 0n ? { until } : {}
+    return charges.record(id, { ...counted, buyer, trialKind, payKind, ...lasts })
+  })
   return { ...charge, buyer, trialKind, payKind }
 }
 
@@ -256,14 +291,12 @@ function createDownload(ledger: Ledger, charges: Charges, id: string, taken: Tak
 /** What to do about missing bytes, in words and in headers. */
 async function shortage(
   { market, ledger }: { readonly market: Market; readonly ledger: Ledger },
-  buyer: Address,
-  kind: QuotaKind,
-  missing: bigint,
+  { buyer, kind, missing, over }: Shortage,
 ): Promise<ApiError> {
   const { quota, held } = await ledger.read(buyer)
   const account = quota[kind]
   const overdrawn = maxOf(0n, held[kind].paid - paidRoom(account))
-  const size = (account.voucher?.size ?? 0n) + overdrawn + missing
+  const size = (account.voucher?.size ?? 0n) + overdrawn + over + missing
   const headers = {
     'x-memo-missing-bytes': `${missing}`,
     'x-memo-voucher-kind': kind,
@@ -271,6 +304,19 @@ async function shortage(
   }
   const says = `${missing} bytes of ${kind} are missing beyond the trial of this gateway`
   return new ApiError(518, `${says}; ${await remedy(market, buyer, kind, size)}`, undefined, headers)
+}
+
+type Shortage = {
+  readonly buyer: Address
+  readonly kind: QuotaKind
+  readonly missing: bigint
+  /** Bytes that are in grace: a voucher pays them first. */
+  readonly over: bigint
+}
+
+function sumOver(warning: Warning | undefined, kind: QuotaKind): bigint {
+  const own = warning?.endings.filter((ending) => ending.isOver && ending.kind === kind) ?? []
+  return own.reduce((sum, { bytes }) => sum + bytes, 0n)
 }
 
 async function remedy(market: Market, buyer: Address, kind: QuotaKind, size: bigint): Promise<string> {
@@ -287,6 +333,7 @@ async function remedy(market: Market, buyer: Address, kind: QuotaKind, size: big
   }
 }
 
-function objectKey(id: number): string {
+/** How quota names an object. */
+export function objectKey(id: number): string {
   return String(id).padStart(ID_DIGITS, '0')
 }

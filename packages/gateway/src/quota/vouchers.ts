@@ -33,6 +33,14 @@ export function findVoucher(sources: readonly FieldSource[], headers: FieldSourc
   return { size, signature }
 }
 
+/** A buyer's account, and what he signed for. */
+export type VoucherLook = {
+  readonly account: QuotaAccount
+  readonly isUsable: boolean
+  /** When the quota ends, in unix seconds; 0 where the chain was not asked. */
+  readonly expire: bigint
+}
+
 /** What vouchers are checked and kept with. */
 export type VoucherDesk = {
   /**
@@ -41,7 +49,7 @@ export type VoucherDesk = {
    */
   accept(buyer: Address, kinds: readonly QuotaKind[], voucher: GivenVoucher): Promise<QuotaKind>
   /** The buyer's account under the nonce of now, and whether what he signed for can be used now. */
-  look(buyer: Address, kind: QuotaKind): Promise<{ readonly account: QuotaAccount; readonly isUsable: boolean }>
+  look(buyer: Address, kind: QuotaKind): Promise<VoucherLook>
   /** Brings the account to the nonce that the chain shows. Only in the turn of {@link deskKey}. */
   sync(buyer: Address, kind: QuotaKind, info: QuotaInfo): Promise<QuotaAccount>
 }
@@ -57,7 +65,9 @@ export function createVoucherDesk(ports: {
   readonly nowMs: () => number
 }): VoucherDesk {
   const { market, ledger, turns, nowMs } = ports
-  const isExpired = ({ expire }: QuotaInfo) => expire <= BigInt(Math.floor(nowMs() / 1000))
+  /** By the chain's time or by the machine's, whichever is later: to doubt a voucher harms nobody. */
+  const isExpired = async ({ expire }: QuotaInfo) =>
+    expire <= BigInt(Math.floor(nowMs() / 1000)) || expire <= ((await market.timeAt(0)) ?? 0n)
 
   const sync = async (buyer: Address, kind: QuotaKind, info: QuotaInfo): Promise<QuotaAccount> => {
     const quota = await ledger.update(buyer, (before) => {
@@ -73,7 +83,7 @@ export function createVoucherDesk(ports: {
     for (const freshness of [undefined, 'fresh'] as const) {
       for (const kind of kinds) {
         const info = await market.quotaOf(kind, buyer, freshness)
-        const isShort = voucher.size > info.sizeByte + info.freeByte || isExpired(info)
+        const isShort = voucher.size > info.sizeByte + info.freeByte || (await isExpired(info))
         // He may have bought some a moment ago.
         if (isShort && freshness === undefined) continue
         if (signersOf(market, kind, buyer, info.nonce, voucher).includes(buyer)) return { kind, info }
@@ -86,14 +96,16 @@ export function createVoucherDesk(ports: {
     async look(buyer, kind) {
       const { quota } = await ledger.read(buyer)
       // Who never signed anything costs the chain no question.
-      if (!quota[kind].voucher && quota[kind].cashedBytes === 0n) return { account: quota[kind], isUsable: false }
+      if (!quota[kind].voucher && quota[kind].cashedBytes === 0n)
+        return { account: quota[kind], isUsable: false, expire: 0n }
       const info = await market.quotaOf(kind, buyer)
+      const { expire } = info
       if (info.nonce > quota[kind].nonce) {
         // A transaction of ours that was just mined is settled by whoever sent it.
         const account = await turns(deskKey(buyer, kind), async () => await sync(buyer, kind, info))
-        return { account, isUsable: !isExpired(info) }
+        return { account, isUsable: !(await isExpired(info)), expire }
       }
-      return { account: quota[kind], isUsable: !isExpired(info) }
+      return { account: quota[kind], isUsable: !(await isExpired(info)), expire }
     },
     async accept(buyer, kinds, voucher) {
       const seller = await market.seller()
@@ -110,7 +122,7 @@ export function createVoucherDesk(ports: {
       }
       const { kind, info } = found
       const bought = info.sizeByte + info.freeByte
-      if (isExpired(info))
+      if (await isExpired(info))
         throw new ApiError(518, `the ${kind} of ${buyer} has expired; \`memo buy ${kind}\` buys more`)
       if (voucher.size > bought) {
         const fix = `\`memo buy ${kind} ${voucher.size - bought}\` buys what is missing`

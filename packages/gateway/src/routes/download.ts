@@ -11,12 +11,18 @@ import { findVoucher } from '../quota/vouchers.ts'
 import { type Call, disconnectSignal, dropRest, readCall } from '../request.ts'
 import { sendBody } from '../send-body.ts'
 import { startedStream } from '../started-stream.ts'
+import type { StoredObject } from '../store/objects.ts'
 
 const FOREVER = 'public, max-age=29030400, immutable'
 const PRIVATE = 'private, no-store'
 
 /** An object that the caller may read, and the DID whose it is. */
-export type ReadableObject = { readonly manifest: Manifest; readonly owner: string }
+export type ReadableObject = {
+  readonly manifest: Manifest
+  readonly owner: string
+  /** Where this gateway wrote it. */
+  readonly stored?: StoredObject | undefined
+}
 
 /** `GET` and `HEAD /mefs/{cid}` (`spec/gateway.md` 4). */
 export function downloadRoutes(app: FastifyInstance, context: GatewayContext): void {
@@ -76,12 +82,13 @@ export async function findReadable(
     const caller = await context.sessions.authenticate(auth)
     context.assertRestored(caller.did)
     const own = await context.objects.findOwned(caller.did, cid)
-    if (own) return { manifest: own.manifest, owner: own.did }
+    if (own) return { manifest: own.manifest, owner: own.did, stored: own }
   }
-  const found = (await context.objects.findPublic(cid)) ?? (await context.storage.findPublicObject(cid))
+  const stored = await context.objects.findPublic(cid)
+  const found = stored ?? (await context.storage.findPublicObject(cid))
   if (!found?.manifest)
     throw new ApiError(404, `no object ${cid} that you may read; private ones need their owner’s signed call`)
-  return { manifest: found.manifest, owner: found.did }
+  return { manifest: found.manifest, owner: found.did, stored }
 }
 
 /** Counts the bytes of a read against its owner's traffic, or what is read unpaid; undefined where there are none (`spec/gateway.md` 14). */

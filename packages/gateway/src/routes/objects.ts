@@ -1,21 +1,27 @@
-import { NotFoundError } from '@memo/core'
+import type { Address } from '@memo/core'
 import type { FastifyInstance } from 'fastify'
 import { findCount } from '../auth/fields.ts'
 import type { GatewayContext } from '../context.ts'
+import { deleteObject } from '../deletion.ts'
 import { ApiError } from '../errors.ts'
+import { objectKey } from '../quota/quota.ts'
+import { warn } from '../quota-warning.ts'
 import { authenticate, readCall } from '../request.ts'
 import type { StoredObject } from '../store/objects.ts'
 import { findReadable } from './download.ts'
 
 /** Listing, deleting and looking after a DID's objects (`spec/gateway.md` 5 to 7). */
 export function objectRoutes(app: FastifyInstance, context: GatewayContext): void {
-  app.get('/mefs/listobjects', async (request) => {
+  app.get('/mefs/listobjects', async (request, reply) => {
     const caller = await authenticate(context, request)
     context.assertRestored(caller.did)
+    const buyer = (await context.chain.findDid(caller.did))?.masterAddress
+    const findExpiry = await openExpiry(context, buyer)
     const objects: unknown[] = []
-    for await (const object of context.objects.list(caller.did))
-      objects.push(listed(object, await expiryOf(context, object)))
-    return { Address: await masterAddressOf(context, caller.did), Storage: 'mefs', Object: objects, Objects: objects }
+    for await (const object of context.objects.list(caller.did)) objects.push(listed(object, await findExpiry(object)))
+    const warning = buyer && (await warn(context, reply, buyer))
+    const facts = { Address: buyer ?? '', Storage: 'mefs', Object: objects, Objects: objects }
+    return warning === undefined ? facts : { ...facts, Warning: warning }
   })
 
   app.get<{ Querystring: { id?: string } }>('/mefs/delete', async (request) => {
@@ -27,36 +33,39 @@ export function objectRoutes(app: FastifyInstance, context: GatewayContext): voi
     const object = await context.objects.findById(id)
     if (!object) throw new ApiError(404, `no object ${id}`)
     if (object.did !== caller.did) throw new ApiError(403, `object ${id} is not yours`)
-    await context.objects.mark(object)
-    await context.quota.beginDeletion(id)
-    await removeFromLog(context, object)
-    await context.objects.remove(object)
-    await context.quota.endDeletion(id)
+    await deleteObject(context, object)
     return { Status: 'Success', state: 'success' }
   })
 
   app.get<{ Params: { cid: string } }>('/mefs/status/:cid', async (request) => {
-    const { manifest, owner } = await findReadable(context, await readCall(request), request.params.cid)
-    return { cid: manifest.cid, name: manifest.name, parts: await context.storage.status(manifest, { owner }) }
+    const { manifest, owner, stored } = await findReadable(context, await readCall(request), request.params.cid)
+    const parts = await context.storage.status(manifest, { owner })
+    const ends = stored ? await endsOf(context, stored) : {}
+    return { cid: manifest.cid, name: manifest.name, parts, ...ends }
   })
 }
 
-/** What its owner has deleted by other ways already needs no second deletion. */
-async function removeFromLog(context: GatewayContext, { did, seq }: StoredObject): Promise<void> {
-  try {
-    await context.storage.remove(did, { writer: context.account, seq })
-  } catch (thrown) {
-    if (!(thrown instanceof NotFoundError)) throw thrown
-    context.log({ type: 'deleted-before', level: 'info', message: `object ${seq} of ${did} was deleted before` })
+/** When objects of a DID go, in unix seconds: with their quota and its grace, and where they need none, with what the gateway pays. */
+async function openExpiry(
+  context: GatewayContext,
+  buyer: Address | undefined,
+): Promise<(object: StoredObject) => Promise<number>> {
+  const ends = buyer && (await context.quota.lasting.openEnds(buyer))
+  return async (object) => {
+    const end = await ends?.(objectKey(object.id))
+    return end === undefined ? await orderEndOf(context, object) : Number(end)
   }
 }
 
-async function masterAddressOf(context: GatewayContext, did: string): Promise<string> {
-  return (await context.chain.findDid(did))?.masterAddress ?? ''
+/** When an object goes, and when the order ends that the gateway renews until then. */
+async function endsOf(context: GatewayContext, object: StoredObject): Promise<{ expire: number; orderEnd: number }> {
+  const buyer = (await context.chain.findDid(object.did))?.masterAddress
+  const findExpiry = await openExpiry(context, buyer)
+  return { expire: await findExpiry(object), orderEnd: await orderEndOf(context, object) }
 }
 
 /** When the first order ends that pays for its pieces, in unix seconds; 0 where nobody pays, or nothing is known. */
-async function expiryOf({ orders }: GatewayContext, { orderIds }: StoredObject): Promise<number> {
+async function orderEndOf({ orders }: GatewayContext, { orderIds }: StoredObject): Promise<number> {
   return (await orders?.findExpiry(orderIds)) ?? 0
 }
 

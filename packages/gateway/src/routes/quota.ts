@@ -8,6 +8,8 @@ import type { GatewayContext } from '../context.ts'
 import { asContractError } from '../contract-error.ts'
 import { ApiError } from '../errors.ts'
 import { bigJson, findSize } from '../quota/numbers.ts'
+import { findVoucher } from '../quota/vouchers.ts'
+import { warn } from '../quota-warning.ts'
 import { readCall } from '../request.ts'
 
 const KINDS: readonly QuotaKind[] = ['space', 'traffic']
@@ -25,7 +27,14 @@ const HASH = /^0x[0-9a-fA-F]{64}$/
 export function quotaRoutes(app: FastifyInstance, context: GatewayContext): void {
   for (const kind of KINDS) {
     const Kind = kind === 'space' ? 'Space' : 'Traffic'
-    restricted(app, context, `/mefs/${kind}`, async (buyer) => await statusOf(context, buyer, kind))
+    app.get(`/mefs/${kind}`, async (request, reply) => {
+      const call = await readCall(request)
+      const { account } = await askerOf(context, request, call)
+      const voucher = findVoucher(call.sources, request.headers)
+      if (voucher) await context.quota.offerVoucher(account, kind, voucher)
+      const warning = await warn(context, reply, account)
+      return await sendJson(reply, await statusOf(context, account, kind, warning))
+    })
     const hash = async (buyer: Address, fields: FieldSource) =>
       await hashOf(context, buyer, kind, sizeFrom(fields, 'a voucher says how many bytes it is over as size'))
     restricted(app, context, `/mefs/${kind}hash`, hash)
@@ -92,7 +101,12 @@ async function sendJson(reply: FastifyReply, json: string): Promise<FastifyReply
   return await reply.header('cache-control', 'no-store').type('application/json; charset=utf-8').send(json)
 }
 
-async function statusOf({ quota }: GatewayContext, buyer: Address, kind: QuotaKind): Promise<string> {
+async function statusOf(
+  { quota }: GatewayContext,
+  buyer: Address,
+  kind: QuotaKind,
+  warning: string | undefined,
+): Promise<string> {
   const { info, used, prepaid, voucherSize, trialBytes, trialUsed } = await quota.status(buyer, kind)
   return bigJson({
     Nonce: info.nonce,
@@ -105,6 +119,7 @@ async function statusOf({ quota }: GatewayContext, buyer: Address, kind: QuotaKi
     Prepaid: prepaid,
     TrialByte: trialBytes,
     TrialUsed: trialUsed,
+    ...(warning === undefined ? {} : { Warning: warning }),
   })
 }
 

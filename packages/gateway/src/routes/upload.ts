@@ -9,6 +9,7 @@ import { contentTypeOf, objectNameOf } from '../names.ts'
 import { createPayloadCheck, type PayloadCheck } from '../payload.ts'
 import type { UploadQuota } from '../quota/quota.ts'
 import { findVoucher } from '../quota/vouchers.ts'
+import { warnOwner } from '../quota-warning.ts'
 import { disconnectSignal } from '../request.ts'
 import { ID_KEY, type StoredObject } from '../store/objects.ts'
 import { MAX_FORM_BYTES, readUploadForm, type UploadForm } from '../upload-form.ts'
@@ -20,7 +21,8 @@ export function uploadRoutes(app: FastifyInstance, context: GatewayContext): voi
     let form: UploadForm | undefined
     try {
       form = await readUploadForm(request.raw)
-      const { manifest } = await storeForm(context, request, form, gone)
+      const { did, manifest } = await storeForm(context, request, form, gone)
+      await warnOwner(context, reply, did)
       return { cid: manifest.cid, Mid: manifest.cid }
     } catch (thrown) {
       form?.file.drop()
