@@ -59,7 +59,10 @@ export function createEndedQuotaPass(options: EndedQuotaOptions): (signal: Abort
   const end = async (term: Term): Promise<boolean> => {
     assertReady()
     const object = await options.objects.findById(Number(term.id))
-    if (!object) return false // its charge is settled by whoever began it, or by the next start
+    if (!object) {
+      await lasting.forget(term) // its owner deleted it by other ways
+      return false
+    }
     await deleteObject(options, object)
     const { kind, paid, until, buyer } = term
     const message = `object ${object.id} of ${object.did} went with the ${kind} of ${buyer} that had paid ${paid} bytes of it until ${until}`
@@ -82,19 +85,34 @@ export function createEndedQuotaPass(options: EndedQuotaOptions): (signal: Abort
     }
     return ended
   }
+  const lookAfter = async (buyer: Address, most: number, signal: AbortSignal): Promise<number> => {
+    try {
+      assertReady()
+      const ended = await endAll(buyer, most, signal)
+      await warn(buyer)
+      return ended
+    } catch (thrown) {
+      if (signal.aborted || !(thrown instanceof MemoError)) throw thrown
+      const message = `what of ${buyer} outlives its quota cannot be looked after now: ${thrown.message}`
+      log({ type: 'ended-waits', level: 'warn', message, buyer, error: thrown.name })
+      return 0
+    }
+  }
   return async (signal) => {
     let left = MAX_DELETIONS
     try {
-      assertReady()
       for await (const { buyer } of quota.ledger.list()) {
-        left -= await endAll(buyer, left, signal)
-        await warn(buyer)
+        if (await lasting.hasTerms(buyer)) left -= await lookAfter(buyer, left, signal)
       }
     } catch (thrown) {
       if (signal.aborted) return
       if (!(thrown instanceof MemoError)) throw thrown
-      const message = `what outlives its quota cannot be looked after now: ${thrown.message}`
-      log({ type: 'ended-waits', level: 'warn', message, error: thrown.name })
+      log({
+        type: 'ended-waits',
+        level: 'warn',
+        message: `the ledger cannot be read now: ${thrown}`,
+        error: thrown.name,
+      })
     }
   }
 }

@@ -37,6 +37,8 @@ export type Charges = {
   settle(id: string, exists: boolean): Promise<void>
   /** Until when an object's paid bytes are paid for; undefined where none are, or nobody knows. */
   findTerm(id: string): Promise<Term | undefined>
+  /** Forgets a charge whose object is gone, unless somebody is just settling that. */
+  forgetLost(id: string): Promise<void>
   /** Notes what became of a term. Says whether it still stands. */
   note(term: Term): Promise<boolean>
   /**
@@ -80,7 +82,7 @@ export function openCharges(store: IndexStore, ledger: Ledger): Charges {
 
   // Two deletions of one object must not give its bytes back twice.
   const turn = createTurns()
-  const works: Pick<Charges, 'mark' | 'keep' | 'giveBack' | 'doubt' | 'settle' | 'note' | 'renew'> = {
+  const works: Pick<Charges, 'forgetLost' | 'mark' | 'keep' | 'giveBack' | 'doubt' | 'settle' | 'note' | 'renew'> = {
     async mark(id) {
       if (await find(id)) await store.apply([{ key: `${MARK}${id}`, value: utf8(COUNTED) }])
     },
@@ -92,6 +94,9 @@ export function openCharges(store: IndexStore, ledger: Ledger): Charges {
     async giveBack(id) {
       const taken = await find(id)
       if (taken) await change(taken, minus(taken, await returned(id, taken)), gone(id, taken))
+    },
+    async forgetLost(id) {
+      if (!(await store.get(`${MARK}${id}`))) await works.giveBack(id)
     },
     async doubt(id) {
       const taken = await find(id)
@@ -137,6 +142,7 @@ export function openCharges(store: IndexStore, ledger: Ledger): Charges {
       const taken = await find(id)
       return taken && (await termOf(id, taken))
     },
+    forgetLost: async (id) => await turn(id, async () => await works.forgetLost(id)),
     note: async (term) => await turn(term.id, async () => await works.note(term)),
     renew: async (term, ...rest) => await turn(term.id, async () => await works.renew(term, ...rest)),
     mark: async (id) => await turn(id, async () => await works.mark(id)),

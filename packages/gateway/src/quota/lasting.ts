@@ -24,6 +24,8 @@ export type Ending = {
 
 /** How long what is stored beyond the trial lasts (`spec/gateway.md` 21 to 23). */
 export type Lasting = {
+  /** Whether a buyer has anything that can end: who never paid costs the chain no question. */
+  hasTerms(buyer: Address): Promise<boolean>
   /**
    * Takes what is over into the trial, or under what was signed for since; the oldest first. Returns whose quota something is still
    * over of. The chain's time decides.
@@ -40,6 +42,8 @@ export type Lasting = {
   noteOver(buyer: Address): Promise<void>
   /** What is over and past its grace by the time of a deep block, the newest first; none while the chain is in doubt. */
   listGone(buyer: Address): Promise<readonly Term[]>
+  /** The object of a term is not there: nothing of it is counted any more. */
+  forget(term: Term): Promise<void>
 }
 
 /** So long before a quota ends its buyer is warned. */
@@ -131,21 +135,36 @@ export function createLasting(ports: {
     return endings
   }
 
-  return {
-    takeOver: async (buyer) => await turn(buyer, async () => await takeOver(buyer)),
-    async openEnds(buyer) {
+  /** What is signed for beyond its end, and until when; nothing while the chain does not answer. */
+  const findCover = async (buyer: Address) => {
+    try {
       const now = (await market.timeAt(0)) ?? 0n
       const endings = await listEnding(buyer)
-      const expires = new Map(
-        await Promise.all(KINDS.map(async (kind) => [kind, (await market.quotaOf(kind, buyer)).expire] as const)),
+      const covered = KINDS.filter((kind) => !endings.some((ending) => ending.kind === kind))
+      const expires = await Promise.all(
+        covered.map(async (kind) => [kind, (await market.quotaOf(kind, buyer)).expire] as const),
       )
+      return { last: now + WARN_SECONDS, expires: new Map(expires) }
+    } catch (thrown) {
+      if (!(thrown instanceof MemoError)) throw thrown
+      return { last: 0n, expires: new Map<QuotaKind, bigint>() }
+    }
+  }
+
+  return {
+    hasTerms,
+    takeOver: async (buyer) => await turn(buyer, async () => await takeOver(buyer)),
+    async openEnds(buyer) {
+      if (!(await hasTerms(buyer))) return async () => undefined
+      const { last, expires } = await findCover(buyer)
       return async (id) => {
         const term = await charges.findTerm(id)
         if (!term) return undefined
-        const isCovered = term.until <= now + WARN_SECONDS && !endings.some(({ kind }) => kind === term.kind)
-        return isCovered ? maxOf(endOf(term), (expires.get(term.kind) ?? 0n) + grace) : endOf(term)
+        const next = term.until <= last ? (expires.get(term.kind) ?? 0n) : 0n
+        return maxOf(endOf(term), next + grace)
       }
     },
+    forget: async ({ id }) => await charges.forgetLost(id),
     listEnding,
     async noteOver(buyer) {
       const now = await market.timeAt(0)
