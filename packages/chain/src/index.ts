@@ -153,6 +153,7 @@ export {
   SuspendedError,
   WrongRoleError,
 } from './role-gate.ts'
+export { createStandingWatch, type StandingEvent, type StandingWatch } from './standing.ts'
 export type { WriteResult } from './write/call.ts'
 export { relayCheckpoint, writeCheckpoint } from './write/checkpoint.ts'
 export { type DepositPledgeOptions, depositPledge, ensurePledge } from './write/deposit-pledge.ts'
@@ -172,6 +173,7 @@ export {
   type UpdateVeriOptions,
   updateVeri,
 } from './write/did.ts'
+export { type EmptyNonceOptions, emptyNonce, quoteEmptyNonce } from './write/empty-nonce.ts'
 export { depositEscrow, setPayee, withdrawEscrow } from './write/escrow.ts'
 export {
   buyFileRead,

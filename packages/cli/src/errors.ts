@@ -29,15 +29,22 @@ export class ProcessFailedError extends MemoError {
 /** A transaction that an earlier command sent, or another process with the same key, is not in a block yet. */
 export class PaymentUnderWayError extends MemoError {
   override readonly name: string = 'PaymentUnderWayError'
-  constructor(verb: string, hash: string) {
-    super(`\`${verb}\` has been sent as ${hash} and its end cannot be seen yet`, {
+  constructor(verb: string, { hash, nonce, firstNonce }: SentUnderNonce) {
+    const isBehind = firstNonce !== undefined && firstNonce < nonce
+    const before = isBehind ? `; nonce ${firstNonce} of the account has to come into a block before it` : ''
+    super(`\`${verb}\` has been sent as ${hash} with nonce ${nonce} and its end cannot be seen yet${before}`, {
       blame: 'chain',
       retry: 'later',
-      fix: 'Run the same command again: it looks for that one first and pays once.',
-      details: { hash },
+      fix:
+        'Run the same command again: it looks for that one first and pays once. Where nothing comes of it: ' +
+        `memo wallet unstick --nonce ${isBehind ? firstNonce : nonce}`,
+      details: { hash, nonce, ...(firstNonce === undefined ? {} : { firstNonce }) },
     })
   }
 }
+
+/** Where a transaction stands; `firstNonce` is the first of its account that no block has. */
+export type SentUnderNonce = { readonly hash: string; readonly nonce: number; readonly firstNonce?: number }
 
 /** Governance lets others grant, not this account. */
 export class NotGranterError extends MemoError {

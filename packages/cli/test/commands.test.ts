@@ -89,7 +89,7 @@ describe('the memo command', () => {
 
   test('every verb takes --data, --json, --no-color and -y, and those that move money end with an example', async () => {
     const money =
-      'wallet,wallet take,quote,buy,balance,escrow deposit,escrow withdraw,provider earnings,apply,admin free,admin applications,admin grant,admin refuse,admin prices'
+      'wallet,wallet take,wallet unstick,quote,buy,balance,escrow deposit,escrow withdraw,provider earnings,apply,admin free,admin applications,admin grant,admin refuse,admin prices'
     const others =
       'up,put,get,ls,rm,status,restore,info,doctor,did create,did show,chain run,provider init,provider run,keeper init,keeper run,gateway init,gateway run'
     const verbs = `${others},${money}`.split(',')

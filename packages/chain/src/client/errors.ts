@@ -60,13 +60,14 @@ export class GasMoneyMissing extends MemoError {
 /** A transaction was sent and no receipt came in time. It may still come: the same client, asked the same, waits on for it. */
 export class ReceiptTimeout extends MemoError {
   override readonly name = 'ReceiptTimeout'
-  constructor(hash: string, waitedMs: number, cause?: unknown) {
-    super(`no receipt for ${hash} after ${waitedMs} ms`, {
+  constructor(hash: string, waitedMs: number, cause?: unknown, nonce?: number) {
+    const which = nonce === undefined ? hash : `${hash} with nonce ${nonce}`
+    super(`no receipt for ${which} after ${waitedMs} ms`, {
       cause,
       blame: 'chain',
       retry: 'later',
-      fix: 'Look whether the chain makes blocks; then ask again.',
-      details: { hash, waitedMs },
+      fix: 'Look whether the chain makes blocks; then ask again. `memo wallet unstick` replaces what never lands.',
+      details: { hash, waitedMs, ...(nonce === undefined ? {} : { nonce }) },
     })
   }
 }

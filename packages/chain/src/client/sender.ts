@@ -339,7 +339,7 @@ async function waitForReceipt(
       if (receipt !== undefined) return receipt
     }
     const waitedMs = Math.round(performance.now() - startedMs)
-    if (waitedMs > timeoutMs) throw new ReceiptTimeout(newestOf(attempt).hash, waitedMs, fault)
+    if (waitedMs > timeoutMs) throw new ReceiptTimeout(newestOf(attempt).hash, waitedMs, fault, attempt.nonce)
     // What was signed earlier may never have left: it is looked for at once.
     if (poll % POLLS_PER_LOOK === 0 || (poll === 1 && isEarlier)) {
       fault = await faultOf(() => look(options, attempt, patience, keep))

@@ -8,8 +8,12 @@ import type { FreeOptions } from '../money/free.ts'
 import type { PayingOptions } from '../money/pay.ts'
 import type { PricesOptions } from '../money/prices.ts'
 import type { QuoteOptions } from '../money/quote.ts'
+import type { UnstickOptions } from '../money/unstick.ts'
 import type { AddVerb } from '../program.ts'
+import { wholeNumber } from '../settings.ts'
 import { payingOptions, userOptions, withExample } from './options.ts'
+
+const MAX_NONCE = 2 ** 48
 
 /** Verbs that show and move money. */
 export function addCommands(program: Command, addVerb: AddVerb): void {
@@ -23,6 +27,14 @@ export function addCommands(program: Command, addVerb: AddVerb): void {
     .description('take what the market owes, and what is locked for reads under orders that are over')
   addVerb<PayingOptions>(payingOptions(withExample(take, 'memo wallet take')), async () => {
     return (await import('../money/take.ts')).take
+  })
+
+  const unstick = wallet
+    .command('unstick')
+    .description('replace a transaction that never lands by an empty one, so that the next ones can')
+    .option('--nonce <n>', 'which one (default: the first that no block has)', wholeNumber('--nonce', 0, MAX_NONCE))
+  addVerb<UnstickOptions>(payingOptions(withExample(unstick, 'memo wallet unstick')), async () => {
+    return (await import('../money/unstick.ts')).unstick
   })
 
   const quote = program

@@ -71,7 +71,8 @@ export async function pay(
   }
 }
 
-function spenderOf({ address, chain }: Payer): Spender {
+/** Whose payments these are. */
+export function spenderOf({ address, chain }: Payer): Spender {
   return { address, network: chain.network }
 }
 

@@ -80,7 +80,10 @@ async function awaitOutcome(
       if (round > 0 || !handsIn || !isNext) return 'open'
       await handIn(chain, last)
     }
-    if (performance.now() > endMs) throw new PaymentUnderWayError(sent.intent.verb ?? '', last.hash)
+    if (performance.now() > endMs) {
+      const firstNonce = await countOf(chain, 'latest')
+      throw new PaymentUnderWayError(sent.intent.verb ?? '', { ...last, firstNonce })
+    }
     await sleep(POLL_MS, undefined, { signal })
   }
 }
@@ -170,7 +173,7 @@ function createKeepingProvider(
 /** Another process may have used the nonce; then the sender signs again, which must not be a second payment. */
 async function assertNoneCounts(chain: MemoChain, signed: readonly SignedTransaction[], intent: Intent): Promise<void> {
   const mined = await findMined(chain, signed)
-  if (mined) throw new PaymentUnderWayError(intent.verb ?? '', mined.hash)
+  if (mined) throw new PaymentUnderWayError(intent.verb ?? '', mined)
 }
 
 /** What is open may yet count: under its nonce one of the two does, under another one both would. */
@@ -178,16 +181,16 @@ async function assertTakesItsPlace(chain: MemoChain, open: SentPayment, signed: 
   const last = open.transactions.at(-1)
   if (!last || signed.nonce === last.nonce) return
   const mayFollow = signed.nonce > last.nonce ? await isVoid(chain, open) : !isFresh(open)
-  if (!mayFollow) throw new PaymentUnderWayError(open.intent.verb ?? '', last.hash)
+  if (!mayFollow) throw new PaymentUnderWayError(open.intent.verb ?? '', last)
 }
 
 async function findMined(
   { client }: MemoChain,
   transactions: readonly SignedTransaction[],
-): Promise<{ readonly hash: `0x${string}`; readonly receipt: Receipt } | undefined> {
-  for (const { hash } of transactions) {
+): Promise<{ readonly hash: `0x${string}`; readonly nonce: number; readonly receipt: Receipt } | undefined> {
+  for (const { hash, nonce } of transactions) {
     const receipt = await ask(client, 'eth_getTransactionReceipt', [hash])
-    if (receipt !== null) return { hash, receipt: receipt as Receipt }
+    if (receipt !== null) return { hash, nonce, receipt: receipt as Receipt }
   }
   return undefined
 }
@@ -209,6 +212,7 @@ async function handIn({ client }: MemoChain, { raw }: SignedTransaction): Promis
   }
 }
 
-async function countOf({ client }: MemoChain, blockTag: 'latest' | 'pending'): Promise<number> {
+/** Of a payer's account: with `latest` also the first nonce that no block has. */
+export async function countOf({ client }: MemoChain, blockTag: 'latest' | 'pending'): Promise<number> {
   return Number(await ask(client, 'eth_getTransactionCount', [client.account?.address, blockTag]))
 }

@@ -54,6 +54,11 @@ export function exactMemo(atto: bigint): string {
   return atto > 0n && atto < TINY_ATTO ? `${group(atto)} attomemo` : `${decimal(atto)} MEMO`
 }
 
+/** An amount of the chain’s own coin for people: it has as many decimals as MEMO. */
+export function formatCoin(wei: bigint): string {
+  return formatMemo(wei).replace('attomemo', 'wei').replace('MEMO', 'coins')
+}
+
 /** What a price by the byte, or by the GiB and second, comes to for people: by the GiB. */
 export function formatPerGiB(attoPerByte: bigint): string {
   return `${formatMemo(attoPerByte * GIB)}/GiB`

@@ -18,7 +18,7 @@ import { dataDirOf } from '../settings.ts'
 import { type AccountOptions, type KnownAccount, listKnownAccounts, openChain, openPayer } from './account.ts'
 import { findSentPayment } from './sent-payments.ts'
 import { lockedInReads } from './take-reads.ts'
-import { formatMemo } from './units.ts'
+import { formatCoin, formatMemo } from './units.ts'
 
 /** What an account has, wherever it lies. */
 type Holdings = KnownAccount & {
@@ -161,9 +161,4 @@ function tableOf(all: readonly Holdings[]): string {
 
 function short(atto: bigint): string {
   return formatMemo(atto).replace(/ MEMO$/, '')
-}
-
-/** The chain’s own coin has as many decimals as MEMO. */
-function formatCoin(wei: bigint): string {
-  return formatMemo(wei).replace('attomemo', 'wei').replace('MEMO', 'coins')
 }
