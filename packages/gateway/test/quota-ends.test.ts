@@ -88,9 +88,10 @@ describe('what is stored beyond the trial', () => {
     assert.equal((JSON.parse(await buyer.ask('/mefs/space')) as { Warning?: string }).Warning, Warning)
     await until('the operator is told', () => eventsOf('quota-ending', buyer).length > 0)
 
-    await pass(25 * DAY)
+    await pass(20 * DAY + DAY / 2)
     await until('it is over', async () => /in grace until/.test((await look(buyer)).Warning ?? ''))
     const refused = await errorOf(await is(await buyer.upload(fresh(50)), 518))
+    assert.match(refused.Description, /`memo buy space 5050` buys them.*5000 bytes/)
     assert.match(refused.Description, new RegExp(`in grace until ${dayOf(expire + GRACE)}`))
     assert.deepEqual(await bytesOf(await is(await buyer.download(cid), 200)), paid, 'it is still read')
     assert.deepEqual(new Set(await cidsOf(buyer)), new Set([cid, free]))

@@ -296,14 +296,16 @@ async function shortage(
   const { quota, held } = await ledger.read(buyer)
   const account = quota[kind]
   const overdrawn = maxOf(0n, held[kind].paid - paidRoom(account))
-  const size = (account.voucher?.size ?? 0n) + overdrawn + over + missing
+  const isEnded = await hasEnded(market, buyer, kind)
+  // What was signed under a quota that is over counts for nothing under the next.
+  const size = (isEnded ? 0n : (account.voucher?.size ?? 0n) + overdrawn) + over + missing
   const headers = {
     'x-memo-missing-bytes': `${missing}`,
     'x-memo-voucher-kind': kind,
     'x-memo-voucher-size': `${size}`,
   }
   const says = `${missing} bytes of ${kind} are missing beyond the trial of this gateway`
-  return new ApiError(518, `${says}; ${await remedy(market, buyer, kind, size)}`, undefined, headers)
+  return new ApiError(518, `${says}; ${await remedy(market, buyer, kind, size, isEnded)}`, undefined, headers)
 }
 
 type Shortage = {
@@ -319,12 +321,29 @@ function sumOver(warning: Warning | undefined, kind: QuotaKind): bigint {
   return own.reduce((sum, { bytes }) => sum + bytes, 0n)
 }
 
-async function remedy(market: Market, buyer: Address, kind: QuotaKind, size: bigint): Promise<string> {
+/** Whether what was bought is over by the chain's time; not where that does not answer. */
+async function hasEnded(market: Market, buyer: Address, kind: QuotaKind): Promise<boolean> {
+  try {
+    const { expire } = await market.quotaOf(kind, buyer)
+    return expire > 0n && expire <= ((await market.timeAt(0)) ?? 0n)
+  } catch (thrown) {
+    if (!(thrown instanceof MemoError)) throw thrown
+    return false
+  }
+}
+
+async function remedy(
+  market: Market,
+  buyer: Address,
+  kind: QuotaKind,
+  size: bigint,
+  isEnded: boolean,
+): Promise<string> {
   try {
     const seller = await market.seller()
     if (seller !== market.account) return `this gateway takes no vouchers: the market's seller is ${seller}`
     const { sizeByte, freeByte, nonce } = await market.quotaOf(kind, buyer)
-    const short = size - sizeByte - freeByte
+    const short = isEnded ? size : size - sizeByte - freeByte
     if (short > 0n) return `\`memo buy ${kind} ${short}\` buys them for ${buyer}`
     return `sign a voucher over ${size} bytes under nonce ${nonce} and send it as size and sign`
   } catch (thrown) {
