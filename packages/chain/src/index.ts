@@ -24,6 +24,7 @@ export { createCachedChain } from './cached-chain.ts'
 export { type CheckpointChain, createCheckpointChain } from './checkpoint-chain.ts'
 export {
   accountFromSecretKey,
+  atBlock,
   type ChainClient,
   type ChainClientOptions,
   createChainClient,

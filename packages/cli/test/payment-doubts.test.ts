@@ -1,8 +1,5 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -16,6 +13,7 @@ import { unstick } from '../src/money/unstick.ts'
 import { createIdentity } from '../src/user/identity.ts'
 import { startNetwork, type TestNetwork } from './support/local-network.ts'
 import { createTestContext } from './support/test-context.ts'
+import { startEndpoint, type Trick } from './support/tricky-endpoint.ts'
 
 const GIB = 2n ** 30n
 const COST = 60_000_000_000n * GIB
@@ -32,47 +30,13 @@ after(async () => {
   rmSync(home, { recursive: true, force: true })
 })
 
-/** What an endpoint does with a request: answers it otherwise than the chain, breaks off, or passes it on. */
-type Trick = (method: string, params: readonly unknown[]) => Promise<{ readonly answer: unknown } | 'break' | 'pass'>
-
-/** An endpoint in front of the chain that is good until it is told to play a trick. */
-async function startEndpoint() {
-  let trick: Trick = async () => 'pass'
-  const server = createServer(async (request, response) => {
-    const { id, method, params = [] } = JSON.parse(Buffer.concat(await request.toArray()).toString())
-    const played = await trick(method, params)
-    if (played === 'break') return void request.socket.destroy()
-    const reply =
-      played === 'pass'
-        ? await network.devnet.request({ method, params }).then(
-            (result) => ({ result }),
-            ({ code = -32_000, message, data }) => ({ error: { code, message, data } }),
-          )
-        : (played.answer as object)
-    response.setHeader('content-type', 'application/json')
-    response.end(JSON.stringify({ jsonrpc: '2.0', id, ...reply }))
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    play: (next: Trick) => {
-      trick = next
-    },
-    async close() {
-      server.closeAllConnections()
-      await once(server.close(), 'close')
-    },
-  }
-}
-
 const isSending = (method: string) => method === 'eth_sendRawTransaction'
 const hashOf = (raw: unknown) => hexFromBytes(keccak256(findBytesFromHex(raw) as Uint8Array))
 const lookups = ['eth_getTransactionReceipt', 'eth_getTransactionByHash']
 
 /** A purchase of 1 GiB that is interrupted under `first`, then asked for again under `then`. */
 async function buyTwice(first: (sent: { raw?: unknown }) => Trick, then: (raw: unknown) => Trick) {
-  const endpoint = await startEndpoint()
+  const endpoint = await startEndpoint(network.devnet)
   try {
     const data = join(home, `user-${++count}`)
     const { signal } = new AbortController()
@@ -184,7 +148,7 @@ describe('a purchase whose transaction lies there and never lands', () => {
       readonly paidAtto: () => Promise<bigint>
     }) => Promise<void>,
   ) {
-    const endpoint = await startEndpoint()
+    const endpoint = await startEndpoint(network.devnet)
     try {
       const data = join(home, `user-${++count}`)
       const { signal } = new AbortController()

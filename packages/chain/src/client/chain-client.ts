@@ -86,6 +86,16 @@ export function withOnce(client: ChainClient, once: string): ChainClient {
   return { ...client, sender: { ...sender, send: (request) => sender.send({ ...request, once }) } }
 }
 
+/**
+ * The same client, whose reads all answer as of one block, so that what they say fits together while the chain goes on. It does not
+ * send. Errors of its reads: RpcRefused where the endpoint has not kept the state of that block.
+ */
+export function atBlock(client: ChainClient, blockNumber: number): ChainClient {
+  const block = BigInt(blockNumber)
+  const horizon: Horizon = { ...client.horizon, read: async (ask) => await ask(block) }
+  return { ...client, sender: undefined, horizon }
+}
+
 /** The signing account of a 32-byte secret key. */
 export function accountFromSecretKey(secretKey: Uint8Array): LocalAccount {
   const hex = Array.from(secretKey, (byte) => byte.toString(16).padStart(2, '0')).join('')

@@ -1,4 +1,5 @@
 import {
+  atBlock,
   findAccount,
   getEscrow,
   getGasBalance,
@@ -48,7 +49,9 @@ export const wallet: Verb<AccountOptions> = async ({ output }, options) => {
   const chain = await openChain(options)
   const accounts = await accountsOf(options, dataDir)
   const { number } = await chain.getBlock()
-  const all = await Promise.all(accounts.map((account) => readHoldings(chain, account)))
+  // All as of that block: sums are exact while orders settle.
+  const then = { ...chain, client: atBlock(chain.client, number) }
+  const all = await Promise.all(accounts.map((account) => readHoldings(then, account)))
   const [first, ...others] = all as [Holdings, ...Holdings[]]
   for (const holdings of all) output.event({ event: 'account', ...holdings, block: number })
   const unfinished = findSentPayment(dataDir, { address: first.address, network: chain.network })
