@@ -163,6 +163,7 @@ export {
   addAuth,
   addDelegation,
   addVeri,
+  assertCreatableDid,
   type CreateDidOptions,
   changeDidRelation,
   createDid,

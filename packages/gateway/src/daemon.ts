@@ -5,6 +5,7 @@ import {
   connectNetwork,
   createCachedChain,
   createGasWatch,
+  createStandingWatch,
   type GasOptions,
   type RpcProvider,
 } from '@memo/chain'
@@ -69,6 +70,11 @@ export type GatewayDaemonOptions = {
   readonly openChunks?: ChunkOpener | undefined
   /** What all uploads and all downloads may hold in memory; they wait for it. */
   readonly memory?: StorageMemory | undefined
+  /**
+   * Does again what registered the account, each step only where the chain does not show it: called when the chain has
+   * forgotten the account. Without it, an event and `GET /readyz` say what to do.
+   */
+  readonly registerAgain?: ((signal: AbortSignal) => Promise<void>) | undefined
   readonly onEvent?: GatewayEventSink | undefined
   /** Aborted to stop the gateway. */
   readonly signal: AbortSignal
@@ -103,17 +109,31 @@ export async function runGatewayDaemon(options: GatewayDaemonOptions): Promise<v
     await assertServes(network, address, 'user')
     const { transport, close } = createHttpTransport()
     undo.push(close)
+    const timers = createSystemTimers()
+    const { registerAgain } = options
+    const standing = createStandingWatch({ chain: network, timers, address, role: 'user', log, registerAgain })
     const gateway = await createGateway({
       ...options,
+      findFault: standing.findFault,
       chain: createCachedChain(network, clock, CHAIN_CACHE_MS),
       contracts: network,
       transport,
       clock,
-      timers: createSystemTimers(),
+      timers,
       random: createSystemRandomness(),
       store,
     })
     undo.push(async () => await gateway.stop())
+    const leaving = new AbortController()
+    const watching = standing.run(leaving.signal).catch((thrown: unknown) => {
+      if (leaving.signal.aborted) return // the way in which it ends
+      const message = `the standing of ${address} is watched no more: ${thrown}`
+      log({ type: 'watch-ended', level: 'error', message })
+    })
+    undo.push(async () => {
+      leaving.abort()
+      await watching
+    })
     await gateway.start()
     const main = await listenAt(gateway.server, host, port)
     const listeners = [main, ...(await listenAlso(gateway.server, options, log))]

@@ -109,6 +109,8 @@ export type GatewayOptions = {
   readonly orphanGraceMs?: number | undefined
   /** Extra facts for `GET /info`. */
   readonly about?: Readonly<Record<string, unknown>> | undefined
+  /** What else keeps it from serving, for `GET /readyz`. */
+  readonly findFault?: (() => string | undefined) | undefined
   readonly onEvent?: GatewayEventSink | undefined
 }
 
@@ -193,7 +195,8 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       }
     }
   }
-  const findOwnFault = () => watch.findFault() ?? (isComplete ? undefined : `gateway: ${READING}`)
+  const findOwnFault = () =>
+    options.findFault?.() ?? watch.findFault() ?? (isComplete ? undefined : `gateway: ${READING}`)
   const context: GatewayContext = {
     sessions: createSessions({ chain, clock, store }),
     objects,

@@ -71,11 +71,15 @@ export class EntryRefusedError extends MemoError {
 /** No keeper answered. */
 export class KeepersUnreachableError extends MemoError {
   override readonly name: string = 'KeepersUnreachableError'
-  constructor(what: string, faults: readonly NodeFault[]) {
+  constructor(
+    what: string,
+    faults: readonly NodeFault[],
+    fix = 'Check the connection to the network, then try again.',
+  ) {
     super(`no keeper could say ${what}${faultText(faults)}`, {
       blame: 'keeper',
       retry: 'later',
-      fix: 'Check the connection to the network, then try again.',
+      fix,
       details: { faults },
     })
   }

@@ -10,6 +10,7 @@ export function daemonOptionsOf(options: ServeNodeOptions): NodeDaemonOptions {
     registry: config.registry,
     secretKey,
     gas,
+    registerAgain: options.registerAgain,
     host: config.host,
     port: config.port,
     publicUrl: config.endpoint,

@@ -18,6 +18,10 @@ export async function runNode(context: Context, kind: NodeKind, options: NodeOpt
   const serve = await LOADERS[kind]()
   const { config, secretKey } = await settle(context, kind, options, dataDir)
   await runtime.supervisor?.waitForGo(runtime.signal)
+  // Its terms are in this very command; where they were given to another one, that has to be run again.
+  const registerAgain = async (signal: AbortSignal) => {
+    await initFrom({ ...context, runtime: { ...runtime, signal } }, kind, options, dataDir)
+  }
   await serve({
     dataDir,
     config,
@@ -31,6 +35,7 @@ export async function runNode(context: Context, kind: NodeKind, options: NodeOpt
     unpaidBytes: options.unpaidBytes,
     gas: gasOf(options.maxGasPrice, config.maxGasPrice),
     gasWorthAtto: options.gasWorth === undefined ? undefined : BigInt(options.gasWorth),
+    registerAgain: options.init ? registerAgain : undefined,
     signal: runtime.signal,
     onEvent: (event) => process.stderr.write(`${JSON.stringify({ at: new Date().toISOString(), ...event })}\n`),
     onReady(url, details) {
@@ -64,6 +69,8 @@ export type ServeNodeOptions = {
   readonly gasWorthAtto: bigint | undefined
   /** What transactions may pay for gas. */
   readonly gas: GasOptions
+  /** Does again what registered the account, where the chain has forgotten it. */
+  readonly registerAgain: ((signal: AbortSignal) => Promise<void>) | undefined
   readonly signal: AbortSignal
   readonly onEvent: (event: { readonly type: string; readonly message: string }) => void
   readonly onReady: (url: string, details?: unknown) => void

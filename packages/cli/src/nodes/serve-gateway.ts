@@ -34,6 +34,7 @@ export const serve: Serve = async (options) => {
       registry: config.registry,
       secretKey,
       gas: options.gas,
+      registerAgain: options.registerAgain,
       host: config.host,
       port: config.port,
       extraPort: config.port === USUAL_PORT ? SECOND_PORT : undefined,

@@ -5,9 +5,11 @@ import {
   connectNetwork,
   createCachedChain,
   createGasWatch,
+  createStandingWatch,
   type GasOptions,
   type MemoChain,
   type RpcProvider,
+  type StandingWatch,
 } from '@memo/chain'
 import {
   type Account,
@@ -37,9 +39,11 @@ import { createKeeper } from '../keeper/keeper.ts'
 import type { KeeperLimits } from '../keeper/limits.ts'
 import type { ProviderLimits } from '../provider/limits.ts'
 import { createProvider } from '../provider/provider.ts'
+import { createBackground } from '../server/background.ts'
 import type { NodeRole } from '../server/errors.ts'
 import { createKeeperMoney } from './keeper-money.ts'
 import { createProviderMoney } from './provider-money.ts'
+import { withReadiness } from './readiness.ts'
 
 export type NodeDaemonOptions = {
   /** Everything that the node keeps; used by one process at a time (`spec/data-directory.md` 1). */
@@ -57,6 +61,11 @@ export type NodeDaemonOptions = {
   readonly publicUrl?: string | undefined
   /** What its transactions may pay for gas; above that they wait, which is an event. */
   readonly gas?: GasOptions | undefined
+  /**
+   * Does again what registered the account, each step only where the chain does not show it: called when the chain has
+   * forgotten the account. Without it, an event and `GET /readyz` say what to do.
+   */
+  readonly registerAgain?: ((signal: AbortSignal) => Promise<void>) | undefined
   readonly onEvent?: EventSink | undefined
   /** Aborted to stop the node. */
   readonly signal: AbortSignal
@@ -136,7 +145,13 @@ async function runDaemon(
     const node = await create({ ...edge, index }, undo)
     undo.push(async () => await node.stop())
     await node.start()
-    const server = await serveHandler(node.handler, { host, port })
+    const { address } = account
+    const { memo, timers } = edge
+    const standing: StandingWatch = createStandingWatch({ ...options, chain: memo, timers, address, role, log })
+    const background = createBackground(log)
+    background.run('the look at the standing', async (stop) => await standing.run(stop))
+    undo.push(async () => await background.stop())
+    const server = await serveHandler(withReadiness(node.handler, standing), { host, port })
     undo.push(async () => await server.close())
     const url = options.publicUrl ?? server.url
     warnOfOtherEndpoint(account, { url, host, port: server.port, isPublic: options.publicUrl !== undefined }, log)

@@ -13,6 +13,9 @@ import { KeepersUnreachableError } from '../errors.ts'
 
 /** How long what the chain said of nodes is believed. */
 const DIRECTORY_MS = 15_000
+/** The connection is not at fault where the chain answers and shows none. */
+const NONE_FIX =
+  'Check that --registry and --rpc name the network that is meant. A new network, or one whose chain rewound, has keepers again once they have registered and pledged; then try again.'
 /** Accounts that are remembered: placements name whom they like. */
 const MAX_ACCOUNTS = 4_096
 
@@ -63,7 +66,8 @@ export function createDirectory(ports: ClientPorts, chain: Chain): Directory {
     async listKeepers() {
       if (keepers && keepers.untilMs > ports.clock.nowMs()) return keepers.clients
       const active = (await chain.listKeepers()).filter((keeper) => keeper.state === 'active' && keeper.endpoint !== '')
-      if (active.length === 0) throw new KeepersUnreachableError('anything: none is registered and active', [])
+      if (active.length === 0)
+        throw new KeepersUnreachableError('anything: none is registered and active', [], NONE_FIX)
       const clients = active.map(({ address, endpoint }) => createKeeperClient(ports, { address, endpoint }))
       keepers = { untilMs: ports.clock.nowMs() + DIRECTORY_MS, clients }
       return clients
