@@ -143,6 +143,19 @@ describe('a DID without coins', () => {
     await is(await post('/did', { ...creation, stamp: await stamp('did', did) }), 517, /taken/)
   })
 
+  test('that the contract would not take counts for nothing: forged ones lock nobody out', async () => {
+    const other = await creationOf(createKeySigner(testKey(2_003)))
+    const forged = { ...(await creationOf(createKeySigner(testKey(2_005)))), signature: other.signature }
+    for (let index = 0; index < 9; index++) {
+      await is(await post('/did', { ...forged, stamp: await stamp('did', forged.did) }), 519)
+    }
+    const honest = await creationOf(createKeySigner(testKey(2_006)))
+    const answers = await Promise.all(
+      [1, 2, 3].map(async () => await post('/did', { ...honest, stamp: await stamp('did', honest.did) })),
+    )
+    assert.ok(answers.some(({ status }) => status === 200))
+  })
+
   test('is created so often in an hour, and no more', async () => {
     let refused: Response | undefined
     for (let index = 0; index < 9 && !refused; index++) {

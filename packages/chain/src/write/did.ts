@@ -2,6 +2,7 @@ import { didProxyAbi } from '@memo/contracts'
 import { hexFromBytes } from '@memo/core'
 import type { Addresses } from '../addresses.ts'
 import type { ChainClient } from '../client/chain-client.ts'
+import { asMemoError } from '../client/revert.ts'
 import { idFromDid } from '../did-id.ts'
 import { callWrite, type WriteResult } from './call.ts'
 
@@ -24,6 +25,22 @@ export async function createDid(client: ChainClient, options: CreateDidOptions):
     functionName: 'createDID',
     args: [idFromDid(options.did), methodType, hexFromBytes(publicKey), hexFromBytes(options.signature)],
   })
+}
+
+/** Whether the contract would take a creation as things are; nothing is sent. Errors: as {@link createDid}. */
+export async function assertCreatableDid(client: ChainClient, options: CreateDidOptions): Promise<void> {
+  const { methodType, publicKey } = options
+  const { address, abi } = proxyOf(options)
+  try {
+    await client.rpc.simulateContract({
+      address,
+      abi,
+      functionName: 'createDID',
+      args: [idFromDid(options.did), methodType, hexFromBytes(publicKey), hexFromBytes(options.signature)],
+    })
+  } catch (error) {
+    throw asMemoError(error, { rpcUrl: client.rpcUrl, doing: 'try the creation of a DID' })
+  }
 }
 
 export type AddVeriOptions = CreateDidOptions & {

@@ -1,4 +1,4 @@
-import { createDid, type MemoChain } from '@memo/chain'
+import { assertCreatableDid, createDid, type MemoChain } from '@memo/chain'
 import { type Address, addressFromPublicKey, BadInputError, findBytesFromHex, hexFromBytes } from '@memo/core'
 import type { MemoDid } from '@memo/did'
 import { ApiError } from '../errors.ts'
@@ -38,13 +38,21 @@ export function holderOf({ methodType, publicKey }: SignedCreation): Address {
 
 /**
  * Brings a creation to the chain at the gateway's expense; the transaction's hash, or undefined where the DID was there
- * already. Errors: `ContractRefused`, before anything is spent; {@link ApiError} 517 where it is another one's.
+ * already. `take` counts what the contract would take, and nothing else: who sends forged ones uses up nobody's turn. Errors:
+ * `ContractRefused`, before anything is spent; {@link ApiError} 517 where it is another one's; those of `take`.
  */
-export async function relayCreation(chain: MemoChain, creation: SignedCreation): Promise<string | undefined> {
+export async function relayCreation(
+  chain: MemoChain,
+  creation: SignedCreation,
+  take: () => void,
+): Promise<string | undefined> {
   const holder = holderOf(creation)
   const record = await chain.findDid(creation.did)
   if (record?.masterAddress === holder) return undefined
   if (record) throw new ApiError(517, `${creation.did} is taken`)
-  const { hash } = await createDid(chain.client, { addresses: chain.addresses, ...creation })
+  const options = { addresses: chain.addresses, ...creation }
+  await assertCreatableDid(chain.client, options)
+  take()
+  const { hash } = await createDid(chain.client, options)
   return hash
 }

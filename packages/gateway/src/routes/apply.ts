@@ -1,5 +1,5 @@
 import type { QuotaKind } from '@memo/chain'
-import { type HashcashPurpose, isCount, utf8 } from '@memo/core'
+import { createTurns, type HashcashPurpose, isCount, utf8 } from '@memo/core'
 import { findMemoDid, type MemoDid } from '@memo/did'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { findAdmin } from '../admin.ts'
@@ -25,6 +25,7 @@ const PURPOSES: ReadonlySet<unknown> = new Set<HashcashPurpose>(['apply', 'did']
 /** What a gateway does for people who have nothing yet: DIDs and free bytes (`spec/gateway.md` 17, 20). */
 export function applyRoutes(app: FastifyInstance, context: GatewayContext): void {
   const { applications, stamps, didLimit, applicationLimit } = context.apply
+  const inTurn = createTurns()
 
   app.get<{ Querystring: FieldSource }>('/hashcash', async ({ query: { purpose, subject } }) => {
     if (!PURPOSES.has(purpose)) throw new ApiError(516, 'purpose is apply or did')
@@ -37,8 +38,9 @@ export function applyRoutes(app: FastifyInstance, context: GatewayContext): void
     const creation = creationFrom(did, fields)
     holderOf(creation)
     await stamps.use('did', did, fields.stamp)
-    didLimit.take()
-    const tx = await asContractError(async () => await relayCreation(context.contracts, creation))
+    // One at a time for a DID: of many at once only the first would be taken.
+    const relay = async () => await relayCreation(context.contracts, creation, () => didLimit.take())
+    const tx = await asContractError(async () => await inTurn(did, relay))
     if (tx !== undefined) context.log({ type: 'did-relayed', level: 'info', message: `paid for ${did}`, did, tx })
     return { did, tx: tx ?? null }
   })
