@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -171,6 +174,31 @@ describe('a balance', () => {
       await run(refuse, admin, [`${id}`])
     } finally {
       await close()
+    }
+  })
+
+  test('says what the gateway warns of, and nothing that would move the cursor', async () => {
+    // The gateway itself, whose answers say more on their way.
+    const warner = createServer((request, response) => {
+      const { host: _, ...headers } = request.headers
+      void fetch(`${gateway}${request.url}`, { headers: headers as Record<string, string> }).then(async (answer) => {
+        const said = (await answer.json()) as object
+        const more = request.url === '/mefs/space' ? { Warning: '5 bytes are \u001b[2Jpaid until 2029-11-19' } : {}
+        response.writeHead(answer.status).end(JSON.stringify({ ...said, ...more }))
+      })
+    })
+    await once(warner.listen(0, '127.0.0.1'), 'listening')
+    const profile = findProfile(data) as NonNullable<ReturnType<typeof findProfile>>
+    const { port } = warner.address() as AddressInfo
+    try {
+      assert.equal((await run(balance, { data })).last().warning, null)
+      await saveProfile(data, { ...profile, gateway: `http://127.0.0.1:${port}` })
+      const said = await run(balance, { data })
+      assert.match(said.text.join('\n'), /warning: 5 bytes are \?\[2Jpaid until 2029-11-19/)
+      assert.match(String(said.last().warning), /^5 bytes are/)
+    } finally {
+      await saveProfile(data, profile)
+      warner.close()
     }
   })
 

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { createSystemClock, createSystemRandomness } from '@memo/platform'
+import { createGatewayClient } from '@memo/sdk'
 import { type Buyer, createBuyer } from './support/buyer.ts'
 import { cidOf } from './support/caller.ts'
 import { startReadyGateway, type TestGateway, until } from './support/gateway.ts'
@@ -113,6 +115,33 @@ describe('what is stored beyond the trial', () => {
     assert.equal((await cidsOf(buyer)).length, 3)
     assert.equal(eventsOf('quota-ending', buyer).length, 1, 'once a day')
     assert.deepEqual(eventsOf('quota-ended', buyer), [])
+  })
+
+  test('is signed for by the session of who bought again, where that may, without being told', async () => {
+    const { buyer, cid, expire } = await storeBeyond()
+    const warnings: string[] = []
+    const { chainId } = network.chain.network
+    await new Promise((resolve) => setTimeout(resolve, 1_100)) // its login is newer than the buyer's own
+    const client = createGatewayClient({
+      endpoint: gateway.url,
+      transport: network.http.transport,
+      did: buyer.caller.did,
+      signer: buyer.caller.signer,
+      clock: createSystemClock(),
+      random: createSystemRandomness(),
+      vouchers: { chainId, maxVoucherBytes: 50_000 },
+      onWarning: (text) => warnings.push(text),
+    })
+    const expiresAt = async () => (await client.list()).find((object) => object.cid === cid)?.expiresAt
+    assert.equal(await expiresAt(), expire + GRACE)
+    assert.deepEqual(warnings, [])
+    await pass(TERM + DAY / 2)
+    await until('it is warned', async () => (await expiresAt()) !== undefined && warnings.length > 0)
+    assert.match(String(warnings[0]), /5000 bytes .* in grace .*`memo buy space 5000`/)
+    await buyer.buy('space', 6_000n)
+    const { expire: next } = await buyer.info('space')
+    await until('it is signed for', async () => (await expiresAt()) === Number(next) + GRACE)
+    assert.equal((await client.quota('space')).usedBytes, 5_000n)
   })
 
   test('goes after its grace, and its bytes are no more in the orders; what the trial holds stays', async () => {

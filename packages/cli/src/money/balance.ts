@@ -4,6 +4,7 @@ import { BadGatewayAnswerError } from '@memo/sdk'
 import { NotSetUpError } from '../errors.ts'
 import { formatBytes, formatTable } from '../output.ts'
 import { opensUnasked } from '../password.ts'
+import { printable } from '../printable.ts'
 import type { Context, Verb } from '../program.ts'
 import { dataDirOf, findProfile } from '../settings.ts'
 import { type AccountOptions, findTarget, listKnownAccounts, openChain, openPayer, type Target } from './account.ts'
@@ -21,6 +22,9 @@ type Usage = {
   readonly trialUsedBytes: bigint
 }
 
+/** What a gateway says: what it counts, and what of it ends (`spec/gateway.md` 22). */
+type Answer = { readonly usages: readonly Usage[]; readonly warning: string | undefined }
+
 /** What is there of one kind, and what the gateway says was used of it. */
 type Line = { readonly kind: QuotaKind; readonly quota: QuotaInfo; readonly gateway: Usage | undefined }
 
@@ -36,19 +40,22 @@ export const balance: Verb<BalanceOptions> = async (context, options) => {
     chain.getBlock(),
     ...KINDS.map((kind) => getQuota(client, { addresses, kind, buyer: target.address })),
   ])
-  const used = options.for === undefined ? await askGateway(context, options) : undefined
+  const answer = options.for === undefined ? await askGateway(context, options) : undefined
+  const used = answer?.usages
   const lines = KINDS.map((kind, i): Line => ({ kind, quota: quotas[i] as QuotaInfo, gateway: used?.[i] }))
   const header = ['', 'paid', 'granted', ...(used ? ['used', 'trial left'] : []), 'left in all', 'until']
   const text = [
     target.did ?? target.address,
     formatTable([header, ...lines.map((line) => rowOf(line, block.timestamp))]),
     `on chain, block ${block.number}${used ? `; used says the gateway at ${findProfile(dataDirOf(options))?.gateway}` : ''}`,
+    ...(answer?.warning === undefined ? [] : [`warning: ${printable(answer.warning)}`]),
   ]
   output.data(text.join('\n'), {
     event: 'balance',
     did: target.did ?? null,
     buyer: target.address,
     block: block.number,
+    warning: answer?.warning ?? null,
     ...Object.fromEntries(lines.map((line) => [line.kind, jsonOf(line, block.timestamp)])),
   })
   return undefined
@@ -65,10 +72,7 @@ async function targetOf(chain: MemoChain, options: BalanceOptions): Promise<Targ
 }
 
 /** What the gateway of this data directory says; undefined where there is none, or it does not answer. */
-async function askGateway(
-  { output, runtime }: Context,
-  options: BalanceOptions,
-): Promise<readonly Usage[] | undefined> {
+async function askGateway({ output, runtime }: Context, options: BalanceOptions): Promise<Answer | undefined> {
   const dataDir = dataDirOf(options)
   const endpoint = findProfile(dataDir)?.gateway
   if (endpoint === undefined) return undefined
@@ -81,11 +85,14 @@ async function askGateway(
   try {
     const { signal } = runtime
     const signer = { network: chain.network, secretKey }
-    const quotas: Usage[] = []
+    const usages: Usage[] = []
+    let warning: string | undefined
     for (const kind of KINDS) {
-      quotas.push(usageFrom(await callGateway(endpoint, { method: 'GET', path: `/mefs/${kind}`, signer, signal })))
+      const said = await callGateway(endpoint, { method: 'GET', path: `/mefs/${kind}`, signer, signal })
+      usages.push(usageFrom(said))
+      if (typeof said.Warning === 'string') warning = said.Warning
     }
-    return quotas
+    return { usages, warning }
   } catch (error) {
     if (!(error instanceof MemoError) || runtime.wasInterrupted()) throw error
     output.progress(`what was used cannot be said now: ${error.message}`)

@@ -26,6 +26,8 @@ export type GatewayObject = {
   readonly isPublic: boolean
   /** As the gateway writes it (RFC 3339). */
   readonly modifiedAt: string
+  /** When it goes if nobody does anything more, in seconds since 1970; 0 where that is not known (`spec/gateway.md` 18). */
+  readonly expiresAt: number
 }
 
 export type GatewayUploadOptions = {
@@ -217,12 +219,14 @@ async function* checkedBody(
 }
 
 function objectFromJson(plain: unknown): GatewayObject {
-  const { ID, Name, Size, Cid, Mid, Public, ModTime } = (plain ?? {}) as Record<string, unknown>
+  const { ID, Name, Size, Cid, Mid, Public, ModTime, Expire } = (plain ?? {}) as Record<string, unknown>
   const cid = Cid ?? Mid
   if (typeof ID !== 'number' || typeof Name !== 'string' || typeof Size !== 'number' || typeof cid !== 'string') {
     throw new BadGatewayAnswerError('a list with a malformed object')
   }
-  return { id: ID, name: Name, sizeBytes: Size, cid, isPublic: Public === true, modifiedAt: String(ModTime ?? '') }
+  const expiresAt = typeof Expire === 'number' ? Expire : 0
+  const facts = { isPublic: Public === true, modifiedAt: String(ModTime ?? ''), expiresAt }
+  return { id: ID, name: Name, sizeBytes: Size, cid, ...facts }
 }
 
 function quotaFromJson(plain: Readonly<Record<string, unknown>>): GatewayQuota {

@@ -80,7 +80,8 @@ export async function readBigJson(response: WireResponse, maxBytes: number): Pro
   }
 }
 
-function findWanted({ headers }: WireResponse): WantedVoucher | undefined {
+/** The voucher that an answer asks for. */
+export function findWanted({ headers }: WireResponse): WantedVoucher | undefined {
   const { 'x-memo-voucher-kind': kind, 'x-memo-voucher-size': size = '' } = headers
   if ((kind !== 'space' && kind !== 'traffic') || !/^[0-9]{1,20}$/.test(size)) return undefined
   return { kind, size: BigInt(size) }

@@ -6,6 +6,7 @@ import {
   hexFromBytes,
   LEAST_LOGIN_TIMESTAMP,
   loginDigest,
+  MemoError,
   type Randomness,
   type Signer,
   type Transport,
@@ -17,6 +18,7 @@ import { restrictedDigest } from './digests.ts'
 import {
   BadGatewayAnswerError,
   errorOfGateway,
+  findWanted,
   GatewayError,
   readBigJson,
   readGatewayJson,
@@ -47,6 +49,8 @@ export type SessionOptions = {
   readonly random: Randomness
   /** Lets the session sign vouchers by itself; without it, what a gateway asks for is an error. */
   readonly vouchers?: VoucherPolicy | undefined
+  /** Told what the gateway warns of: of quota that ends, for people to read. */
+  readonly onWarning?: ((text: string) => void) | undefined
 }
 
 /** A DID's login at one gateway (`spec/login.md`). */
@@ -76,12 +80,13 @@ const MAX_VOUCHERS = 3
 const JSON_HEADERS = { 'content-type': 'application/json' }
 
 export function createGatewaySession(options: SessionOptions): GatewaySession {
-  const { endpoint, transport, did, signer, clock, random, vouchers } = options
+  const { endpoint, transport, did, signer, clock, random, vouchers, onWarning = () => undefined } = options
   const turn = createTurns()
   let token: Uint8Array | undefined
   let lastTimestamp = 0
   /** undefined: to be asked for. */
   let nextId: number | undefined
+  let lastWarning: string | undefined
 
   const send = async (request: WireRequest): Promise<WireResponse> => {
     const response = await transport(request)
@@ -152,6 +157,9 @@ export function createGatewaySession(options: SessionOptions): GatewaySession {
     nextId = undefined // unless it is answered, nobody knows whether the number was used up
     const response = await send(request)
     nextId = id === undefined ? undefined : id + 1
+    const warning = response.headers['x-memo-warning']
+    if (warning !== undefined && warning !== lastWarning) onWarning(warning)
+    lastWarning = warning ?? lastWarning
     return response
   }
   /** Once more where the gateway has forgotten the login. */
@@ -179,6 +187,19 @@ export function createGatewaySession(options: SessionOptions): GatewaySession {
     if (typeof SizeByte !== 'bigint' || typeof FreeByte !== 'bigint') throw new BadGatewayAnswerError('no quota')
     return await signVoucher(policy, policy.signer ?? signer, request, { size, quota: SizeByte + FreeByte })
   }
+  /** Signs for what is stored and was bought for again (`spec/gateway.md` 23). What fails was warned of, and is asked for again. */
+  const keepStored = async (response: WireResponse, signal: AbortSignal | undefined) => {
+    const wanted = findWanted(response)
+    if (!wanted || !vouchers) return
+    try {
+      const { size, sign: signature } = await voucherFor(vouchers, wanted, signal)
+      await ask(`/mefs/${wanted.kind}?size=${size}&sign=${signature}`, signal)
+    } catch (thrown) {
+      signal?.throwIfAborted()
+      if (!(thrown instanceof MemoError)) throw thrown
+      onWarning(`what is stored cannot be signed for: ${thrown.message}`)
+    }
+  }
   return {
     send,
     login: async (signal) => await turn('', async () => await login(signal)),
@@ -187,7 +208,9 @@ export function createGatewaySession(options: SessionOptions): GatewaySession {
         let voucher: SignedVoucher | undefined
         for (let asked = 0; ; asked++) {
           try {
-            return await persist({ build, payload, voucher, signal }, canRepeat)
+            const response = await persist({ build, payload, voucher, signal }, canRepeat)
+            await keepStored(response, signal)
+            return response
           } catch (thrown) {
             const wanted = thrown instanceof GatewayError ? thrown.wanted : undefined
             if (!wanted || !vouchers || !canRepeat || asked === MAX_VOUCHERS) throw thrown
