@@ -52,6 +52,7 @@ describe('the memo command', () => {
       ['restore', /required option '--key/],
       ['up --port 70000', /--port 70000 is not a whole number from 1 to 65535/],
       ['gateway run --public-reads-per-hour lots', /--public-reads-per-hour lots is not a size/],
+      ['gateway run --quota-grace -1', /--quota-grace -1 is not a whole number/],
       ['gateway run --gas-worth 0.5', /--gas-worth 0.5 is not a whole number/],
       ['provider run --gas-worth -1', /--gas-worth -1 is not a whole number/],
       ['up --providers 0', /--providers 0/],

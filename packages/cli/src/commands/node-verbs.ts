@@ -26,6 +26,8 @@ export type NodeOptions = CommonOptions &
     readonly trialTraffic?: number
     readonly chargePublicReads?: boolean
     readonly publicReadsPerHour?: number
+    readonly quotaGrace?: number
+    readonly keepEnded?: boolean
     readonly adminDid?: readonly string[]
     readonly hashcashBits?: number
     readonly didsPerHour?: number
@@ -34,6 +36,7 @@ export type NodeOptions = CommonOptions &
 
 const MAX_CHECKPOINT_SECONDS = 31_536_000
 const MAX_PER_HOUR = 1_000_000
+const MAX_GRACE_DAYS = 36_500
 
 const KINDS: readonly { readonly kind: NodeKind; readonly what: string }[] = [
   { kind: 'provider', what: 'keep pieces of files and be paid for it' },
@@ -109,6 +112,7 @@ function gatewayOptions(command: Command): Command {
   const seconds = wholeNumber('--checkpoint-every', 1, MAX_CHECKPOINT_SECONDS)
   const gas = wholeNumber('--checkpoint-gas', 0, Number.MAX_SAFE_INTEGER)
   const bits = wholeNumber('--hashcash-bits', 0, MAX_HASHCASH_BITS)
+  const days = wholeNumber('--quota-grace', 0, MAX_GRACE_DAYS)
   const perHour = (flag: string) => wholeNumber(flag, 0, MAX_PER_HOUR)
   return command
     .option('--policy <policy>', 'how files are spread, as rs:4+2')
@@ -119,6 +123,8 @@ function gatewayOptions(command: Command): Command {
     .option('--charge-public-reads', 'reads of public files cost their owner traffic (default: the gateway pays)')
     .option('--public-reads-per-hour <size>', 'of them, unpaid (default 64GiB)', sizeInBytes('--public-reads-per-hour'))
     .option('--gas-worth <attomemo>', GAS_WORTH, gasWorth())
+    .option('--quota-grace <days>', 'what is stored outlives the space that paid for it by so much (default 30)', days)
+    .option('--keep-ended', 'delete nothing though its space and the grace are over')
     .option('--admin-did <did...>', 'who else decides about applications')
     .option('--hashcash-bits <n>', 'work for a stamp; each bit doubles it (default 20)', bits)
     .option('--dids-per-hour <n>', 'DIDs of others that it pays for (default 60)', perHour('--dids-per-hour'))

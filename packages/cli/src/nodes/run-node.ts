@@ -76,11 +76,15 @@ export type ServeNodeOptions = {
   readonly onReady: (url: string, details?: unknown) => void
 }
 
+const DAY_SECONDS = 86_400
+
 export type GatewayQuota = {
   readonly trialSpaceBytes?: number
   readonly trialTrafficBytes?: number
   readonly chargePublicReads?: boolean
   readonly publicReadBytesPerHour?: number
+  readonly graceSeconds?: number
+  readonly keepEnded?: boolean
   readonly adminDids?: readonly string[]
 }
 
@@ -96,7 +100,10 @@ function applyOf({ hashcashBits, didsPerHour, applicationsPerHour }: NodeOptions
 
 function quotaOf(options: NodeOptions): GatewayQuota {
   const { trialSpace, trialTraffic, chargePublicReads, publicReadsPerHour, adminDid } = options
+  const { quotaGrace, keepEnded } = options
   return {
+    ...(quotaGrace === undefined ? {} : { graceSeconds: quotaGrace * DAY_SECONDS }),
+    ...(keepEnded === undefined ? {} : { keepEnded }),
     ...(publicReadsPerHour === undefined ? {} : { publicReadBytesPerHour: publicReadsPerHour }),
     ...(trialSpace === undefined ? {} : { trialSpaceBytes: trialSpace }),
     ...(trialTraffic === undefined ? {} : { trialTrafficBytes: trialTraffic }),
