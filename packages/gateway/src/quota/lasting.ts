@@ -51,6 +51,8 @@ const WARN_SECONDS = 30n * 86_400n
 /** A term that was seen to be over later than this, because the gateway was down, has its grace from then on. */
 const LATE_SECONDS = 86_400n
 const LAST = 2n ** 64n
+/** Terms of a buyer that are looked at together, the first to end first; what follows comes when those are settled. */
+const MAX_TERMS = 10_000
 const KINDS: readonly QuotaKind[] = ['space', 'traffic']
 
 export function createLasting(ports: {
@@ -69,7 +71,10 @@ export function createLasting(ports: {
   const turn = createTurns()
   const collect = async (buyer: Address, last: bigint): Promise<Term[]> => {
     const terms: Term[] = []
-    for await (const term of listTerms(store, buyer, last)) terms.push(term)
+    for await (const term of listTerms(store, buyer, last)) {
+      terms.push(term)
+      if (terms.length === MAX_TERMS) break
+    }
     return terms
   }
   const endOf = ({ until, goneAt = until + grace }: Term) => goneAt
@@ -89,11 +94,16 @@ export function createLasting(ports: {
     if (!(await hasTerms(buyer))) return over // who never paid costs the chain no question
     const now = await market.timeAt(0)
     if (now === undefined) return over
-    for (const term of await collect(buyer, now)) {
-      await desk.look(buyer, term.kind) // under the nonce of now
-      const { expire } = await market.quotaOf(term.kind, buyer)
-      const payKind = expire > now && expire > term.until ? term.kind : undefined
-      if (!(await charges.renew(term, termsOf(buyer, payKind), expire))) over.add(term.kind)
+    const terms = await collect(buyer, now)
+    for (const kind of KINDS.filter((one) => terms.some((term) => term.kind === one))) {
+      await desk.look(buyer, kind) // under the nonce of now
+      const { expire } = await market.quotaOf(kind, buyer)
+      for (const term of terms.filter((one) => one.kind === kind)) {
+        const charged = termsOf(buyer, expire > now && expire > term.until ? kind : undefined)
+        const room = roomOf(await ledger.read(buyer), charged)
+        const isTaken = term.paid <= room.trial + room.paid && (await charges.renew(term, charged, expire))
+        if (!isTaken) over.add(kind)
+      }
     }
     return over
   }
