@@ -6,7 +6,8 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { findBytesFromHex, isHashcash } from '@memo/core'
+import { accountFromSecretKey, createChainClient } from '@memo/chain'
+import { findBytesFromHex, hexFromBytes, isHashcash, keccak256, utf8 } from '@memo/core'
 import { runGatewayDaemon } from '@memo/gateway'
 import { createHttpTransport, createSystemClock, createSystemRandomness } from '@memo/platform'
 import { createGatewayClient } from '@memo/sdk'
@@ -77,6 +78,20 @@ const wish = { data, type: 'space', size: '10GiB', evidence: 'https://example.or
 const admin = { data, yes: true, reason: 'a good post' }
 const idsOf = (said: TestContext) => said.json.filter(({ event }) => event === 'application').map(({ id }) => id)
 
+/** Another account that may grant: the bank, which governs here, gives it the role. */
+async function secondAdmin() {
+  const dir = join(home, 'helper')
+  const { rpcUrl, registry } = network
+  const { signal } = new AbortController()
+  const { signer, chain } = await createIdentity({ dataDir: dir, rpcUrl, registry, signal })
+  const word = (hex: string) => hex.replace(/^0x/, '').padStart(64, '0')
+  const selector = hexFromBytes(keccak256(utf8('grantRole(uint64,address,uint32)'))).slice(0, 10)
+  const data = `${selector}${word('2')}${word(signer.address)}${word('0')}` as `0x${string}`
+  const bank = createChainClient({ rpcUrl, account: accountFromSecretKey(LOCAL_BANK_KEY), pollingIntervalMs: 20 })
+  await bank.sender?.send({ to: chain.addresses.governance, data })
+  return { ...admin, data: dir, gateway, key: join(dir, 'keys', 'user.json') }
+}
+
 describe('whoever has nothing yet', () => {
   test('gets a DID at a gateway’s expense, once, and no coin', async () => {
     const dir = join(home, 'newcomer')
@@ -124,6 +139,28 @@ describe('an application', () => {
     assert.deepEqual([recorded.tx, recorded.sizeByte], [sent.tx, GIB])
     const after = (await run(balance, { data })).last() as { space: Record<string, bigint> }
     assert.equal((after.space.grantedBytes ?? 0n) - (before.space.grantedBytes ?? 0n), BigInt(GIB))
+  })
+
+  test('that two administrators grant at once, or one after the other, is granted once', async () => {
+    const helper = await secondAdmin()
+    const grantedBytes = async () =>
+      ((await run(balance, { data })).last() as { space: { grantedBytes: bigint } }).space.grantedBytes
+    // What another administrator sent and did not record is found by its mark and recorded.
+    const { account } = (await (await fetch(`${gateway}/info`)).json()) as { account: string }
+    const { id } = (await run(apply, wish)).last()
+    const reason = `something (application ${id} of ${account})`
+    const sent = (await run(free, { ...admin, type: 'space', to: user.did, size: '1GiB', reason })).last()
+    const before = await grantedBytes()
+    const recorded = (await run(grant, helper, [`${id}`])).last()
+    assert.deepEqual([recorded.tx, await grantedBytes()], [sent.tx, before])
+    // Both at once: one of them is told who grants it, or records what the other has sent.
+    const second = (await run(apply, wish)).last().id
+    const results = await Promise.allSettled([run(grant, admin, [`${second}`]), run(grant, helper, [`${second}`])])
+    const done = results.flatMap((one) => (one.status === 'fulfilled' ? [one.value.last().tx] : []))
+    const refused = results.flatMap((one) => (one.status === 'rejected' ? [`${one.reason}`] : []))
+    assert.equal(new Set(done).size, 1, refused.join('; '))
+    for (const text of refused) assert.match(text, /is being granted by|has been granted by|is granted/)
+    assert.equal(await grantedBytes(), before + BigInt(10 * GIB))
   })
 
   test('is refused with a reason, and decided by nobody who may not', async () => {

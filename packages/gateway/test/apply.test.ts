@@ -82,7 +82,7 @@ async function applied(caller: TestCaller, change: Record<string, unknown> = {})
 
 async function signed(signer: Signer, method: string, path: string, body?: unknown): Promise<Response> {
   const bytes = body === undefined ? new Uint8Array(0) : utf8(JSON.stringify(body))
-  const clock = createSystemClock()
+  const clock = { nowMs: () => createSystemClock().nowMs() + offset.ms }
   const signing = { network: network.chain.network, signer, clock, random: createSystemRandomness() }
   const headers = await signRequest(signing, { method, path, body: bytes }, SELLER)
   return await fetch(`${gateway.url}${path}`, {
@@ -261,6 +261,28 @@ describe('an application', () => {
     await is(await signed(GRANTER, 'POST', `/applications/${third}/grant`, repeated), 518, /granted another/)
     const quota = await getQuota(client, { addresses, kind: 'space', buyer: caller.signer.address as Address })
     assert.equal(quota.freeByte, 4_000n)
+  })
+
+  test('that an administrator is about to grant is left to him by the others, for ten minutes', async () => {
+    const id = await applied(await gateway.join())
+    const other = createKeySigner(GATEWAY_KEY)
+    const path = `/applications/${id}`
+    const claimed = (await (await signed(GRANTER, 'POST', `${path}/claim`, {})).json()) as Record<string, unknown>
+    assert.deepEqual([claimed.state, claimed.claimedBy], ['open', GRANTER.address])
+    assert.equal((await signed(GRANTER, 'POST', `${path}/claim`, {})).status, 200, 'his own again')
+    const theirs = new RegExp(`is being granted by ${GRANTER.address}, who has until 20`)
+    await is(await signed(other, 'POST', `${path}/claim`, {}), 518, theirs)
+    await is(await signed(other, 'POST', `${path}/refuse`, { reason: 'no' }), 518, theirs)
+    await is(await signed(createKeySigner(testKey(970)), 'POST', `${path}/claim`, {}), 526)
+    await is(await signed(GRANTER, 'POST', '/applications/999999/claim', {}), 404)
+    offset.ms = 599_000
+    await is(await signed(other, 'POST', `${path}/claim`, {}), 518, theirs)
+    offset.ms = 601_000
+    assert.equal((await signed(other, 'POST', `${path}/claim`, {})).status, 200)
+    await is(await signed(GRANTER, 'POST', `${path}/refuse`, { reason: 'no' }), 518, /is being granted/)
+    offset.ms = 0
+    assert.equal((await signed(other, 'POST', `${path}/refuse`, { reason: 'no' })).status, 200)
+    await is(await signed(GRANTER, 'POST', `${path}/claim`, {}), 518, /is refused/)
   })
 
   test('is refused with a reason, and may then be made again', async () => {

@@ -33,14 +33,14 @@ export async function findGrants(
   }
 }
 
-/** What one account granted another, oldest first, with its transactions. */
+/** What an account was granted, by one granter or by all, oldest first, with the transactions. */
 export async function listGrants(
   client: ChainClient,
-  { addresses, to, granter }: Common & { readonly to: Address; readonly granter: Address },
+  { addresses, to, granter }: Common & { readonly to: Address; readonly granter?: Address | undefined },
 ): Promise<(GrantInfo & { readonly hash: `0x${string}` })[]> {
   const contract = { address: addresses.spaceMarket, abi: spaceMarketAbi, names: ['FreeGranted'] } as const
   const grants: (GrantInfo & { readonly hash: `0x${string}` })[] = []
-  for await (const event of readEvents(client, { ...contract, args: { to, admin: granter } })) {
+  for await (const event of readEvents(client, { ...contract, args: { to, admin: granter ?? null } })) {
     grants.push({ ...grantFromEvent(event), hash: event.transactionHash })
   }
   return grants

@@ -67,19 +67,28 @@ export const grant: Verb<DecisionOptions> = async (context, options, [idText = '
   const account = await accountOf(endpoint, context.runtime.signal)
   // The chain then says which application a grant was for: one that was sent and not recorded is found again.
   const mark = `(application ${id} of ${account})`
-  let done = await findGrant(payer.chain, { to: target.address, admin: payer.address, mark })
+  const look = { to: target.address, mark }
+  let done = await findGrant(payer.chain, look)
   if (!done) {
     const sizeByte = options.size === undefined ? application.sizeBytes : sizeOf(options.size)
     const wanted = { kind, target, sizeByte, reason: `${options.reason} ${mark}` }
     const intent = { verb: 'admin grant', mark, sizeByte: `${sizeByte}`, to: target.address }
     const more = [['evidence', evidence.slice(0, MAX_SHOWN_CHARS)] as const]
-    const outcome = await sendGrant(context, options, payer, wanted, { intent, more })
+    const beforeSending = async () => {
+      await decide(context, endpoint, payer, { id, what: 'claim', body: {} })
+      // Whoever had claimed it before may have sent it meanwhile.
+      const other = await findGrant(payer.chain, look)
+      if (other) throw alreadyGranted(id, other)
+    }
+    const outcome = await sendGrant(context, options, payer, wanted, { intent, more, beforeSending })
     if (!outcome.result) return outcome.code
-    done = { tx: outcome.result.hash, sizeByte, reason: wanted.reason }
+    done = { tx: outcome.result.hash, sizeByte, reason: wanted.reason, granter: payer.address }
   }
-  const { tx, sizeByte, reason } = done
+  const { tx, sizeByte, reason, granter } = done
+  if (granter !== payer.address)
+    context.output.progress(`${granter} has granted it before: that is recorded, nothing is sent`)
   await decide(context, endpoint, payer, { id, what: 'grant', body: { sizeBytes: sizeByte, reason, tx } })
-  const json = { event: 'granted', id, kind, sizeByte, to: target.address, did, reason, tx }
+  const json = { event: 'granted', id, kind, sizeByte, to: target.address, did, reason, tx, granter }
   context.output.data(`${tx}  application ${id} is granted`, json)
   return undefined
 }
@@ -130,7 +139,7 @@ async function decide(
   payer: Payer,
   decision: {
     readonly id: number
-    readonly what: 'grant' | 'refuse'
+    readonly what: 'claim' | 'grant' | 'refuse'
     readonly body: Readonly<Record<string, unknown>>
   },
 ): Promise<void> {
@@ -143,15 +152,24 @@ async function decide(
   })
 }
 
-/** What this administrator granted to this account for the application with this mark; undefined where nothing was. */
+type Granted = { readonly tx: string; readonly sizeByte: number; readonly reason: string; readonly granter: Address }
+
+function alreadyGranted(id: number, { granter, tx }: Granted): UsageError {
+  const fix = `Run the same command again: it records that one. Or look: memo admin applications --all`
+  return new UsageError(`application ${id} has been granted by ${granter} in ${tx}; nothing was sent`, fix)
+}
+
+/** What any administrator granted to this account for the application with this mark; undefined where nothing was. */
 async function findGrant(
   chain: MemoChain,
-  { to, admin, mark }: { readonly to: Address; readonly admin: Address; readonly mark: string },
-): Promise<{ readonly tx: string; readonly sizeByte: number; readonly reason: string } | undefined> {
+  { to, mark }: { readonly to: Address; readonly mark: string },
+): Promise<Granted | undefined> {
   const { client, addresses } = chain
-  const grants = await listGrants(client, { addresses, to, granter: admin })
+  const grants = await listGrants(client, { addresses, to })
   const found = grants.find(({ reason }) => reason.endsWith(mark))
-  return found && { tx: found.hash, sizeByte: Number(found.sizeByte), reason: found.reason }
+  if (!found) return undefined
+  const { hash, sizeByte, reason, granter } = found
+  return { tx: hash, sizeByte: Number(sizeByte), reason, granter }
 }
 
 function applicationFrom(plain: unknown): Application {

@@ -30,7 +30,16 @@ export async function sendGrant(
   options: PayingOptions,
   payer: Payer,
   { kind, target, sizeByte, reason }: Grant,
-  { intent, more = [] }: { readonly intent: Proposal['intent']; readonly more?: Proposal['rows'] },
+  {
+    intent,
+    more = [],
+    beforeSending = async () => undefined,
+  }: {
+    readonly intent: Proposal['intent']
+    readonly more?: Proposal['rows']
+    /** Once it is agreed to and before anything is signed; what it throws ends it. */
+    readonly beforeSending?: () => Promise<void>
+  },
 ): Promise<Outcome> {
   assertReason(reason)
   const { chain, address: admin } = payer
@@ -59,6 +68,7 @@ export async function sendGrant(
   } satisfies Proposal
   return await pay(context, options, payer, proposal, async ({ client }) => {
     const { signal } = context.runtime
+    await beforeSending()
     return await grantQuota(client, { addresses, kind, to, sizeByte: BigInt(sizeByte), reason, signal })
   })
 }

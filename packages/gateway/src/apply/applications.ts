@@ -20,11 +20,17 @@ export type Application = {
   readonly reason?: string
   readonly decidedBy?: string
   readonly decidedAt?: number
+  /** Who is about to grant it, and until when nobody else may; unix seconds. */
+  readonly claimedBy?: string
+  readonly claimedUntil?: number
 }
 
 export type NewApplication = Pick<Application, 'type' | 'did' | 'evidence' | 'sizeBytes'>
 export type Decision = Pick<Application, 'state'> &
-  Partial<Pick<Application, 'grantedBytes' | 'tx' | 'reason' | 'decidedBy'>>
+  Partial<Pick<Application, 'grantedBytes' | 'tx' | 'reason' | 'decidedBy'>> & {
+    /** Whose decision it is: not while another has claimed it. Absent where the chain has decided. */
+    readonly by?: string
+  }
 
 /** Applications, durable, oldest first (`spec/gateway.md` 20). */
 export type Applications = {
@@ -34,8 +40,13 @@ export type Applications = {
   get(id: number): Promise<Application>
   list(after: number, limit: number): Promise<readonly Application[]>
   /**
+   * Keeps an open one for `by`, who is about to grant it, for some minutes: of two who grant at once one comes first. Errors:
+   * {@link ApiError} 518 for one that is not open, or that another has claimed.
+   */
+  claim(id: number, by: string): Promise<Application>
+  /**
    * Decides one that is in one of `from`. A transaction grants one application. Errors: {@link ApiError} 518 for one that
-   * is in another state, or whose transaction granted another.
+   * is in another state or claimed by another, or whose transaction granted another.
    */
   decide(id: number, from: readonly Application['state'][], decision: Decision): Promise<Application>
 }
@@ -48,6 +59,8 @@ const TX_PREFIX = 'applications/tx/'
 const ID_DIGITS = 12
 /** Open ones; whoever decides works them off. */
 const MAX_OPEN = 10_000
+/** From the claim to the block that has the grant. */
+const CLAIM_SECONDS = 600
 
 export function openApplications(ports: {
   readonly store: IndexStore
@@ -71,8 +84,22 @@ export function openApplications(ports: {
     if (!value) throw new NotFoundError(`there is no application ${id}`)
     return decode(value)
   }
+  const assertNotClaimed = ({ id, claimedBy, claimedUntil = 0 }: Application, by: string) => {
+    if (claimedBy === undefined || claimedBy === by || claimedUntil <= nowSeconds()) return
+    const until = new Date(claimedUntil * 1_000).toISOString()
+    throw new ApiError(518, `application ${id} is being granted by ${claimedBy}, who has until ${until}`)
+  }
   return {
     get,
+    claim: async (id, by) =>
+      await inTurn(async () => {
+        const application = await get(id)
+        if (application.state !== 'open') throw new ApiError(518, `application ${id} is ${application.state}`)
+        assertNotClaimed(application, by)
+        const claimed = { ...application, claimedBy: by, claimedUntil: nowSeconds() + CLAIM_SECONDS }
+        await store.apply([record(claimed)])
+        return claimed
+      }),
     add: async (wanted) =>
       await inTurn(async () => {
         const [last, open] = [await numberAt(NEXT), await numberAt(OPEN_COUNT)]
@@ -92,10 +119,11 @@ export function openApplications(ports: {
       const page = await store.list({ prefix: PREFIX, after: `${PREFIX}${padded(after)}`, limit })
       return page.map(({ value }) => decode(value))
     },
-    decide: async (id, from, decision) =>
+    decide: async (id, from, { by, ...decision }) =>
       await inTurn(async () => {
         const application = await get(id)
         if (!from.includes(application.state)) throw new ApiError(518, `application ${id} is ${application.state}`)
+        if (by !== undefined) assertNotClaimed(application, by)
         const { tx } = decision
         if (tx !== undefined && (await store.get(`${TX_PREFIX}${tx}`))) {
           throw new ApiError(518, `the transaction ${tx} granted another application`)

@@ -1,5 +1,5 @@
 import type { QuotaKind } from '@memo/chain'
-import { createTurns, type HashcashPurpose, isCount, utf8 } from '@memo/core'
+import { type Address, createTurns, type HashcashPurpose, isCount, utf8 } from '@memo/core'
 import { findMemoDid, type MemoDid } from '@memo/did'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { findAdmin } from '../admin.ts'
@@ -67,6 +67,12 @@ export function applyRoutes(app: FastifyInstance, context: GatewayContext): void
     return { applications: page, ...(next === undefined ? {} : { next }) }
   })
 
+  app.post<{ Params: { id: string } }>('/applications/:id/claim', async (request) => {
+    const call = await readCall(request)
+    const by = await findAdmin(context, request, call)
+    return await applications.claim(findCount(request.params.id) ?? 0, by)
+  })
+
   app.post<{ Params: { id: string } }>('/applications/:id/grant', async (request) => {
     const call = await readCall(request)
     const decidedBy = await findAdmin(context, request, call)
@@ -91,6 +97,7 @@ export function applyRoutes(app: FastifyInstance, context: GatewayContext): void
       state: 'refused',
       reason: reasonFrom(call.fields),
       decidedBy,
+      by: decidedBy,
     })
   })
 }
@@ -120,16 +127,23 @@ async function grantHere(context: GatewayContext, { id, type, did }: Application
       'this gateway may not grant; send the grant with your own key and give its transaction as tx',
     )
   }
-  await applications.decide(id, ['open'], { ...grant, state: 'granting' })
+  await applications.decide(id, ['open'], { ...grant, state: 'granting', by: grant.decidedBy })
   let tx: string
   try {
-    tx = await asContractError(async () => await market.grant(type, did, BigInt(grant.grantedBytes), grant.reason))
+    const reason = markedReason(grant.reason, id, context.account)
+    tx = await asContractError(async () => await market.grant(type, did, BigInt(grant.grantedBytes), reason))
   } catch (thrown) {
     const isRefused = thrown instanceof ApiError && thrown.status === 519
     if (isRefused) await applications.decide(id, ['granting'], { state: 'open' })
     throw thrown
   }
   return await applications.decide(id, ['granting'], { ...grant, state: 'granted', tx })
+}
+
+/** What the chain records says which application it was for, where that fits, so that whoever looks finds it. */
+function markedReason(reason: string, id: number, gateway: Address): string {
+  const marked = `${reason} (application ${id} of ${gateway})`
+  return utf8(marked).length <= MAX_REASON_BYTES ? marked : reason
 }
 
 /** Errors: {@link ApiError} 519 where the transaction did not grant what it is said to have granted. */
