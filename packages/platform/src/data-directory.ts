@@ -22,7 +22,7 @@ export type DataDirectory = {
 }
 
 /** The layout of data directories that this version writes and reads (`spec/data-directory.md` 1). */
-const SCHEMA_VERSION = 1
+const SCHEMA_VERSION = 2
 const STAMP_FILE = 'memo.json'
 const LOCK_FILE = 'memo.lock'
 const HOLDER_FILE = 'memo.pid'
@@ -90,6 +90,11 @@ async function checkStamp(dir: string, kind: string): Promise<void> {
   if (typeof stamp.schema === 'number' && stamp.schema > SCHEMA_VERSION) {
     throw refused(dir, `was written by a newer version (layout ${stamp.schema}, this one knows ${SCHEMA_VERSION})`, {
       fix: 'Run it with that version or a newer one: npm install --global @memo/cli@latest',
+    })
+  }
+  if (typeof stamp.schema === 'number' && stamp.schema < SCHEMA_VERSION) {
+    throw refused(dir, `was written by an earlier version (layout ${stamp.schema}, this one reads ${SCHEMA_VERSION})`, {
+      fix: 'Run that version with it, and give this one a directory of its own with --data. Nothing was changed.',
     })
   }
   if (stamp.schema !== SCHEMA_VERSION || typeof stamp.kind !== 'string') {

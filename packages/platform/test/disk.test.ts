@@ -344,11 +344,12 @@ describe('data directory', () => {
     const stamp = join(dir, 'memo.json')
     await assert.rejects(lockDataDirectory(dir, 'provider'), /holds the data of a keeper, not of a provider/)
     const cases = [
-      ['{"kind":"keeper","schema":2}', /npm install --global/],
+      ['{"kind":"keeper","schema":3}', /npm install --global/],
+      ['{"kind":"keeper","schema":1}', /Run that version with it/],
       ['{"kind":"keeper"}', /memo doctor/],
       ['{"kind":"kee', /memo doctor/],
       ['null', /memo doctor/],
-      ['{"schema":1}', /memo doctor/],
+      ['{"schema":2}', /memo doctor/],
     ] as const
     for (const [content, fix] of cases) {
       await writeFile(stamp, content)
