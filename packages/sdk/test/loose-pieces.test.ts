@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { IndexChange } from '@memo/core'
 import type { Orders, PutOptions, Storage } from '@memo/sdk'
+import { createMemoryCheckpoints } from '@memo/sdk/testing'
+import { verdictOf } from '../src/put/sweep.ts'
 import { createPayer, type Payer } from './support/payer.ts'
 import { createWorld, putOptions, sha256Hex, testBytes, testKey, type World } from './support/world.ts'
 
@@ -124,6 +126,32 @@ describe('what a put that was cut off has stored under orders', () => {
     assert.deepEqual([givenUp.pieces, kept.pieces], [PROVIDERS - 1, 1])
     one.world.network.clearLinks()
     assert.equal((await sweep(one, start(one))).givenUp.pieces, 1)
+  })
+
+  test('waits for as many keepers as make an entry durable, since those that took one may be few of them', () => {
+    const own = { wasNamed: false, mayBeShared: false }
+    assert.equal(verdictOf(own, ['unknown', 'unknown'], 4), 'kept')
+    assert.equal(verdictOf(own, ['unknown', 'unknown', 'released'], 4), 'given-up')
+    assert.equal(verdictOf(own, ['unknown', 'unknown', 'placed'], 4), 'needed')
+    assert.equal(verdictOf({ ...own, mayBeShared: true }, ['unknown', 'unknown', 'unknown'], 4), 'kept')
+    for (const wasNamed of [false, true]) assert.equal(verdictOf({ ...own, wasNamed }, [], 0), 'kept')
+  })
+
+  test('is not paid for any more where its provider says that it was never stored', async () => {
+    const one = createCase()
+    await dieInPut(one, testBytes(LARGE))
+    const process = start(one)
+    assert.equal(await one.world.run(process.orders.commitSets()), true)
+    await wait(one, GRACE_MS)
+    one.world.providers[0]!.faults.disownsPieces = true
+    await sweep(one, process)
+    assert.deepEqual(await notesOf(one), [])
+    assert.equal(await one.world.run(process.orders.commitSets()), true)
+    const { orders } = await one.world.run(process.orders.status())
+    assert.deepEqual(
+      orders.map(({ heldBytes, committedBytes }) => heldBytes + committedBytes),
+      orders.map(() => 0),
+    )
   })
 
   test('is forgotten when its provider has been away for longer than any order lasts', async () => {
@@ -290,6 +318,33 @@ describe('what a deletion lets go of', () => {
     assert.ok(before > 0)
     assert.equal(piecesOf(one), 0)
   })
+})
+
+test('a checkpoint that is superseded while its providers are away goes later', async () => {
+  const one = createCase()
+  const { world, payer } = one
+  const contract = createMemoryCheckpoints().as(world.owner.signer.address)
+  const checkpoints: typeof contract = {
+    ...contract,
+    async write(checkpoint) {
+      const cost = await contract.write(checkpoint)
+      for (const { endpoint } of world.providers) world.kill(endpoint)
+      return cost
+    },
+  }
+  const { orders } = start(one)
+  const process = { orders, storage: world.open({ orders, store: payer.store, checkpoints }) }
+  let deleted = 0
+  for (let i = 0; deleted === 0; i++) {
+    assert.ok(i < 20, 'none was superseded')
+    await put(one, process, testBytes(10, i), { name: `${i}` })
+    deleted = (await world.run(process.storage.writeCheckpoint(world.did)))?.deleted ?? 0
+    world.network.clearLinks()
+  }
+  const before = piecesOf(one)
+  await wait(one, GRACE_MS)
+  assert.deepEqual((await sweep(one, process)).givenUp.pieces, deleted * PROVIDERS)
+  assert.equal(piecesOf(one), before - deleted * PROVIDERS)
 })
 
 test('a refused entry whose providers were away leaves nothing for ever', async () => {

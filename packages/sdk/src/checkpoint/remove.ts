@@ -1,4 +1,5 @@
 import type { StorageContext } from '../context.ts'
+import { findPart } from '../index/find-part.ts'
 import type { OwnLogs } from '../index/own-log.ts'
 import { listHeld } from '../index/remove.ts'
 import { discardPieces } from '../put/discard.ts'
@@ -13,15 +14,17 @@ export async function removeCheckpoint(
   signal: AbortSignal,
 ): Promise<void> {
   const writer = context.ports.signer.address
+  const found = await Promise.all(partIds.map(async (partId) => await findPart(context, partId, did, signal)))
+  const released = found.filter((part) => part !== undefined)
   const done = await logs.append(
     did,
     (live) =>
       live.has(entrySeq)
-        ? { action: { kind: 'delete', writer, seq: entrySeq }, parts: [] }
+        ? { action: { kind: 'delete', writer, seq: entrySeq }, parts: [], released }
         : { found: 'deleted by another call' },
     signal,
   )
   if ('found' in done) return
   // Its stored bytes are sealed, but anyone may have put the same: keepers know.
-  for (const partId of partIds) await discardPieces(context, logs, await listHeld(context, did, partId, signal), true)
+  for (const part of released) await discardPieces(context, logs, await listHeld(context, part), true)
 }

@@ -56,7 +56,7 @@ export async function removeObject(
   const partBytes = parts.reduce((sum, { placement }) => sum + placement.sizeBytes, 0)
   const mayBeShared = isPublic || partBytes > sealedBytesOf(sizeBytes)
   for (const part of parts) {
-    const held = await heldOf(context, part)
+    const held = await listHeld(context, part)
     const isNeeded = shared.has(hex32(part.placement.partId))
     pieces.push(...(isNeeded ? held.map(keptPiece) : await discardPart(context, logs, held, mayBeShared)))
   }
@@ -77,17 +77,7 @@ async function discardPart(
 }
 
 /** The pieces of a part with a receipt. */
-export async function listHeld(
-  context: StorageContext,
-  did: string,
-  partId: Uint8Array,
-  signal: AbortSignal,
-): Promise<HeldPiece[]> {
-  const part = await findPart(context, partId, did, signal)
-  return part ? await heldOf(context, part) : []
-}
-
-async function heldOf(context: StorageContext, { placement, receipts }: PlacedPart): Promise<HeldPiece[]> {
+export async function listHeld(context: StorageContext, { placement, receipts }: PlacedPart): Promise<HeldPiece[]> {
   const placed = placement.pieces.filter((_, index) => receipts[index])
   const held = await Promise.all(
     placed.map(async ({ provider, root }) => {

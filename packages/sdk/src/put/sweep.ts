@@ -1,8 +1,17 @@
-import { type Address, ackQuorumOf, HOLDINGS_PAGE, type Holding, hex32, type KeeperClient, MemoError } from '@memo/core'
+import {
+  type Address,
+  ackQuorumOf,
+  HOLDINGS_PAGE,
+  type Holding,
+  hex32,
+  type KeeperClient,
+  MemoError,
+  type ProviderClient,
+} from '@memo/core'
 import type { StorageContext } from '../context.ts'
 import { nodeFault } from '../errors.ts'
 import type { OwnLogs } from '../index/own-log.ts'
-import { noteFault, readQuorumOf } from '../nodes/ask-keepers.ts'
+import { noteFault } from '../nodes/ask-keepers.ts'
 import type { OrderBook } from '../orders/order-book.ts'
 import type { LoosePiece } from './loose-pieces.ts'
 
@@ -101,8 +110,9 @@ export function verdictOf(
   const released = said.filter((holding) => holding === 'released').length
   // Keepers may have lost their records: of what an entry named, they must say that it was let go.
   if (wasNamed) return keepers > 0 && released >= ackQuorumOf(keepers) ? 'given-up' : 'kept'
-  const needed = mayBeShared ? Math.max(1, keepers) : readQuorumOf(keepers)
-  return said.length >= needed ? 'given-up' : 'kept'
+  // As many as make an entry durable: one of both at least tells the truth, since the others are fewer than a third.
+  const needed = mayBeShared ? keepers : ackQuorumOf(keepers)
+  return keepers > 0 && said.length >= needed ? 'given-up' : 'kept'
 }
 
 async function carryOut(work: Work, piece: LoosePiece, fate: Fate): Promise<Fate> {
@@ -146,7 +156,7 @@ async function giveUp(work: Work, piece: LoosePiece): Promise<Fate> {
     const client = await context.directory.getProvider(provider)
     return await ifStillLoose(work, piece, async () => {
       if (await logs.isPending(provider, root)) return 'needed'
-      await client.delete(root, { signal })
+      await deleteAt(client, root, signal)
       // Also where it was given up before: the process may have ended before the book knew.
       await orders.noteRemoved(provider, root)
       await context.loose.drop(piece)
@@ -156,9 +166,18 @@ async function giveUp(work: Work, piece: LoosePiece): Promise<Fate> {
     if (!(thrown instanceof MemoError) || signal.aborted) throw thrown
     // No order lasts for so long without its provider: nobody pays for the piece any more.
     const isOver = piece.sinceMs < context.ports.clock.nowMs() - FORGET_MS
-    if (isOver || thrown.name === NOT_OURS) return await forget(work, piece)
+    if (isOver) return await forget(work, piece)
     context.onFault(nodeFault('provider', provider, thrown))
     return 'kept'
+  }
+}
+
+/** What a provider says was never stored there is not to be paid for any more either. */
+async function deleteAt(client: ProviderClient, root: Uint8Array, signal: AbortSignal): Promise<void> {
+  try {
+    await client.delete(root, { signal })
+  } catch (thrown) {
+    if (!(thrown instanceof MemoError) || thrown.name !== NOT_OURS) throw thrown
   }
 }
 

@@ -17,6 +17,7 @@ import {
   NotFoundError,
   type PieceDigest,
   parseJson,
+  RemoteError,
   readBody,
   receiptToJson,
   type Signer,
@@ -42,6 +43,8 @@ export type ProviderFaults = {
   /** Flips a bit of every stretch that is read. */
   corruptReads?: boolean
   refuseReads?: boolean
+  /** Says of what it is asked to delete that whoever asks has not stored it. */
+  disownsPieces?: boolean
   /** Called before each strip is taken. */
   onBytes?: ((bytes: number) => Promise<void>) | undefined
 }
@@ -177,6 +180,7 @@ export function createWireProvider(options: {
     }
     if (noun === 'pieces' && request.method === 'DELETE') {
       verifier.verify(request, new Uint8Array(0))
+      if (faults.disownsPieces) throw notStored()
       for (const roots of orders?.held.values() ?? []) roots.delete(id)
       return jsonResponse(200, { deleted: pieces.delete(id) })
     }
@@ -192,4 +196,8 @@ export function createWireProvider(options: {
     requests,
     dropPiece: (root) => void pieces.delete(root),
   }
+}
+
+function notStored(): RemoteError {
+  return new RemoteError({ error: { name: 'ForbiddenError', message: 'never stored', blame: 'user', retry: 'never' } })
 }
