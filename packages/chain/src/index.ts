@@ -89,6 +89,7 @@ export {
 export { findAccount, getAccount } from './read/find-account.ts'
 export { findGrants, type GrantInfo, listGrants } from './read/find-grant.ts'
 export { findReceiptStatus } from './read/find-receipt-status.ts'
+export { getVoucherEnd } from './read/find-voucher-end.ts'
 export { getMemoAllowance } from './read/get-allowance.ts'
 export { getGasBalance, getMemoBalance } from './read/get-balance.ts'
 export { getBlock } from './read/get-block.ts'

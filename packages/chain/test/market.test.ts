@@ -18,6 +18,7 @@ import {
   getQuotaPrice,
   getQuotaWithdrawable,
   getSeller,
+  getVoucherEnd,
   grantQuota,
   grantQuotaToDid,
   type MemoChain,
@@ -117,6 +118,29 @@ describe('space and traffic on the chain', () => {
     await buyQuotaForDid(client, { addresses, kind: 'traffic', sizeByte: 3n, did })
     assert.equal((await getQuota(client, { addresses, kind: 'traffic', buyer: account })).sizeByte, before + 3n)
     await assert.rejects(endQuota(client, { addresses, kind: 'space', buyer: account }), refusedFor('NotExpired'))
+  })
+
+  test('say how each nonce of a buyer ended, whatever was bought since', async () => {
+    const kind = 'space'
+    const secret: Hex = `0x${'52'.padStart(64, '0')}`
+    const { client, addresses } = await network.join(0x52)
+    const late = privateKeyToAccount(secret).address.toLowerCase() as Hex
+    const seller = await getSeller(client, { addresses })
+    await buyQuota(client, { addresses, kind, sizeByte: 100n })
+    const voucher = { buyer: late, seller, nonce: 0n, sizeByte: 40n }
+    const verifier = { chainId: buyer.network.chainId, verifyingContract: payContractOf(addresses, kind) }
+    const digest = hexFromBytes(quotaVoucherDigest(verifier, voucher)) as Hex
+    const signature = bytes(await sign({ hash: digest, privateKey: secret, to: 'hex' }))
+    await cashVoucher(network.owner.client, { addresses, kind, voucher, signature })
+    await network.devnet.increaseTime(Number(devnetParams.market.validityDays + 1n) * 86_400)
+    await network.devnet.mine(1)
+    await endQuota(client, { addresses, kind, buyer: late })
+    await buyQuota(client, { addresses, kind, sizeByte: 100n })
+    const { nonce, expire } = await getQuota(client, { addresses, kind, buyer: late })
+    assert.deepEqual([nonce, expire > 0n], [2n, true])
+    const endOf = (of: bigint) => getVoucherEnd(client, { addresses, kind, buyer: late, nonce: of })
+    assert.deepEqual([await endOf(0n), await endOf(1n)], ['cashed', 'ended'])
+    await assert.rejects(endOf(2n), { name: 'RpcRefused', retry: 'later' })
   })
 
   test('change their price after an announced delay', async () => {

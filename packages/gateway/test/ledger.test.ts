@@ -44,6 +44,7 @@ function scriptedMarket(info: Partial<QuotaInfo>): Market & { asked: number } {
     preparePurchase: refuse,
     prepareApproval: refuse,
     cash: refuse,
+    endOf: async () => 'cashed' as const,
     grant: refuse,
     grantsOf: refuse,
     receiptOf: refuse,

@@ -42,7 +42,15 @@ async function createTill(changes: Partial<QuotaInfo> = {}) {
     expire: 2_000_000_000n,
     ...changes,
   }
-  const chain = { nextId: 1, block: 100, gasPriceWei: 0n, isSilent: true, nowMs: NOW_MS }
+  const chain = {
+    nextId: 1,
+    block: 100,
+    gasPriceWei: 0n,
+    isSilent: true,
+    nowMs: NOW_MS,
+    ended: new Set<bigint>(),
+    isForgetful: false,
+  }
   const sent: bigint[] = []
   const market: Market = {
     chainId: CHAIN_ID,
@@ -68,6 +76,10 @@ async function createTill(changes: Partial<QuotaInfo> = {}) {
     gasPriceWei: async () => chain.gasPriceWei,
     preparePurchase: refuse,
     prepareApproval: refuse,
+    endOf: async (_, __, nonce) => {
+      if (chain.isForgetful) throw new TypeError('the chain shows no events now')
+      return chain.ended.has(nonce) ? 'ended' : 'cashed'
+    },
     grant: refuse,
     grantsOf: refuse,
     receiptOf: refuse,
@@ -122,6 +134,30 @@ describe('while nobody knows whether a voucher was cashed', () => {
     await assert.rejects(mayStore(1_001), /1 bytes of space are missing/)
     await mayStore(1_000)
     await mayStore(9_000, 8_000n)
+  })
+})
+
+describe('a quota that ended while a voucher of it was being cashed', () => {
+  test('has paid for nothing of it, also where another one was bought before anybody looked', async () => {
+    const { info, chain, cashier, mayStore, storeBytes } = await createTill()
+    await storeBytes(1_000, 5_000n)
+    await assert.rejects(cashier.cash('space', BUYER.address), { name: 'ReceiptTimeout' })
+    chain.ended.add(0n)
+    Object.assign(info, { nonce: 1n, sizeByte: 10_000n, expire: 2_100_000_000n })
+    await assert.rejects(mayStore(1), /1 bytes of space are missing/)
+    await mayStore(10_000, 10_000n)
+  })
+
+  test('is not judged where the chain does not tell how it ended: nothing is credited, and nothing lost', async () => {
+    const { info, chain, cashier, mayStore, storeBytes } = await createTill()
+    await storeBytes(1_000, 5_000n)
+    await assert.rejects(cashier.cash('space', BUYER.address), { name: 'ReceiptTimeout' })
+    Object.assign(info, { nonce: 1n, sizeByte: 5_000n })
+    chain.isForgetful = true
+    await assert.rejects(mayStore(1), /no events now/)
+    chain.isForgetful = false
+    await mayStore(4_000)
+    await assert.rejects(mayStore(4_001), /1 bytes of space are missing/)
   })
 })
 

@@ -57,6 +57,7 @@ function createWorld() {
     preparePurchase: refuse,
     prepareApproval: refuse,
     cash: refuse,
+    endOf: async () => 'cashed',
     grant: refuse,
     grantsOf: refuse,
     receiptOf: refuse,

@@ -43,7 +43,9 @@ export async function* readEvents<const abi extends Abi, const name extends Cont
   { address, abi, names, args, fromBlock = 0n, toBlock }: EventQuery<abi, name>,
 ): AsyncGenerator<EventOf<abi, name>, void> {
   const events = abi.filter((item): item is AbiEvent => item.type === 'event' && isOneOf(names, item.name))
-  const [, ...topics] = encodeEventTopics({ abi: events.slice(0, 1), args } as never) as [Hex, ...Hex[]]
+  const [, ...topics] = encodeEventTopics({ abi: events.slice(0, 1), args } as never) as (Hex | null)[]
+  // A place that may hold anything must still be there, and not all of these events have as many.
+  while (topics.length > 0 && (topics.at(-1) ?? null) === null) topics.pop()
   try {
     const last = toBlock ?? (await client.rpc.getBlockNumber({ cacheTime: 0 }))
     for await (const logs of readLogs(client, { address, events, topics, fromBlock, toBlock: last })) {

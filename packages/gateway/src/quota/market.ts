@@ -10,6 +10,7 @@ import {
   getQuota,
   getQuotaPrice,
   getSeller,
+  getVoucherEnd,
   grantQuotaToDid,
   isGranter,
   type MemoChain,
@@ -55,6 +56,8 @@ export type Market = {
     signature: Uint8Array,
     signal: AbortSignal | undefined,
   ): Promise<string>
+  /** How a nonce that is over ended: only events tell, for an end may be followed by a purchase before anybody looks. */
+  endOf(kind: QuotaKind, buyer: Address, nonce: bigint): Promise<'cashed' | 'ended'>
   /** Gives free bytes; only where the gateway's account holds the granter's role. */
   grant(kind: QuotaKind, did: string, sizeByte: bigint, reason: string): Promise<string>
   /** What a transaction granted; undefined while no block has it. */
@@ -105,6 +108,7 @@ export function createMarket(chain: MemoChain, account: Address, clock: Clock): 
         memory.forget(`${kind} ${voucher.buyer}`)
       }
     },
+    endOf: async (kind, buyer, nonce) => await getVoucherEnd(client, { addresses, kind, buyer, nonce }),
     grant: async (kind, did, sizeByte, reason) =>
       (await grantQuotaToDid(client, { addresses, kind, did, sizeByte, reason })).hash,
     grantsOf: async (hash) => await findGrants(client, { addresses, hash }),

@@ -50,7 +50,10 @@ export type VoucherDesk = {
   accept(buyer: Address, kinds: readonly QuotaKind[], voucher: GivenVoucher): Promise<QuotaKind>
   /** The buyer's account under the nonce of now, and whether what he signed for can be used now. */
   look(buyer: Address, kind: QuotaKind): Promise<VoucherLook>
-  /** Brings the account to the nonce that the chain shows. Only in the turn of {@link deskKey}. */
+  /**
+   * Brings the account to the nonce that the chain shows. Only in the turn of {@link deskKey}. Errors: RpcUnreachable, RpcRefused
+   * where the chain does not tell now how a nonce ended; then nothing is changed.
+   */
   sync(buyer: Address, kind: QuotaKind, info: QuotaInfo): Promise<QuotaAccount>
 }
 
@@ -70,11 +73,13 @@ export function createVoucherDesk(ports: {
     expire <= BigInt(Math.floor(nowMs() / 1000)) || expire <= ((await market.timeAt(0)) ?? 0n)
 
   const sync = async (buyer: Address, kind: QuotaKind, info: QuotaInfo): Promise<QuotaAccount> => {
+    const known = (await ledger.read(buyer)).quota[kind]
+    if (info.nonce <= known.nonce) return known
+    // What was under way may be what moved the nonce, or have come too late: a quota that was ended paid for nothing.
+    const isPaid = known.isCashing && (await market.endOf(kind, buyer, known.nonce)) === 'cashed'
     const quota = await ledger.update(buyer, (before) => {
-      if (info.nonce <= before[kind].nonce) return before
-      // Without an end of its own a quota was ended, not cashed (`spec/space-market.md` 8).
-      const account = info.expire === 0n ? { ...before[kind], isCashing: false } : before[kind]
-      return { ...before, [kind]: withNonce(account, info.nonce) }
+      if (before[kind].nonce !== known.nonce) return before
+      return { ...before, [kind]: withNonce({ ...before[kind], isCashing: isPaid }, info.nonce) }
     })
     return quota[kind]
   }
