@@ -16,7 +16,7 @@ const BACK_MS = 180_000
 /** Of those that deploy, by how many transactions the bank had sent. */
 const KILLED_AFTER = [1, 6]
 /** The newest blocks with something in them are exchanged for empty ones: what was in them never happened. */
-const DROPPED = [1, 3]
+const DROPPED = [1, 3, 10]
 /** Blocks come each second where nothing happens; what happened last is not further back. */
 const MAX_DEPTH = 60
 

@@ -7,7 +7,13 @@ export function gatewayEventOf(event: OrderEvent): GatewayEvent {
   return { ...details, type, level: levelOf(event), message: messageOf(event) }
 }
 
-const WARNINGS: readonly OrderEvent['type'][] = ['order-ending', 'order-lapsed', 'order-waits', 'escrow-low']
+const WARNINGS: readonly OrderEvent['type'][] = [
+  'order-ending',
+  'order-lapsed',
+  'order-forgotten',
+  'order-waits',
+  'escrow-low',
+]
 
 function levelOf({ type }: OrderEvent): GatewayEvent['level'] {
   return WARNINGS.includes(type) ? 'warn' : 'info'
@@ -27,6 +33,10 @@ function messageOf(event: OrderEvent): string {
       return `order ${event.orderId} with ${event.provider} is over: what it held is kept for days, and paid for again once the escrow does`
     case 'order-followed':
       return `${event.usedBytes} bytes of order ${event.orderId} came under order ${event.nextOrderId}, ${event.lostBytes} are lost`
+    case 'order-forgotten':
+      return `the chain has forgotten order ${event.orderId} with ${event.provider}: what it held comes under another one`
+    case 'pieces-covered':
+      return `${event.usedBytes} bytes of forgotten orders came under order ${event.orderId}, ${event.lostBytes} are lost`
     case 'order-waits':
       return `a change of an order with ${event.provider} waits: ${event.message}`
     case 'escrow-low':

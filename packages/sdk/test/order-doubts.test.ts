@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { createPayer, type Payer } from './support/payer.ts'
-import { createWorld, putOptions, type World } from './support/world.ts'
+import { collect, createWorld, putOptions, type World } from './support/world.ts'
 
 const SIZE = 300_000
 const MIB = 1_048_576
@@ -114,3 +114,49 @@ test('a provider that lists more than its order has room for is told of, and pai
   assert.ok(own.heldBytes < 2 * MIB, `${own.heldBytes}`)
   assert.ok(payer.faults.some(({ name, address: whose }) => name === 'BadAnswerError' && whose === address))
 })
+
+for (const first of ['the look after orders', 'a put'] as const) {
+  test(`orders that the chain forgets are opened again for what lies there, which ${first} sees`, async () => {
+    const world = createWorld({ providers: 6 })
+    const payer = createPayer(world)
+    const content = new Uint8Array(randomBytes(MIB))
+    const options = putOptions(world.did, world.owner)
+    const stored = await world.run(payer.storage.put(content, options))
+    assert.equal(await world.run(payer.orders.commitSets()), true)
+    await world.run(payer.orders.close())
+    const held = async ({ orders }: Pick<Payer, 'orders'>) => {
+      const status = await world.run(orders.status())
+      return status.orders
+        .map(({ provider, heldBytes, committedBytes }) => [provider, heldBytes, committedBytes])
+        .sort()
+    }
+    const sent = () =>
+      world.providers.flatMap(({ requests }) => requests).filter((path) => path === 'POST /uploads').length
+    const again = payer.again() // another process, that has the store alone
+    const [before, sentBefore] = [await held(again), sent()]
+    const { orders } = payer.money
+    const [one] = [...orders.values()]
+    for (const [orderId, { lockedAtto }] of orders) {
+      world.chain.setOrder(orderId, undefined)
+      payer.money.freeAtto += lockedAtto
+    }
+    orders.clear()
+    // Somebody else was faster: all get other numbers, most of them one that was another provider's.
+    orders.set(1n, { ...one!, user: world.providers[1]!.address })
+    world.chain.setOrder(1n, orders.get(1n))
+
+    if (first === 'a put') await world.run(again.storage.put(content.subarray(1), options))
+    for (let i = 0; i < 2; i++) await world.run(again.orders.renewDue())
+    assert.equal(await world.run(again.orders.commitSets()), true)
+    if (first !== 'a put') assert.deepEqual([await held(again), sent()], [before, sentBefore], 'nothing was sent')
+    assert.ok((await held(again)).every(([, bytes, committed], i) => bytes === committed && bytes! >= before[i]![1]!))
+    assert.equal(orders.size, 7, 'one with each provider, and the other')
+    assert.equal(payer.events.filter(({ type }) => type === 'order-forgotten').length, 6)
+    assert.deepEqual(await world.run(collect(again.storage.read(stored.manifest))), content)
+    const restarted = payer.again()
+    await world.run(again.orders.close())
+    await world.run(restarted.orders.renewDue())
+    assert.deepEqual([orders.size, (await held(restarted)).length], [7, 6], 'once')
+    assert.deepEqual(payer.faults, [])
+  })
+}

@@ -9,7 +9,8 @@ export type ScriptedChain = Chain & {
   setAccount(account: Partial<Account> & Pick<Account, 'address' | 'role'>): Account
   setDid(record: DidRecord): void
   /** Opens an order, or replaces the one with this number. */
-  setOrder(orderId: bigint, order: OrderInfo): void
+  /** Nothing: the chain has forgotten it. */
+  setOrder(orderId: bigint, order: OrderInfo | undefined): void
   setReadAllowance(orderId: bigint, payer: Address, allowance: ReadAllowanceInfo): void
   /** Epochs from now on: they no longer follow from the blocks. */
   setEpochs(epochs: Partial<EpochInfo>): void
@@ -93,7 +94,7 @@ export function createScriptedChain(options: ScriptedChainOptions = {}): Scripte
       return whole
     },
     setDid: (record) => void dids.set(record.did, record),
-    setOrder: (orderId, order) => void orders.set(orderId, order),
+    setOrder: (orderId, order) => void (order ? orders.set(orderId, order) : orders.delete(orderId)),
     setReadAllowance: (orderId, payer, allowance) => void allowances.set(`${orderId}/${payer}`, allowance),
     setEpochs(epochs) {
       saidEpochs = { ...saidEpochs, ...epochs }

@@ -10,6 +10,7 @@ import {
 } from '@memo/core'
 import { type NodeFault, nodeFault, StorageClosedError } from '../errors.ts'
 import { createDirectory } from '../nodes/directory.ts'
+import { createBarePieces } from './bare.ts'
 import { recordOf } from './change.ts'
 import { createCommitter } from './committer.ts'
 import { EscrowTooSmallError, isOrderRefused } from './errors.ts'
@@ -24,7 +25,7 @@ import { createProviderOrders, type OrderShared, type ProviderOrders } from './p
 import { createPurse } from './purse.ts'
 import { createOrderReads, type OrderReads, type ReadsStatus } from './reads.ts'
 import { createRenewals } from './renewals.ts'
-import { reviveOrder } from './revive.ts'
+import { coverPieces, reviveOrder } from './revive.ts'
 import { createOrderSet, type OrderSet } from './set.ts'
 import { createOrderStore, type OrderRecord, type ReadsRecord } from './store.ts'
 
@@ -103,6 +104,7 @@ export function createOrders(options: OrdersOptions): Orders {
   const kept = new Map<bigint, KeptBytes>()
   const reads = new Map<bigint, OrderReads>()
   const savedReads = new Map<bigint, ReadsRecord>()
+  const bare = createBarePieces(store)
   /** Orders that went on for others that were over. */
   const followers = new Map<bigint, bigint>()
   let epochs: { readonly info: EpochInfo; readonly atMs: number } | undefined
@@ -160,11 +162,14 @@ export function createOrders(options: OrdersOptions): Orders {
     policy,
     clock,
     random,
+    timers,
     getEpochs,
     getProvider: async (address) => await directory.getProvider(address),
     getPriceLimit: prices.storing,
     openSet,
     keptOf,
+    uncover: async (record) => await uncover(record),
+    vacate: async (orderId) => await vacate(orderId),
     emit: onEvent,
     follow,
     closed,
@@ -177,6 +182,19 @@ export function createOrders(options: OrdersOptions): Orders {
     return made
   }
 
+  /** Its number may soon be that of another order: nothing stays under it. */
+  const uncover = async (record: OrderRecord) => {
+    const set = await openSet(record.orderId)
+    const pieces = set.pieces()
+    await bare.add(record, pieces)
+    for (const known of [records, sets, kept, reads, savedReads, followers]) known.delete(record.orderId)
+    return pieces.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+  }
+  const vacate = async (orderId: bigint) => {
+    const stale = listRecords().find((record) => record.orderId === orderId)
+    if (stale) await ordersOf(stale.provider).look(stale)
+    records.delete(orderId)
+  }
   const load = async () => {
     const state = await store.getState()
     for (const record of await store.listOrders()) {
@@ -192,6 +210,7 @@ export function createOrders(options: OrdersOptions): Orders {
     for (const [provider, own] of Map.groupBy(records.values(), (record) => record.provider)) {
       byProvider.set(provider, createProviderOrders(shared, provider, own))
     }
+    for (const provider of await bare.load()) ordersOf(provider)
     for (const change of await store.listChanges()) ordersOf(change.provider).resume(change)
     if (state !== 'closed') committer.markUnsure(records.keys())
   }
@@ -259,10 +278,17 @@ export function createOrders(options: OrdersOptions): Orders {
     const next = await reviveOrder({ ...shared, makeSure: committer.makeSure, takeRoom }, lapsed)
     if (next !== undefined) followers.set(lapsed.orderId, next)
   }
-  const renewals = createRenewals({ ...shared, timers, ready, listProviders, readEpochs, forgetOver, revive })
+  const cover = async (provider: Address) => {
+    const pieces = bare.list(provider)
+    if (pieces.length === 0) return
+    const takeRoom = async (address: Address, bytes: number) => await leaseOf(address, bytes, closed)
+    await coverPieces({ ...shared, makeSure: committer.makeSure, takeRoom, bare }, provider, pieces)
+  }
+  const renewals = createRenewals({ ...shared, timers, ready, listProviders, readEpochs, forgetOver, revive, cover })
 
   const noteRemoved = async (provider: Address, root: Uint8Array) => {
     await ready()
+    await bare.drop(provider, root)
     for (const record of listRecords()) {
       if (record.provider !== provider) continue
       const set = await openSet(record.orderId)
@@ -348,6 +374,7 @@ export function createOrders(options: OrdersOptions): Orders {
     },
     async holds(provider, root) {
       await ready()
+      if (bare.has(provider, root)) return true
       let isSure = true
       for (const { orderId } of listRecords().filter((record) => record.provider === provider)) {
         if ((await openSet(orderId)).has(root)) return true
@@ -360,7 +387,10 @@ export function createOrders(options: OrdersOptions): Orders {
       return {
         find(provider, orderId) {
           if (orderId === 0) return undefined
-          const own = findRecord(BigInt(orderId))
+          const named = findRecord(BigInt(orderId))
+          // The order that a placement names may be one that the chain forgot, and its number another one's.
+          const isForgotten = named?.provider !== provider && bare.knows(provider)
+          const own = isForgotten ? ordersOf(provider).list()[0] : named
           // Whoever made a placement may have named any order: nobody is paid for what another provider serves.
           if (own ? own.provider !== provider : !policy.paysForOthers) return undefined
           const known = readsOf(own?.orderId ?? BigInt(orderId), provider)

@@ -16,6 +16,16 @@ export type OrderEvent =
       readonly usedBytes: number
       readonly lostBytes: number
     }
+  /** The chain has rewound and shows an order no more: what it held comes under another one. */
+  | ({ readonly type: 'order-forgotten' } & OrderFacts & { readonly heldBytes: number })
+  /** What such orders held came under this one. */
+  | {
+      readonly type: 'pieces-covered'
+      readonly orderId: number
+      readonly provider: Address
+      readonly usedBytes: number
+      readonly lostBytes: number
+    }
   /** A change that nobody waits for did not come about; it is tried again. */
   | { readonly type: 'order-waits'; readonly provider: Address; readonly error: string; readonly message: string }
   /** The free escrow does not cover what is to be renewed. */

@@ -8,6 +8,7 @@ import {
   type ProviderClient,
   type Quote,
   type Randomness,
+  type Timers,
 } from '@memo/core'
 import { orAborted } from '../flow/abortable.ts'
 import { carryOut, recordOf, takeUp } from './change.ts'
@@ -39,12 +40,17 @@ export type OrderShared = {
   readonly policy: OrderPolicy
   readonly clock: Clock
   readonly random: Randomness
+  readonly timers: Timers
   /** Where the chain is, a few seconds old at the most. */
   getEpochs(): Promise<EpochInfo>
   getProvider(address: Address): Promise<ProviderClient>
   readonly getPriceLimit: PriceLimit
   openSet(orderId: bigint): Promise<OrderSet>
   keptOf(orderId: bigint): Promise<KeptBytes>
+  /** The chain has forgotten the order: what it held is noted as under none. Resolves with how many bytes that are. */
+  uncover(record: OrderRecord): Promise<number>
+  /** An order has this number now: one that is remembered by it was forgotten by the chain. */
+  vacate(orderId: bigint): Promise<void>
   emit(event: OrderEvent): void
   /** Keeps an eye on work that nobody waits for. */
   follow(work: Promise<unknown>): void
@@ -66,6 +72,8 @@ export type ProviderOrders = {
   reconsider(refusal: MemoError): void
   /** Renews one of the orders where that is due, or goes on with a change that was under way. */
   renewIfDue(record: OrderRecord | undefined): Promise<void>
+  /** Whether the chain shows it still; one that it has forgotten is given up. Errors: those of the chain. */
+  look(record: OrderRecord): Promise<boolean>
   /** The order is long over. */
   forget(orderId: bigint): void
   /** Goes on with a change that was under way when the process ended. */
@@ -84,6 +92,8 @@ const AT_ONCE = 0n
 const MAX_SUBMIT_SECONDS = 600
 /** How long a quote is believed; the chain refuses what is signed for another price than was meant. */
 const QUOTE_MS = 60_000
+/** Nodes of a chain may be some blocks apart: what one does not show is looked for again so much later. */
+const LOOK_AGAIN_MS = 2_000
 
 export function createProviderOrders(
   shared: OrderShared,
@@ -101,6 +111,8 @@ export function createProviderOrders(
   /** What the provider counts under the order beyond what we know of. */
   let unknownBytes = 0
   let changing: Promise<void> | undefined
+  /** What is remembered may be long ago: the chain may have rewound since. */
+  let checking: Promise<unknown> | undefined = saved.length === 0 ? Promise.resolve() : undefined
   let pending: ChangeRecord | undefined
   /** The size that a change under way leaves: nobody takes more, although the order has it still. */
   let plannedBytes = Number.POSITIVE_INFINITY
@@ -184,7 +196,7 @@ export function createProviderOrders(
       const common = { ...priced, end: plan.end, submitBy }
       const signed = record ? await amending(record, common) : await opening({ ...common, start: AT_ONCE })
       pending = { ...signed, provider, block: block.number }
-      await settle(pending, async () => await carryOut(money, store, pending!, closed), plan)
+      await settle(pending, async () => await carryOut(money, vacating, pending!, closed), plan)
     } finally {
       if (!pending) plannedBytes = Number.POSITIVE_INFINITY
       ended()
@@ -210,7 +222,15 @@ export function createProviderOrders(
     }
   }
   const goOn = async (record: ChangeRecord) => {
-    await settle(record, async () => await takeUp(money, store, record, closed), undefined)
+    await settle(record, async () => await takeUp(money, vacating, record, closed), undefined)
+  }
+  /** Where the chain rewound, a new order may get the number of one that it has forgotten. */
+  const vacating: OrderStore = {
+    ...store,
+    async endChange(who, opened) {
+      if (opened && !list().some(({ orderId }) => orderId === opened.orderId)) await shared.vacate(opened.orderId)
+      await store.endChange(who, opened)
+    },
   }
   /** Runs a change to what became of it, and remembers that. */
   const settle = async (
@@ -243,8 +263,8 @@ export function createProviderOrders(
   const lookUp = async (orderId: bigint) => {
     const info = await money.findOrder(orderId)
     // Where the chain rewound, its number may be another one's now.
-    const isOurs = info?.user === money.account && info.provider === provider
-    const found = isOurs ? recordOf(orderId, info) : undefined
+    if (info && (info.user !== money.account || info.provider !== provider)) return 'of another' as const
+    const found = info ? recordOf(orderId, info) : undefined
     if (found) await store.putOrder(found)
     return found
   }
@@ -286,7 +306,47 @@ export function createProviderOrders(
   }
   /** Reads the order anew. */
   const refresh = async (orderId = order?.orderId) => {
-    if (orderId !== undefined) adopt(orderId, await lookUp(orderId))
+    const record = list().find((one) => one.orderId === orderId)
+    if (record) await look(record)
+  }
+  const look = async (record: OrderRecord): Promise<boolean> => {
+    const { orderId } = record
+    let found = await lookUp(orderId)
+    if (!found) {
+      await shared.timers.sleep(LOOK_AGAIN_MS, closed)
+      found = await lookUp(orderId)
+    }
+    if (!found || found === 'of another') {
+      await giveUp(record)
+      return false
+    }
+    if (list().some((one) => one.orderId === orderId)) adopt(orderId, found)
+    return true
+  }
+  const giveUp = async (record: OrderRecord) => {
+    const { orderId, sizeBytes, end } = record
+    if (!list().some((one) => one.orderId === orderId)) return // somebody else has seen it meanwhile
+    adopt(orderId, undefined)
+    if (pending?.kind === 'amend' && pending.terms.orderId === orderId) {
+      pending = undefined
+      plannedBytes = Number.POSITIVE_INFINITY
+      await store.endChange(provider, undefined)
+    }
+    const heldBytes = await shared.uncover(record)
+    const facts = { orderId: Number(orderId), provider, sizeBytes, endEpoch: Number(end), heldBytes }
+    shared.emit({ type: 'order-forgotten', ...facts })
+  }
+  /** Once: whether the order that takes pieces is there still. */
+  const check = async (signal: AbortSignal) => {
+    checking ??= refresh().catch((thrown: unknown) => {
+      checking = undefined
+      // A silent chain is no reason to refuse room that is there.
+      if (!(thrown instanceof MemoError) && !closed.aborted) throw thrown
+    })
+    await orAborted(
+      checking.then(() => undefined),
+      signal,
+    )
   }
   /** The provider counts so many bytes: as long as we know of fewer, there is less room. */
   const believe = async (usedBytes: number) => {
@@ -310,6 +370,7 @@ export function createProviderOrders(
     provider,
     list,
     async take(bytes, signal) {
+      await check(signal)
       wantedBytes += bytes
       try {
         for (let turn = 0; turn < MAX_TURNS; turn++) {
@@ -326,7 +387,9 @@ export function createProviderOrders(
     reconsider(refusal) {
       terms = undefined
       const { usedBytes } = refusal.details
-      shared.follow(typeof usedBytes === 'number' ? believe(usedBytes) : refresh())
+      if (typeof usedBytes === 'number') return shared.follow(believe(usedBytes))
+      checking = undefined
+      shared.follow(check(closed))
     },
     async renewIfDue(record) {
       if (!record && !pending) return
@@ -337,6 +400,7 @@ export function createProviderOrders(
       while (changing && record && !isMain(record.orderId)) await changing.catch(() => undefined) // whose change it is has the error
       await startChange('renewal', record)
     },
+    look,
     forget(orderId) {
       if (list().some((one) => one.orderId === orderId)) adopt(orderId, undefined)
     },

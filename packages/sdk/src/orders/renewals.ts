@@ -1,4 +1,4 @@
-import { type Clock, type EpochInfo, MemoError, type Timers } from '@memo/core'
+import { type Address, type Clock, type EpochInfo, MemoError, type Timers } from '@memo/core'
 import { EscrowTooSmallError } from './errors.ts'
 import type { OrderEvent } from './events.ts'
 import type { OrderMoney } from './money.ts'
@@ -22,6 +22,8 @@ export type RenewalsOptions = {
   emit(event: OrderEvent): void
   /** Has what an order holds that is over come under another one. */
   revive(lapsed: OrderRecord): Promise<void>
+  /** Has what is under no order any more come under one. */
+  cover(provider: Address): Promise<void>
   readonly closed: AbortSignal
 }
 
@@ -76,15 +78,27 @@ export function createRenewals(options: RenewalsOptions): Renewals {
       // An order that holds nothing may end: the next piece opens another.
       if (set.heldBytes() === 0) continue
       const isOver = record.end <= epochs.current
+      if (!isOver && !(await isShown(orders, record))) continue
       await attempt(orders, async () => await (isOver ? options.revive(record) : orders.renewIfDue(record)))
       const now = orders.list().find(({ orderId }) => orderId === record.orderId)
       if (now && set.heldBytes() > 0) warnOfEnd(now, epochs)
     }
   }
+  /** A chain that rewinds forgets orders; where it does not answer, they are believed to be there. */
+  const isShown = async (orders: ProviderOrders, record: OrderRecord) => {
+    let shown = true
+    await attempt(orders, async () => {
+      shown = await orders.look(record)
+    })
+    return shown
+  }
   const renewDue = async () => {
     await options.ready()
     const epochs = await options.readEpochs()
     for (const orders of options.listProviders()) await lookAfter(orders, epochs)
+    for (const orders of options.listProviders()) {
+      await attempt(orders, async () => await options.cover(orders.provider))
+    }
     await options.forgetOver(epochs)
   }
   return {

@@ -9,6 +9,7 @@ import {
   RemoteError,
   type SetPiece,
 } from '@memo/core'
+import type { BarePieces } from './bare.ts'
 import type { OrderEvent } from './events.ts'
 import type { OrderLease } from './order-book.ts'
 import type { OrderSet } from './set.ts'
@@ -68,6 +69,32 @@ export async function reviveOrder(options: RevivalOptions, lapsed: OrderRecord):
   const facts = { orderId: Number(orderId), provider, lostBytes: lostBytes + missedBytes }
   emit({ type: 'order-followed', ...facts, usedBytes: bytes - missedBytes, nextOrderId: Number(next ?? 0n) })
   return next
+}
+
+/**
+ * Has pieces come under an order that the chain shows, whose own one it has forgotten (`spec/sdk.md` 21): without sending them
+ * again. What its provider has lost is told. Killed at any moment, it is done again. Errors: as {@link reviveOrder}.
+ */
+export async function coverPieces(
+  options: RevivalOptions & { readonly bare: BarePieces },
+  provider: Address,
+  pieces: readonly SetPiece[],
+): Promise<void> {
+  const client = await options.getProvider(provider)
+  const bytes = pieces.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+  const room = await options.takeRoom(provider, bytes) // one change of an order for all
+  room.release()
+  const waiting = [...pieces]
+  let lostBytes = 0
+  const run = async () => {
+    for (let piece = waiting.pop(); piece; piece = waiting.pop()) {
+      if (!(await takeOver(options, client, piece))) lostBytes += piece.sizeBytes
+      await options.bare.drop(provider, piece.root)
+    }
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, run))
+  const facts = { orderId: room.orderId, provider, usedBytes: bytes - lostBytes, lostBytes }
+  options.emit({ type: 'pieces-covered', ...facts })
 }
 
 /** Pieces that we know of and that the provider still has: an order is not opened for what is gone. */

@@ -19,6 +19,8 @@ export type OrderSet = {
   add(piece: SetPiece): boolean
   /** False when there was no such piece. */
   remove(root: Uint8Array): boolean
+  /** All that is held. */
+  pieces(): SetPiece[]
   /** The next changes, at most so many. */
   nextChange(limit: number): Pick<OfferRecord, 'added' | 'removed'>
   setOffer(offer: OfferRecord | undefined): void
@@ -98,6 +100,7 @@ export function createOrderSet(saved: {
       put(removed, key, { root, sizeBytes })
       return true
     },
+    pieces: () => [...[...tree.pieces()].filter(({ root }) => !removed.has(hex32(root))), ...added.values()],
     nextChange(limit) {
       const out = [...removed.values()].slice(0, limit)
       const into = [...added.values()].slice(0, limit - out.length)

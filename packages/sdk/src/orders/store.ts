@@ -81,6 +81,13 @@ export type OrderStore = {
   putOrder(order: OrderRecord): Promise<void>
   /** Forgets an order that is over, with all that hangs on it. */
   dropOrder(orderId: bigint): Promise<void>
+  /** Forgets an order that the chain has forgotten, and notes what was held under it, in one step. */
+  uncover(order: OrderRecord, pieces: readonly SetPiece[]): Promise<void>
+  /** What was held under such orders and is under none now. */
+  listBare(provider: Address): AsyncIterable<SetPiece>
+  dropBare(provider: Address, root: Uint8Array): Promise<void>
+  /** Providers with which there were such orders. */
+  listForgetful(): Promise<Address[]>
   findCommit(orderId: bigint): Promise<CommitRecord | undefined>
   findOffer(orderId: bigint): Promise<OfferRecord | undefined>
   putOffer(offer: OfferRecord): Promise<void>
@@ -146,12 +153,20 @@ export function createOrderStore(store: IndexStore): OrderStore {
     }
   }
   const apply = async (...changes: IndexChange[]) => await store.apply(changes)
-  const piecesOf = async function* (orderId: bigint): AsyncGenerator<SetPiece> {
-    const prefix = `${keyOf('piece', orderId)}/`
+  const piecesUnder = async function* (prefix: string): AsyncGenerator<SetPiece> {
     for await (const { key, value } of listAll(prefix)) {
       const root = findBytesFromHex(`0x${key.slice(prefix.length)}`, 32)
       if (root) yield { root, sizeBytes: Number(new DataView(value.buffer, value.byteOffset).getBigUint64(0)) }
     }
+  }
+  const piecesOf = (orderId: bigint) => piecesUnder(`${keyOf('piece', orderId)}/`)
+  const barePrefix = (provider: Address) => `${keyOf('bare', provider)}/`
+  const dropChanges = async (orderId: bigint): Promise<IndexChange[]> => {
+    const pieces: IndexChange[] = []
+    for await (const { root } of piecesOf(orderId)) pieces.push({ key: pieceKey(orderId, root) })
+    for await (const root of rootsOf(`${keyOf('gone', orderId)}/`)) pieces.push({ key: goneKey(orderId, root) })
+    const kinds = ['order', 'commit', 'offer', 'reads', 'locking', 'kept']
+    return [...pieces, ...kinds.map((kind) => ({ key: keyOf(kind, orderId) }))]
   }
   const placed = (orderId: bigint, { root, sizeBytes }: SetPiece): IndexChange => ({
     key: pieceKey(orderId, root),
@@ -178,13 +193,17 @@ export function createOrderStore(store: IndexStore): OrderStore {
         ...(order ? [{ key: keyOf('order', order.orderId), value: encode(order) }] : []),
       ),
     putOrder: async (order) => await apply({ key: keyOf('order', order.orderId), value: encode(order) }),
-    async dropOrder(orderId) {
-      const pieces: IndexChange[] = []
-      for await (const { root } of piecesOf(orderId)) pieces.push({ key: pieceKey(orderId, root) })
-      for await (const root of rootsOf(`${keyOf('gone', orderId)}/`)) pieces.push({ key: goneKey(orderId, root) })
-      const kinds = ['order', 'commit', 'offer', 'reads', 'locking', 'kept']
-      await apply(...pieces, ...kinds.map((kind) => ({ key: keyOf(kind, orderId) })))
+    dropOrder: async (orderId) => await apply(...(await dropChanges(orderId))),
+    async uncover({ orderId, provider }, pieces) {
+      const bare = pieces.map(({ root, sizeBytes }) => {
+        return { key: `${barePrefix(provider)}${hex32(root)}`, value: uint64be(sizeBytes) }
+      })
+      const mark = { key: keyOf('forgetful', provider), value: encode(provider) }
+      await apply(...(await dropChanges(orderId)), ...bare, mark)
     },
+    listBare: (provider) => piecesUnder(barePrefix(provider)),
+    dropBare: async (provider, root) => await apply({ key: `${barePrefix(provider)}${hex32(root)}` }),
+    listForgetful: async () => await listOf<Address>('forgetful'),
     findCommit: async (orderId) => await find<CommitRecord>(keyOf('commit', orderId)),
     findOffer: async (orderId) => await find<OfferRecord>(keyOf('offer', orderId)),
     putOffer: async (offer) => await apply({ key: keyOf('offer', offer.commitment.orderId), value: encode(offer) }),
