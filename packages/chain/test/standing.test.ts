@@ -24,7 +24,7 @@ function createCase(options: { readonly registerAgain?: () => Promise<void> } = 
     role: 'keeper',
     log: (event) => void events.push(event),
   })
-  const ended = watch.run(stop.signal).catch(() => undefined)
+  const ended = watch.run(stop.signal).catch(() => undefined) // the way in which it ends
   const looks = async (count: number) => await time.run(time.timers.sleep(count * REST_MS + 1))
   const close = async () => {
     stop.abort()
