@@ -182,6 +182,38 @@ describe('an order that is over', () => {
     assert.equal(payer.money.orders.size, 10)
   })
 
+  test('does not keep orders with others from being followed while its provider lists pieces without end', async () => {
+    const one = await lapse()
+    const { world, payer } = one
+    const [slow] = world.providers
+    slow!.orders!.faults.inventsPieces = true
+    world.network.setLink('*', slow!.endpoint, { delayMs: 1_000 })
+    payer.money.freeAtto = 10n ** 18n
+    payer.orders.start()
+    await world.run(world.time.timers.sleep(120_000))
+    const followed = payer.events.filter((event) => event.type === 'order-followed')
+    assert.equal(followed.length, PROVIDERS - 1)
+    assert.ok(followed.every(({ provider }) => provider !== slow!.address))
+    slow!.orders!.faults.inventsPieces = false
+    await world.run(world.time.timers.sleep(60_000))
+    assert.equal(payer.events.filter((event) => event.type === 'order-followed').length, PROVIDERS)
+    await world.run(payer.orders.close())
+  })
+
+  test('is told as lost where its provider let all of it go and forgot, also after a crash', async () => {
+    const { world, payer } = await lapse()
+    const gone = world.providers[0]!.orders!
+    gone.held.clear()
+    gone.commitments.clear()
+    gone.faults.hidePieces = true
+    payer.money.freeAtto = 10n ** 18n
+    const again = payer.again()
+    await world.run(again.orders.renewDue())
+    const followed = payer.events.filter((event) => event.type === 'order-followed')
+    assert.deepEqual([followed.length, followed.filter(({ lostBytes }) => lostBytes > 0).length], [PROVIDERS, 1])
+    assert.deepEqual(payer.faults, [])
+  })
+
   test('is not believed more than was stored under it', async () => {
     const one = await lapse()
     const { world, payer } = one

@@ -24,6 +24,8 @@ export type RenewalsOptions = {
   revive(lapsed: OrderRecord): Promise<void>
   /** Has what is under no order any more come under one. */
   cover(provider: Address): Promise<void>
+  /** Keeps an eye on work that nobody waits for. */
+  follow(work: Promise<unknown>): void
   readonly closed: AbortSignal
 }
 
@@ -37,6 +39,8 @@ export type Renewals = {
 export function createRenewals(options: RenewalsOptions): Renewals {
   const { clock, timers, money, policy, emit, closed } = options
   const warnedMs = new Map<string, number>()
+  /** What is done about the orders with a provider: one that is slow, or never comes to an end, holds up nobody else's. */
+  const underWay = new Map<Address, Promise<void>>()
 
   /** Says a thing once, and again when it is still so much later. */
   const warn = (key: string, event: OrderEvent) => {
@@ -83,6 +87,7 @@ export function createRenewals(options: RenewalsOptions): Renewals {
       const now = orders.list().find(({ orderId }) => orderId === record.orderId)
       if (now && set.heldBytes() > 0) warnOfEnd(now, epochs)
     }
+    await attempt(orders, async () => await options.cover(orders.provider))
   }
   /** A chain that rewinds forgets orders; where it does not answer, they are believed to be there. */
   const isShown = async (orders: ProviderOrders, record: OrderRecord) => {
@@ -92,26 +97,36 @@ export function createRenewals(options: RenewalsOptions): Renewals {
     })
     return shown
   }
+  const begin = (orders: ProviderOrders, epochs: EpochInfo): Promise<void> => {
+    const begun = lookAfter(orders, epochs).finally(() => underWay.delete(orders.provider))
+    underWay.set(orders.provider, begun)
+    return begun
+  }
   const renewDue = async () => {
     await options.ready()
     const epochs = await options.readEpochs()
-    for (const orders of options.listProviders()) await lookAfter(orders, epochs)
-    for (const orders of options.listProviders()) {
-      await attempt(orders, async () => await options.cover(orders.provider))
-    }
+    await Promise.all(options.listProviders().map((one) => underWay.get(one.provider) ?? begin(one, epochs)))
+    await options.forgetOver(epochs)
+  }
+  /** Nobody waits for it: what did not come about is tried again. */
+  const tell = (thrown: unknown) => {
+    if (closed.aborted) return
+    if (!(thrown instanceof MemoError)) throw thrown
+    warn('chain', { type: 'order-waits', provider: money.account, error: thrown.name, message: thrown.message })
+  }
+  /** Begins what is due where nothing is under way, and waits for none of it. */
+  const beginDue = async () => {
+    await options.ready()
+    const epochs = await options.readEpochs()
+    const idle = options.listProviders().filter(({ provider }) => !underWay.has(provider))
+    for (const orders of idle) options.follow(begin(orders, epochs).catch(tell))
     await options.forgetOver(epochs)
   }
   return {
     renewDue,
     async run() {
       while (!closed.aborted) {
-        try {
-          await renewDue()
-        } catch (thrown) {
-          if (closed.aborted) return
-          if (!(thrown instanceof MemoError)) throw thrown
-          warn('chain', { type: 'order-waits', provider: money.account, error: thrown.name, message: thrown.message })
-        }
+        await beginDue().catch(tell)
         await timers.sleep(policy.checkMs, closed).catch(() => undefined) // only a close ends it early
       }
     },

@@ -42,9 +42,11 @@ const LOST: readonly string[] = ['NotFoundError', 'PieceLostError', 'PieceCorrup
 export async function reviveOrder(options: RevivalOptions, lapsed: OrderRecord): Promise<bigint | undefined> {
   const { store, openSet, makeSure, takeRoom, emit } = options
   const { orderId, provider } = lapsed
-  await makeSure(lapsed)
-  const set = await openSet(orderId)
   const client = await options.getProvider(provider)
+  // Whoever has let all of it go may have forgotten what it signed as well.
+  const isKept = (await client.listOrderPieces(orderId, undefined, { signal: options.closed })).length > 0
+  if (isKept) await makeSure(lapsed)
+  const set = await openSet(orderId)
   const pieces = await listKept(options, client, set, orderId)
   const bytes = pieces.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
   const lostBytes = set.heldBytes() - bytes

@@ -44,6 +44,8 @@ export type OrderFaults = {
   losesAnswer?: boolean
   /** Lists no pieces, whatever it holds. */
   hidePieces?: boolean
+  /** Lists pieces that nobody stored, without end. */
+  inventsPieces?: boolean
   /** Serves so many bytes beyond the newest voucher, and none without one. */
   windowBytes?: number | undefined
   maxOrderEpochs?: number | undefined
@@ -149,6 +151,11 @@ export function createWireOrders({ chain, signer }: { readonly chain: Chain; rea
     },
     list(orderId, after) {
       const tree = treeOf(orderId)
+      if (faults.inventsPieces) {
+        const next = (BigInt(`0x${after ?? '0'}`) + 1n).toString(16).padStart(64, '0')
+        const root = findBytesFromHex(`0x${next}`, 32)!
+        return jsonResponse(200, { pieces: [orderPieceToJson({ root, sizeBytes: 1, committed: false })] })
+      }
       const roots = new Map(held.get(orderId))
       for (const { root, sizeBytes } of tree.pieces()) roots.set(hex32(root), sizeBytes)
       const page = [...roots]
