@@ -12,7 +12,14 @@ import {
   setEndpoint,
 } from '@memo/chain'
 import { deployNetwork, quickOrderParams } from '@memo/chain/testing'
-import { type Address, createKeySigner, createProviderClient, type ProviderClient, type Signer } from '@memo/core'
+import {
+  type Address,
+  type Clock,
+  createKeySigner,
+  createProviderClient,
+  type ProviderClient,
+  type Signer,
+} from '@memo/core'
 import { createDevnet, type Devnet } from '@memo/devnet'
 import { createMemoDid, type MemoDid } from '@memo/did'
 import { type NodeDaemonOptions, type ProviderLimits, runKeeperDaemon, runProviderDaemon } from '@memo/node'
@@ -50,12 +57,20 @@ export type MoneyNetwork = {
 export async function startMoneyNetwork(options: {
   readonly providers: number
   readonly limits: Partial<ProviderLimits>
+  /** Who sells space and traffic; nobody of this network where nothing is said. */
+  readonly seller?: Address
+  /** By which the chain dates its blocks. */
+  readonly chainClock?: Clock
 }): Promise<MoneyNetwork> {
   const deployer = createKeySigner(DEPLOYER_KEY).address
-  const devnet = await createDevnet({ genesisAlloc: { [deployer]: 1_000_000n * COIN_WEI } })
+  const devnet = await createDevnet({
+    genesisAlloc: { [deployer]: 1_000_000n * COIN_WEI },
+    ...(options.chainClock && { clock: options.chainClock }),
+  })
+  const market = { ...quickOrderParams.market, ...(options.seller && { seller: options.seller }) }
   const { owner, join: joinAccount } = await deployNetwork(devnet, {
     deployerKey: DEPLOYER_KEY,
-    params: quickOrderParams,
+    params: { ...quickOrderParams, market },
   })
   const { addresses } = owner
   const home = await mkdtemp(join(tmpdir(), 'memo-paid-'))
