@@ -128,14 +128,21 @@ export function wholeNumber(flag: string, min: number, max: number): (text: stri
   }
 }
 
-const SIZE = /^(\d{1,15}(?:\.\d{1,6})?) ?(?:([kmgtp])(i?)b|b)?$/i
+const SIZE = /^(\d{1,30}(?:\.\d{1,6})?) ?(?:([kmgtpezy])(i?)b|b)?$/i
+const MAX_SIZE_TEXT = '9,007,199,254,740,991 bytes, a byte less than 8 PiB'
 
 /** A size such as `10GiB`, `1.5 TB` or `4096`; decimal units are taken as such. Errors: {@link UsageError}. */
 export function parseSize(text: string): number {
   const [, value, prefix = '', binary] = SIZE.exec(text.trim()) ?? []
-  const bytes = Math.round(Number(value) * (binary ? 1_024 : 1_000) ** ' kmgtp'.indexOf(prefix.toLowerCase() || ' '))
-  if (value !== undefined && Number.isSafeInteger(bytes)) return bytes
-  throw new UsageError(`${text} is not a size`, 'Write it as 10GiB, 1.5TB, 500 MB …')
+  const fix = 'Write it as 10GiB, 1.5TB, 500 MB …'
+  if (value === undefined) throw new UsageError(`${text} is not a size`, fix)
+  const exact = Number(value) * (binary ? 1_024 : 1_000) ** ' kmgtpezy'.indexOf(prefix.toLowerCase() || ' ')
+  const bytes = Math.round(exact)
+  if (bytes > Number.MAX_SAFE_INTEGER) throw new UsageError(`${text} is too large: at most ${MAX_SIZE_TEXT}`, fix)
+  // 1.1MiB is a size to the nearest byte; half a byte is none.
+  const isPart = prefix === '' ? !Number.isInteger(exact) : bytes === 0 && exact > 0
+  if (isPart) throw new UsageError(`${text} is not a whole number of bytes`, fix)
+  return bytes
 }
 
 /** A size as an option. Errors: {@link UsageError}. */

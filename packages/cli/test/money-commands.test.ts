@@ -98,7 +98,7 @@ describe('what pays', () => {
 
   test('wrong words end with 2 and an example, what does not exist with 3, too little money with 5', async () => {
     const cases: readonly (readonly [string, number, RegExp])[] = [
-      ['buy room 1GiB -y', 2, /room is not for sale\nfix +Say space or traffic/],
+      ['buy room 1GiB -y', 2, /room is neither space nor traffic\nfix +Say one of them/],
       ['buy space lots -y', 2, /lots is not a size\nfix +Write it as 10GiB/],
       ['buy space 0 -y', 2, /0 bytes are nothing/],
       ['buy space', 2, /missing required argument/],

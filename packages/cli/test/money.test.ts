@@ -3,13 +3,14 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, beforeEach, describe, test } from 'node:test'
-import { ATTOMEMO_PER_MEMO, getEscrow, getMemoBalance, getQuota, type MemoChain } from '@memo/chain'
+import { ATTOMEMO_PER_MEMO, getEscrow, getMemoBalance, getQuota, grantQuota, type MemoChain } from '@memo/chain'
 import type { Address } from '@memo/core'
 import { LOCAL_USER_ATTO, localBankAddress } from '../src/local-chain.ts'
 import { balance } from '../src/money/balance.ts'
 import { buy } from '../src/money/buy.ts'
 import { deposit, withdraw } from '../src/money/escrow.ts'
 import { free } from '../src/money/free.ts'
+import { openGranter } from '../src/money/grants.ts'
 import { prices } from '../src/money/prices.ts'
 import { quote } from '../src/money/quote.ts'
 import { findSentPayment } from '../src/money/sent-payments.ts'
@@ -213,6 +214,27 @@ describe('what administrators do', () => {
     for (const reason of ['', 'x'.repeat(257), '字'.repeat(86)]) {
       await assert.rejects(run(free, { ...grant, reason }), { name: 'BadInputError' })
     }
+    await assert.rejects(run(free, { ...grant, type: 'room' }), { name: 'UsageError', fix: /space, traffic/ })
+    assert.equal((await run(free, { ...grant, type: 'TRAFFIC', size: '1MB' })).last().kind, 'traffic')
+    // What is there is near the end of what the contract counts; one more is said to be too many, before anything is sent.
+    const { client, addresses } = await openGranter(grant).then(({ chain }) => chain)
+    const full = {
+      addresses,
+      kind: 'space',
+      to: user.address,
+      sizeByte: 2n ** 64n - 2n - 2n ** 41n,
+      reason: 'a test',
+    } as const
+    await grantQuota(client, full)
+    await assert.rejects(run(free, { ...grant, size: '8191TiB' }), {
+      name: 'UsageError',
+      message: /counts up to 18446/,
+    })
+    await assert.rejects(grantQuota(client, full), {
+      name: 'ContractRefused',
+      reason: 'NumberTooLarge',
+      message: /^a number would become larger/,
+    })
   })
 
   test('prices are shown as the chain has them, and a change is announced and not yet in force', async () => {

@@ -107,12 +107,17 @@ describe('settings', () => {
     delete process.env.MEMO_REGISTRY
     assert.throws(() => networkOf({}, undefined), { name: 'NotSetUpError' })
     const profile = { rpc: 'http://kept', registry: a }
-    assert.deepEqual(networkOf({}, profile), { rpcUrl: 'http://kept', registry: a })
+    const whereOf = (given: { readonly rpc?: string; readonly registry?: string }) => {
+      const { gas, ...where } = networkOf(given, profile)
+      assert.ok(gas.maxFeePerGasWei)
+      return where
+    }
+    assert.deepEqual(whereOf({}), { rpcUrl: 'http://kept', registry: a })
     process.env.MEMO_RPC = 'http://env'
     process.env.MEMO_REGISTRY = b
-    assert.deepEqual(networkOf({}, profile), { rpcUrl: 'http://env', registry: b })
+    assert.deepEqual(whereOf({}), { rpcUrl: 'http://env', registry: b })
     const flags = { rpc: 'https://flag', registry: c.toUpperCase().replace('0X', '0x') }
-    assert.deepEqual(networkOf(flags, profile), { rpcUrl: 'https://flag', registry: c })
+    assert.deepEqual(whereOf(flags), { rpcUrl: 'https://flag', registry: c })
   })
 
   test('sizes are read with binary and decimal units, and nothing else is', () => {
@@ -130,22 +135,18 @@ describe('settings', () => {
       '3kB': 3_000,
     }
     for (const [text, bytes] of Object.entries(sizes)) assert.equal(read(text), bytes, text)
-    for (const text of [
-      '',
-      'GiB',
-      '10G',
-      '-1',
-      '1e9',
-      'NaN',
-      '99999999999PiB',
-      '1 2',
-      '0x10',
-      '10 Gb/s',
-      '1,5GiB',
-      '٣',
-    ]) {
+    for (const text of ['', 'GiB', '10G', '-1', '1e9', 'NaN', '1 2', '0x10', '10 Gb/s', '1,5GiB', '٣']) {
       assert.throws(() => read(text), { name: 'UsageError', message: /^--capacity .* is not a size$/ }, text)
     }
+    assert.equal(read('9007199254740991'), Number.MAX_SAFE_INTEGER)
+    for (const text of ['9007199254740992', '8PiB', '9.1PB', '99999999999PiB', '1EiB', '1YB', '9'.repeat(30)]) {
+      const message = /^--capacity .* is too large: at most 9,007,199,254,740,991 bytes, a byte less than 8 PiB$/
+      assert.throws(() => read(text), { name: 'UsageError', message }, text)
+    }
+    for (const text of ['1.5', '0.5B', '0.000001kB']) {
+      assert.throws(() => read(text), { name: 'UsageError', message: /is not a whole number of bytes$/ }, text)
+    }
+    assert.equal(read('1.1MiB'), 1_153_434, 'to the nearest byte')
   })
 })
 

@@ -63,12 +63,22 @@ export class ContractRefused extends MemoError {
   }
 }
 
+/** What the compiler puts where a number does not fit. */
+const OVERFLOW = 17n
+const tooLarge: Explanation = {
+  says: 'a number would become larger, or smaller, than the contract can count',
+  blame: 'user',
+  retry: 'never',
+  fix: 'Take a smaller amount.',
+}
+
 /** The refusal inside an error of viem, or undefined when it is none. */
 export function decodeRevert(error: unknown): ContractRefused | undefined {
   const data = findRevertData(error)
   if (data === undefined) return undefined
   try {
     const { errorName, args = [] } = decodeErrorResult({ abi: contractErrors, data })
+    if (errorName === 'Panic' && args[0] === OVERFLOW) return new ContractRefused('NumberTooLarge', [], tooLarge, error)
     return new ContractRefused(errorName, args as readonly unknown[], explain(errorName), error)
   } catch (cause) {
     const unknown = { says: `the contract refused with ${data.slice(0, 10)}`, blame: 'us', retry: 'never' } as const

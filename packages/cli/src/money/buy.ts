@@ -23,6 +23,7 @@ export const buy: Verb<BuyOptions> = async (context, options, [kindText = '', ..
     getQuota(client, { addresses, kind, buyer: target.address }),
   ])
   const expire = expiryAfter(facts, before, { sizeByte, isOwn: target.address === from })
+  assertCountable(before.sizeByte, sizeByte)
   const price = priceOf(facts, kind)
   const costAtto = price * BigInt(sizeByte)
   const who = target.did ?? target.address
@@ -65,10 +66,24 @@ export const buy: Verb<BuyOptions> = async (context, options, [kindText = '', ..
 
 /** Errors: UsageError. */
 export function kindOf(text: string): QuotaKind {
-  if (text === 'space' || text === 'traffic') return text
+  const kind = text.trim().toLowerCase()
+  if (kind === 'space' || kind === 'traffic') return kind
   throw new UsageError(
-    `${text === '' ? 'nothing' : text} is not for sale`,
-    'Say space or traffic, as in: memo buy space 10GiB',
+    `${text === '' ? 'nothing' : text} is neither space nor traffic`,
+    'Say one of them: space, traffic',
+  )
+}
+
+/** The contract counts what one account has of a kind in 64 bits. */
+const MAX_QUOTA_BYTES = 2n ** 64n - 1n
+
+/** Errors: UsageError where an account would have more of something than the contract can count. */
+export function assertCountable(hasByte: bigint, moreByte: number): void {
+  const room = MAX_QUOTA_BYTES - hasByte
+  if (BigInt(moreByte) <= room) return
+  throw new UsageError(
+    `${moreByte} bytes more are too many: the account has ${hasByte} already, and the contract counts up to ${MAX_QUOTA_BYTES}`,
+    `Take at most ${room} bytes.`,
   )
 }
 

@@ -6,6 +6,7 @@ import { formatBytes } from '../output.ts'
 import type { Context } from '../program.ts'
 import { dataDirOf, networkOf } from '../settings.ts'
 import { findKept, openChain, openPayer, type Payer, payerOf, type Target } from './account.ts'
+import { assertCountable } from './buy.ts'
 import { expiryAfter, getMarketFacts } from './market-facts.ts'
 import { type Outcome, type PayingOptions, type Proposal, pay } from './pay.ts'
 import { formatDay } from './units.ts'
@@ -50,6 +51,7 @@ export async function sendGrant(
     getMarketFacts(chain),
     getQuota(chain.client, { addresses, kind, buyer: to }),
   ])
+  assertCountable(before.freeByte, sizeByte)
   const expire = expiryAfter(facts, before, { sizeByte, isOwn: false })
   const proposal = {
     intent,
