@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { IndexChange } from '@memo/core'
+import { didRecordOf } from '@memo/core/testing'
 import type { Orders, PutOptions, Storage } from '@memo/sdk'
 import { createMemoryCheckpoints } from '@memo/sdk/testing'
 import { verdictOf } from '../src/put/sweep.ts'
 import { createPayer, type Payer } from './support/payer.ts'
-import { createWorld, putOptions, sha256Hex, testBytes, testKey, type World } from './support/world.ts'
+import { collect, createWorld, putOptions, sha256Hex, testBytes, testKey, type World } from './support/world.ts'
 
 /** As many providers as a part has pieces, so that two puts of the same bytes meet at all of them. */
 const PROVIDERS = 6
@@ -280,6 +281,35 @@ describe('what a deletion lets go of', () => {
     second!.faults.holding = undefined
     assert.equal((await sweep(one, start(one))).givenUp.pieces, PROVIDERS)
     assert.equal(piecesOf(one), 0)
+  })
+
+  test('stays when the same bytes are put again, whenever a pass comes, and for whichever DID', async () => {
+    for (const isOther of [false, true]) {
+      const one = createCase()
+      const { world } = one
+      const other = `did:memo:${'7'.repeat(64)}`
+      world.chain.setDid(didRecordOf(other, world.owner.signer))
+      const bytes = testBytes(LARGE)
+      const stored = await put(one, start(one), bytes, { isPublic: true })
+      await removeAlone(one, stored)
+      const old = await notesOf(one)
+      await wait(one, GRACE_MS)
+      const process = start(one)
+      const did = isOther ? other : world.did
+      const beforeCommit = async () => void (await process.storage.sweep({ graceMs: 0 }))
+      const again = await put(one, process, bytes, { did, isPublic: true, beforeCommit })
+      await one.payer.store.apply(old) // as a directory that was put back has them
+      assert.deepEqual((await sweep(one, process)).givenUp, NOTHING)
+      const [keeper] = world.keepers
+      keeper!.faults.holding = 'released'
+      await world.run(process.storage.close())
+      await wait(one, GRACE_MS)
+      assert.deepEqual((await sweep(one, start(one))).givenUp, NOTHING)
+      assert.equal(
+        sha256Hex(await world.run(collect(world.storage.read(again.manifest, { owner: did })))),
+        sha256Hex(bytes),
+      )
+    }
   })
 
   test('stays where the deletion is refused, since the object is there still', async () => {
