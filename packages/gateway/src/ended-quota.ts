@@ -24,7 +24,6 @@ export type EndedQuotaOptions = DeletionContext & {
 
 /** Deletions of a pass: what goes wrong in great style is seen before much is gone. */
 const MAX_DELETIONS = 50
-const MAX_TOLD = 10_000
 
 /** Warns of quota that ends, begins its grace, and deletes what is past it (`spec/gateway.md` 22 and 24), until `signal` is aborted. */
 export async function runEndedQuota(options: EndedQuotaOptions, signal: AbortSignal): Promise<void> {
@@ -39,14 +38,11 @@ export async function runEndedQuota(options: EndedQuotaOptions, signal: AbortSig
 export function createEndedQuotaPass(options: EndedQuotaOptions): (signal: AbortSignal) => Promise<void> {
   const { quota, log, policy, assertReady, today } = options
   const { lasting } = quota
-  const told = new Map<Address, number>()
 
   const warn = async (buyer: Address): Promise<void> => {
     const endings = await lasting.listEnding(buyer)
     const text = warningOf(endings)
-    if (text === undefined || told.get(buyer) === today()) return
-    if (told.size >= MAX_TOLD) told.clear()
-    told.set(buyer, today())
+    if (text === undefined || !(await lasting.noteTold(buyer, today()))) return
     const facts = endings.map(({ kind, bytes, until, goneAt }) => ({
       kind,
       bytes: `${bytes}`,

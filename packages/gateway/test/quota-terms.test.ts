@@ -251,6 +251,24 @@ describe('what is over', () => {
     assert.deepEqual(living(), [])
   })
 
+  test('is told of once a day, over restarts too, from 30 days before its end', async () => {
+    const { chain, open, eventsOf } = createWorld()
+    const first = await open()
+    await first.put(300, { size: 300n })
+    for (const [now, told] of [
+      [END - 30n * DAY - 1n, 0],
+      [END - 30n * DAY, 1],
+      [END - 30n * DAY + 60n, 1],
+      [END - 29n * DAY, 2],
+    ] as const) {
+      chain.now = now
+      const gateway = await open()
+      await gateway.pass()
+      await gateway.pass()
+      assert.equal(eventsOf('quota-ending').length, told)
+    }
+  })
+
   test('is nobody’s where the ledger knows nothing of it: a ledger that was lost ends nothing', async () => {
     const { chain, open, living } = createWorld()
     const first = await open()

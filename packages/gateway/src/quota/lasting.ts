@@ -1,5 +1,5 @@
 import type { QuotaInfo, QuotaKind } from '@memo/chain'
-import { type Address, createTurns, type IndexStore, MemoError, maxOf, minOf } from '@memo/core'
+import { type Address, createTurns, type IndexStore, MemoError, maxOf, minOf, textFromUtf8, utf8 } from '@memo/core'
 import type { Charges } from './charges.ts'
 import { type Ledger, roomOf } from './ledger.ts'
 import type { Market } from './market.ts'
@@ -38,6 +38,8 @@ export type Lasting = {
   openEnds(buyer: Address): Promise<(id: string) => Promise<bigint | undefined>>
   /** What ends within {@link WARN_SECONDS} or has ended; none where all of it is covered. */
   listEnding(buyer: Address): Promise<readonly Ending[]>
+  /** Notes that a buyer’s end was told on this day; says whether it was not yet. */
+  noteTold(buyer: Address, day: number): Promise<boolean>
   /** Notes what is over, so that its grace begins; where it was bought for and not signed for, a second one. */
   noteOver(buyer: Address): Promise<void>
   /** What is over and past its grace by the time of a deep block, the newest first; none while the chain is in doubt. */
@@ -51,6 +53,7 @@ const WARN_SECONDS = 30n * 86_400n
 /** A term that was seen to be over later than this, because the gateway was down, has its grace from then on. */
 const LATE_SECONDS = 86_400n
 const LAST = 2n ** 64n
+const TOLD = 'told/'
 /** Terms of a buyer that are looked at together, the first to end first; what follows comes when those are settled. */
 const MAX_TERMS = 10_000
 const KINDS: readonly QuotaKind[] = ['space', 'traffic']
@@ -176,6 +179,13 @@ export function createLasting(ports: {
     },
     forget: async ({ id }) => await charges.forgetLost(id),
     listEnding,
+    async noteTold(buyer, day) {
+      const key = `${TOLD}${buyer}`
+      const last = await store.get(key)
+      if (last && textFromUtf8(last) === `${day}`) return false
+      await store.apply([{ key, value: utf8(`${day}`) }])
+      return true
+    },
     async noteOver(buyer) {
       const now = await market.timeAt(0)
       if (now === undefined) return
