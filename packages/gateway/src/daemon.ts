@@ -39,6 +39,8 @@ export type GatewayDaemonOptions = {
   /** Asked instead of the address: a chain in this process. */
   readonly rpcProvider?: RpcProvider | undefined
   readonly registry: Address
+  /** Refuses any other chain. */
+  readonly chainId?: number | undefined
   /** Of the gateway's account, an active User. */
   readonly secretKey: Uint8Array
   readonly host: string
@@ -100,6 +102,7 @@ export async function runGatewayDaemon(options: GatewayDaemonOptions): Promise<v
       rpcUrl,
       journal: store,
       registry,
+      chainId: options.chainId,
       provider: rpcProvider,
       account: accountFromSecretKey(secretKey),
       pollingIntervalMs: options.pollingIntervalMs,

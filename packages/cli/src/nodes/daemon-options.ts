@@ -8,6 +8,7 @@ export function daemonOptionsOf(options: ServeNodeOptions): NodeDaemonOptions {
     dataDir,
     rpcUrl: config.rpc,
     registry: config.registry,
+    chainId: config.chainId,
     secretKey,
     gas,
     registerAgain: options.registerAgain,

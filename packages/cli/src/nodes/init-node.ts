@@ -23,7 +23,7 @@ import {
   WrongRoleError,
 } from '@memo/chain'
 import { type Account, type Address, findAddress, type KeyStore } from '@memo/core'
-import { FundsMissingError } from '../errors.ts'
+import { FundsMissingError, UsageError } from '../errors.ts'
 import { isLocalNetwork, LOCAL_BANK_KEY, LOCAL_CHAIN_ID, LOCAL_GAS_WEI, LOCAL_GATEWAY_ATTO } from '../local-chain.ts'
 import { openKeys } from '../password.ts'
 import { findFreePort } from '../ports.ts'
@@ -35,6 +35,8 @@ export type InitOptions = {
   readonly dataDir: string
   readonly rpcUrl: string
   readonly registry: Address
+  /** Refuses any other chain: that of an earlier set-up. */
+  readonly chainId?: number
   readonly host?: string
   readonly port?: number
   /** How others reach this node; `http://host:port` when absent. */
@@ -70,17 +72,19 @@ const POLLING_INTERVAL_MS = 100
  * key store.
  */
 export async function initNode(options: InitOptions): Promise<InitResult> {
-  const { kind, dataDir, rpcUrl, registry, gas, signal, onStep = () => undefined } = options
+  const { kind, dataDir, rpcUrl, registry, chainId, gas, signal, onStep = () => undefined } = options
+  assertSameRegistry(dataDir, registry)
   // Whoever is asked for a password shall not learn afterwards that the chain is down.
   await getBlock(createChainClient({ rpcUrl }))
   const isLocal = await isLocalNetwork(rpcUrl)
   const keys = await openKeys(dataDir, { ...options, isLocal })
   const secretKey = await loadOrCreateKey(keys)
   const account = accountFromSecretKey(secretKey)
-  const chain = await connectNetwork({ rpcUrl, registry, account, gas, pollingIntervalMs: POLLING_INTERVAL_MS })
+  const network = { rpcUrl, registry, chainId, account, gas, pollingIntervalMs: POLLING_INTERVAL_MS }
+  const chain = await connectNetwork(network)
   const address = findAddress(account.address) as Address
   await assertFreeFor(chain, address, kind)
-  const config = await configOf(options, address)
+  const config = await configOf(options, chain, address)
   await saveNodeConfig(dataDir, config)
   onStep('key')
   const escrowAtto = await expectedEscrow(chain, options, isLocal)
@@ -99,6 +103,16 @@ export async function initNode(options: InitOptions): Promise<InitResult> {
     onStep('pledge')
   }
   return { config, account: await moveEndpoint(chain, config, signal), secretKey }
+}
+
+/** What a node keeps is of one network. Errors: UsageError. */
+function assertSameRegistry(dataDir: string, registry: Address): void {
+  const before = findNodeConfig(dataDir)
+  if (!before || findAddress(before.registry) === findAddress(registry)) return
+  throw new UsageError(
+    `${dataDir} belongs to the network of registry ${before.registry}, not to that of ${registry}`,
+    'Give another --data directory for another network.',
+  )
 }
 
 /** An account has one role for ever; nothing is sent or written for one that has another. */
@@ -129,7 +143,7 @@ async function loadOrCreateKey(keys: KeyStore): Promise<Uint8Array> {
 }
 
 /** What was decided before stays, unless this call says otherwise. */
-async function configOf(options: InitOptions, address: Address): Promise<NodeConfig> {
+async function configOf(options: InitOptions, { network }: MemoChain, address: Address): Promise<NodeConfig> {
   const { kind, dataDir, rpcUrl, registry } = options
   const before = findNodeConfig(dataDir)
   const host = options.host ?? before?.host ?? DEFAULT_HOST
@@ -138,7 +152,8 @@ async function configOf(options: InitOptions, address: Address): Promise<NodeCon
   const endpoint = options.endpoint ?? (isMoved ? `http://${host}:${port}` : before.endpoint)
   const maxGasPrice = options.maxGasPrice ?? before?.maxGasPrice
   const kept = maxGasPrice === undefined ? {} : { maxGasPrice }
-  return { kind, rpc: rpcUrl, registry, address, host, port, endpoint: endpoint.replace(/\/+$/, ''), ...kept }
+  const where = { rpc: rpcUrl, registry, chainId: network.chainId }
+  return { kind, ...where, address, host, port, endpoint: endpoint.replace(/\/+$/, ''), ...kept }
 }
 
 /** Has the account hold what it needs: from the supervisor, from the bank of a local network, or from its owner. */

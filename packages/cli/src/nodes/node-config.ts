@@ -12,6 +12,8 @@ export type NodeConfig = {
   readonly kind: NodeKind
   readonly rpc: string
   readonly registry: Address
+  /** Absent in directories of before, until the next start. */
+  readonly chainId?: number
   readonly address: Address
   readonly host: string
   readonly port: number

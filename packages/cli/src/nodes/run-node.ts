@@ -1,9 +1,9 @@
-import type { GasOptions } from '@memo/chain'
+import { connectNetwork, type GasOptions } from '@memo/chain'
 import type { NodeOptions } from '../commands/node-verbs.ts'
 import { gasOf } from '../gas-price.ts'
 import { openKeys } from '../password.ts'
 import type { Context } from '../program.ts'
-import { getNodeConfig, NODE_KEY, type NodeConfig, type NodeKind } from './node-config.ts'
+import { getNodeConfig, NODE_KEY, type NodeConfig, type NodeKind, saveNodeConfig } from './node-config.ts'
 import { initFrom } from './run-init.ts'
 
 const LOADERS: Readonly<Record<NodeKind, () => Promise<Serve>>> = {
@@ -112,13 +112,22 @@ function quotaOf(options: NodeOptions): GatewayQuota {
   }
 }
 
+/** Of a directory that does not know its chain yet: from now on it takes no other. Errors: those of `connectNetwork`. */
+async function keepChainId(dataDir: string, config: NodeConfig, rpcUrl: string): Promise<number> {
+  const { network } = await connectNetwork({ rpcUrl, registry: config.registry })
+  await saveNodeConfig(dataDir, { ...config, chainId: network.chainId })
+  return network.chainId
+}
+
 async function settle(context: Context, kind: NodeKind, options: NodeOptions, dataDir: string) {
   if (options.init) return await initFrom(context, kind, options, dataDir)
   const kept = getNodeConfig(dataDir, kind)
   const keys = await openKeys(dataDir, { ...options, isLocal: false })
+  const rpc = options.rpc ?? kept.rpc
   const config: NodeConfig = {
     ...kept,
-    rpc: options.rpc ?? kept.rpc,
+    rpc,
+    chainId: kept.chainId ?? (await keepChainId(dataDir, kept, rpc)),
     host: options.host ?? kept.host,
     port: options.port ?? kept.port,
   }

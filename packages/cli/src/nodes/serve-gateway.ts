@@ -32,6 +32,7 @@ export const serve: Serve = async (options) => {
       dataDir,
       rpcUrl: config.rpc,
       registry: config.registry,
+      chainId: config.chainId,
       secretKey,
       gas: options.gas,
       registerAgain: options.registerAgain,

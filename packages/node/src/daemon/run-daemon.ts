@@ -52,6 +52,8 @@ export type NodeDaemonOptions = {
   /** Asked instead of the address: a chain in this process. */
   readonly rpcProvider?: RpcProvider | undefined
   readonly registry: Address
+  /** Refuses any other chain. */
+  readonly chainId?: number | undefined
   /** Of the node's account. */
   readonly secretKey: Uint8Array
   readonly host: string
@@ -168,12 +170,13 @@ async function runDaemon(
 /** The network, and this node's account on it. */
 async function connect(
   role: NodeRole,
-  { rpcUrl, rpcProvider, registry, secretKey, gas }: NodeDaemonOptions,
+  { rpcUrl, rpcProvider, registry, chainId, secretKey, gas }: NodeDaemonOptions,
   log: EventSink,
 ): Promise<{ edge: Omit<Edge, 'index'>; account: Account }> {
   const chain = await connectNetwork({
     rpcUrl,
     registry,
+    chainId,
     provider: rpcProvider,
     account: accountFromSecretKey(secretKey),
     gas: { ...gas, watch: createGasWatch(log) },
