@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
+import { createMemoryIndexStore, InjectedFaultError } from '@memo/core/testing'
 import { createPayer, type Payer } from './support/payer.ts'
 import { collect, createWorld, putOptions, type World } from './support/world.ts'
 
@@ -160,3 +161,41 @@ for (const first of ['the look after orders', 'a put'] as const) {
     assert.deepEqual(payer.faults, [])
   })
 }
+
+test('a status that the chain does not answer fails once, and leaves nothing behind that fails unseen', async () => {
+  const world = createWorld({ providers: 6 })
+  const kept = createMemoryIndexStore()
+  let isBroken = false
+  const store = new Proxy(kept, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name)
+      if (typeof value !== 'function') return value
+      return async (...args: unknown[]) => {
+        if (isBroken) throw new InjectedFaultError('the disk fails')
+        return await value.apply(target, args)
+      }
+    },
+  })
+  const payer = createPayer(world, { store })
+  await put(world, payer)
+  const ids = [...payer.money.orders.keys()].map(Number)
+  await world.run(payer.orders.close())
+  const again = payer.again()
+  // It knows its records, and has opened none of their sets yet.
+  await world.run(again.orders.findExpiry(ids))
+  isBroken = true
+  payer.money.getFreeEscrow = async () => {
+    await new Promise((resolve) => setImmediate(resolve))
+    throw new InjectedFaultError('the chain is down')
+  }
+  const unseen: unknown[] = []
+  const note = (reason: unknown) => unseen.push(reason)
+  process.on('unhandledRejection', note)
+  try {
+    await assert.rejects(again.orders.status(), /the chain is down/)
+    await new Promise((resolve) => setImmediate(resolve))
+  } finally {
+    process.off('unhandledRejection', note)
+  }
+  assert.deepEqual(unseen, [])
+})

@@ -407,7 +407,7 @@ export function createOrders(options: OrdersOptions): Orders {
       await ready()
       const info = await readEpochs()
       const nowSeconds = Math.floor(clock.nowMs() / 1_000)
-      const orders = listRecords().map(async (record): Promise<OrderStatus> => {
+      const statusOf = async (record: OrderRecord): Promise<OrderStatus> => {
         const set = await openSet(record.orderId)
         return {
           orderId: Number(record.orderId),
@@ -421,11 +421,13 @@ export function createOrders(options: OrdersOptions): Orders {
           endsAt: nowSeconds + secondsLeft(record.end, info),
           costPerEpochAtto: epochCostAtto(record.sizeBytes, record.priceAttoPerGiBSecond, info.epochSeconds),
         }
-      })
+      }
+      // Before the sets are opened: where it fails, nothing goes on that nobody awaits.
+      const freeEscrowAtto = await money.getFreeEscrow()
       return {
         account: money.account,
-        freeEscrowAtto: await money.getFreeEscrow(),
-        orders: await Promise.all(orders),
+        freeEscrowAtto,
+        orders: await Promise.all(listRecords().map(statusOf)),
         reads: [...reads.values()].map((one) => one.status()),
       }
     },
