@@ -269,6 +269,30 @@ describe('what is over', () => {
     }
   })
 
+  test('is warned of though more was signed for than is stored, since that ends with the same quota', async () => {
+    const { chain, open } = createWorld()
+    const gateway = await open()
+    await gateway.put(400, { size: 5_000n })
+    chain.now = END - DAY
+    const [ending] = await gateway.quota.lasting.listEnding(BUYER.address)
+    assert.deepEqual([ending?.bytes, ending?.isOver, ending?.missingBytes], [300n, false, 1n])
+  })
+
+  test('is not taken over while it is being deleted', async () => {
+    const { chain, open, voucher, buyAgain } = createWorld()
+    const gateway = await open()
+    const id = await gateway.put(400, { size: 300n })
+    chain.now = END
+    await gateway.pass()
+    buyAgain(1_000n)
+    await gateway.quota.beginDeletion(id)
+    await gateway.quota.offerVoucher(BUYER.address, 'space', await voucher(300n))
+    assert.deepEqual(await usedOf(gateway.quota), [100n, 0n])
+    await gateway.quota.endDeletion(id)
+    assert.deepEqual(await usedOf(gateway.quota), [0n, 0n])
+    assert.equal(await endOf(gateway.quota, id), undefined)
+  })
+
   test('is nobody’s where the ledger knows nothing of it: a ledger that was lost ends nothing', async () => {
     const { chain, open, living } = createWorld()
     const first = await open()
