@@ -15,6 +15,7 @@ import { printable, printableLines } from '../src/printable.ts'
 import { dataDirOf, networkOf, sizeInBytes } from '../src/settings.ts'
 import { freshName, type TakenNames } from '../src/user/file-name.ts'
 import { heldBack } from '../src/user/held-back.ts'
+import { describeUntil } from '../src/user/put.ts'
 
 describe('exit codes', () => {
   const blamed = (blame: MemoError['blame'], retry: MemoError['retry']) => new MemoError('x', { blame, retry })
@@ -148,6 +149,16 @@ describe('settings', () => {
     }
     assert.equal(read('1.1MiB'), 1_153_434, 'to the nearest byte')
   })
+})
+
+test('a put says until when it is paid for, and what keeps it longer', () => {
+  const expiresAt = Math.floor(Date.now() / 1_000) + 30 * 86_400
+  const day = new Date(expiresAt * 1_000).toISOString().slice(0, 10)
+  const paid = describeUntil({ expiresAt, orderIds: [3, 4] })
+  assert.ok(paid.startsWith(`paid until ${day} (in 30 days); `), paid)
+  assert.match(paid, /renew it from your escrow: memo escrow deposit AMOUNT$/)
+  assert.match(describeUntil({ expiresAt, orderIds: [0, 4] }), /^stored until .*, not paid: put it again/)
+  assert.match(describeUntil(undefined), /memo status CID/)
 })
 
 describe('what goes to stdout', () => {

@@ -367,6 +367,27 @@ describe('reads that are paid', () => {
     assert.equal(payer.faults.length + world.faults.length, 0)
   })
 
+  test('small reads are handed over every two minutes, so that a process that is killed owes no more', async () => {
+    const world = createWorld({ providers: 4 })
+    const payer = createPayer(world)
+    const options = { ...putOptions(world.did, world.owner), policy: 'rs:2+1' }
+    const stored = await world.run(payer.storage.put(randomBytes(100_000), options))
+    const handedOver = () =>
+      Math.max(0, ...world.providers.flatMap(({ orders }) => [...orders!.paid.values()].map(Number)))
+    await read(world, payer, stored.manifest) // locks money
+    await read(world, payer, stored.manifest)
+    const before = handedOver()
+    await read(world, payer, stored.manifest)
+    assert.equal(handedOver(), before, 'not with every read')
+    await world.time.advance(121_000)
+    await read(world, payer, stored.manifest)
+    await world.time.settle()
+    const { reads } = await world.run(payer.orders.status())
+    assert.ok(handedOver() > before + 50_000, `${before}, then ${handedOver()}`)
+    assert.ok(handedOver() <= Math.max(...reads.map(({ receivedBytes }) => receivedBytes)))
+    // Nothing is closed here: a process that is killed now has paid for this.
+  })
+
   test('one read pays for no more than it could need, whatever is asked of it', async () => {
     const world = createWorld({ providers: 6 })
     const payer = createPayer(world)

@@ -58,12 +58,16 @@ function coverageOf({ did, chain }: Identity): (object: StoredObject) => Promise
   }
 }
 
-function jsonOf(expiry: ObjectExpiry | undefined) {
+/** For programs. */
+export function jsonOf(expiry: ObjectExpiry | undefined): {
+  readonly expiresAt: number | null
+  readonly orders: readonly number[]
+} {
   return { expiresAt: expiry?.expiresAt ?? null, orders: expiry?.orderIds.filter((id) => id > 0) ?? [] }
 }
 
 /** Until when it is stored, and whether an order says so. */
-function describeExpiry(expiry: ObjectExpiry | undefined): string {
+export function describeExpiry(expiry: ObjectExpiry | undefined): string {
   if (!expiry) return '–'
   const isPaid = expiry.orderIds.every((id) => id > 0)
   return `${formatDay(expiry.expiresAt, Date.now() / 1_000)}${isPaid ? '' : ', not paid'}`

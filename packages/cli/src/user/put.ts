@@ -1,13 +1,14 @@
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
-import { NotFoundError } from '@memo/core'
-import type { StageEvent } from '@memo/sdk'
+import { type Manifest, MemoError, NotFoundError } from '@memo/core'
+import type { ObjectExpiry, StageEvent, Storage } from '@memo/sdk'
 import { UsageError } from '../errors.ts'
 import { formatBytes, formatMs } from '../output.ts'
 import type { Verb } from '../program.ts'
 import { dataDirOf, findProfile } from '../settings.ts'
 import { type ChangeOptions, coverChanges, told } from './checkpoint.ts'
+import { describeExpiry, jsonOf } from './objects.ts'
 import { withSession } from './open-storage.ts'
 
 export type PutVerbOptions = ChangeOptions & {
@@ -43,6 +44,8 @@ export const put: Verb<PutVerbOptions> = async (context, options, [file = '-']) 
     const { cid, sizeBytes, seq, writer, providers, deduplicated } = result
     const where = deduplicated ? 'it was there already' : `${providers.length} providers`
     output.progress(`${output.style('green', 'durable')}  ${formatBytes(sizeBytes)}, ${where}, ${formatMs(ms)}`)
+    const expiry = await lookUntil(storage, result.manifest, identity.did, runtime.signal)
+    output.progress(describeUntil(expiry))
     const tell = (uncovered?: number) =>
       output.data(cid, {
         event: 'stored',
@@ -54,11 +57,36 @@ export const put: Verb<PutVerbOptions> = async (context, options, [file = '-']) 
         providers,
         deduplicated,
         ms: Math.round(ms),
+        ...jsonOf(expiry),
         ...(uncovered === undefined ? {} : { uncovered }),
       })
     await told(tell, coverChanges(context, options, storage, identity.did))
   })
   return undefined
+}
+
+/** Until when it is stored. What is durable is not undone where that cannot be read now: `memo status` says it later. */
+async function lookUntil(
+  storage: Storage,
+  manifest: Manifest,
+  owner: string,
+  signal: AbortSignal,
+): Promise<ObjectExpiry | undefined> {
+  try {
+    return await storage.findExpiry(manifest, { owner, signal })
+  } catch (thrown) {
+    if (!(thrown instanceof MemoError)) throw thrown
+    return undefined
+  }
+}
+
+/** Until when it is stored, and what keeps it longer. */
+export function describeUntil(expiry: ObjectExpiry | undefined): string {
+  if (!expiry) return 'until when it is stored: memo status CID'
+  const isPaid = expiry.orderIds.every((id) => id > 0)
+  const until = describeExpiry(expiry)
+  if (!isPaid) return `stored until ${until}: put it again before that, with an escrow that pays for it`
+  return `paid until ${until}; put, get, rm and checkpoint renew it from your escrow: memo escrow deposit AMOUNT`
 }
 
 /** A stage in a few words. */

@@ -46,6 +46,8 @@ export type OrderPolicy = {
   readonly paysForOthers: boolean
   /** A voucher is signed for every so many bytes. */
   readonly voucherStepBytes: number
+  /** While reading goes on, what came is signed for and handed over at least so often: a process that is killed owes no more. */
+  readonly voucherEveryMs: number
   /** From so many seconds before its end on, an order that could not be renewed is warned of. */
   readonly endingSeconds: number
   /** Warnings are repeated after so many seconds. */
@@ -81,6 +83,7 @@ export const DEFAULT_ORDER_POLICY: OrderPolicy = {
   allowancePart: 64,
   paysForOthers: true,
   voucherStepBytes: 16 * MIB,
+  voucherEveryMs: 120_000,
   endingSeconds: 7 * DAY_SECONDS,
   warnEverySeconds: DAY_SECONDS,
 }

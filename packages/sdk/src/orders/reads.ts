@@ -98,6 +98,9 @@ export function createOrderReads(
   let lastPiece: ReadPiece | undefined
   let opening: Promise<void> | undefined
   let signing: Promise<void> | undefined
+  let handing: Promise<void> | undefined
+  /** When the provider was last shown all that was signed. */
+  let handedOverMs = shared.clock.nowMs()
   /** What an allowance is topped up by, as far as the escrow lets. */
   let stepBytes = policy.allowanceBytes
   let isLocked = false
@@ -217,6 +220,29 @@ export function createOrderReads(
     if (opening || served === false || shared.clock.nowMs() < notBeforeMs) return
     if (!allowance || !isEnough(allowance, received, stepBytes)) return inBackground(startTopUp())
     if (received - signed >= BigInt(policy.voucherStepBytes) && !signing) inBackground(sign())
+    if (!handing && shared.clock.nowMs() - handedOverMs >= policy.voucherEveryMs) inBackground(handOver())
+  }
+  /** The same voucher shown again is no news, and what came since waits as long as before. */
+  const noteShown = () => {
+    if (signed > shown) handedOverMs = shared.clock.nowMs()
+    shown = signed
+  }
+  const payUp = async () => {
+    await opening
+    if (!lastPiece || !allowance) return
+    await sign()
+    const voucher = text
+    if (voucher === undefined || signed <= shown) return
+    const { root, sizeBytes } = lastPiece
+    const client = await shared.getProvider(provider)
+    await client.readUnits(root, sizeBytes, { voucher, signal: closed })
+    if (voucher === text) noteShown()
+  }
+  const handOver = (): Promise<void> => {
+    handing ??= payUp().finally(() => {
+      handing = undefined
+    })
+    return handing
   }
 
   return {
@@ -224,7 +250,7 @@ export function createOrderReads(
       voucher: () => text,
       received(bytes, piece, voucher) {
         lastPiece = piece
-        if (voucher !== undefined && voucher === text) shown = signed
+        if (voucher !== undefined && voucher === text) noteShown()
         const paid = Math.min(bytes, budget.bytes)
         budget.bytes -= paid
         if (paid > 0) count(paid)
@@ -242,17 +268,7 @@ export function createOrderReads(
         return text !== refused
       },
     }),
-    async payUp() {
-      await opening
-      if (!lastPiece || !allowance) return
-      await sign()
-      const voucher = text
-      if (voucher === undefined || signed <= shown) return
-      const { root, sizeBytes } = lastPiece
-      const client = await shared.getProvider(provider)
-      await client.readUnits(root, sizeBytes, { voucher, signal: closed })
-      if (voucher === text) shown = signed
-    },
+    payUp,
     status: () => ({
       orderId: Number(orderId),
       provider,
