@@ -4,7 +4,8 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
-import { accountFromSecretKey, createChainClient } from '@memo/chain'
+import { accountFromSecretKey, connectNetwork, createChainClient } from '@memo/chain'
+import type { Address } from '@memo/core'
 import { type Anvil, describeWithAnvil, startAnvil } from '../packages/chain/test/support/anvil.ts'
 import { LOCAL_BANK_KEY } from '../packages/cli/src/local-chain.ts'
 import { eventually, freePort, freshDir, killHard, memo, type Ready, type Server, start } from './support/memo.ts'
@@ -29,6 +30,8 @@ describeWithAnvil('a network on a chain that forgets', () => {
   let server: Server
   let ready: Ready
   let copies = 0
+  /** The newest block when the contracts were there, and nobody was registered. */
+  let deployedAt: bigint
 
   const verb = async (...words: string[]) => await memo([...words, '--data', join(base, 'network'), '--json'])
   const put = async (name: string) => {
@@ -84,9 +87,28 @@ describeWithAnvil('a network on a chain that forgets', () => {
       assert.deepEqual(killed.seen('contracts'), [], 'it was still at it')
     }
     server = start(args)
+    await server.event('contracts')
+    deployedAt = await client.rpc.getBlockNumber()
     ready = (await server.event('ready')) as unknown as Ready
     assert.equal((await put('first.bin')).code, 0)
     await assertAllThere()
+  })
+
+  test('serves again by itself after it forgot all but the contracts: who was registered, paid and named', async () => {
+    const client = createChainClient({ rpcUrl: (await anvil.listen()).url })
+    const contracts = await connectNetwork({ rpcUrl: client.rpcUrl, registry: ready.registry as Address })
+    const serving = ready.nodes.map(({ address }) => address as Address)
+    await anvil.reorganize(Number((await client.rpc.getBlockNumber()) - deployedAt))
+    for (const address of serving) assert.equal((await contracts.findAccount(address))?.role ?? 'none', 'none')
+    await eventually('all are registered again', BACK_MS, async () => {
+      const accounts = await Promise.all(serving.map(async (address) => await contracts.findAccount(address)))
+      return accounts.every((account) => account?.state === 'active') && server.seen('identity-again').length === 1
+    })
+    await eventually('files can be stored again', BACK_MS, async () => (await put('after all.bin')).code === 0)
+    await assertAllThere()
+    assert.equal((await fetch(`${ready.gateway}/readyz`)).status, 200)
+    for (const { url } of ready.nodes) assert.equal((await fetch(`${url}/readyz`)).status, 200)
+    assert.deepEqual(server.seen('node-down'), [], 'none was started again')
   })
 
   for (const dropped of DROPPED) {

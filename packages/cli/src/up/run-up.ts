@@ -21,6 +21,7 @@ import { findProfile, saveProfile, wordsFor } from '../settings.ts'
 import { createIdentity, type Identity } from '../user/identity.ts'
 import { type Child, type ChildEvent, type ChildRole, createChild } from './child.ts'
 import { runDemo } from './demo.ts'
+import { keepIdentity } from './keep-identity.ts'
 import {
   findLayout,
   type Layout,
@@ -83,7 +84,11 @@ export async function runUp(runtime: Runtime, output: Output, options: UpOptions
     const layout = await settlePorts(options)
     const network = await start(runtime, output, options, layout, children)
     if (options.demo) await runDemo(runtime, output, network)
-    await untilStopped(runtime.signal)
+    const { dataDir, rpcUrl, registry, identity } = network
+    const { signal } = runtime
+    const keeping = keepIdentity(output, identity, { dataDir, rpcUrl, registry, signal }).catch(() => undefined) // it was told to stop
+    await untilStopped(signal)
+    await keeping
   } catch (error) {
     if (!runtime.wasInterrupted()) throw error
   } finally {
