@@ -59,6 +59,7 @@ export function createEndedQuotaPass(options: EndedQuotaOptions): (signal: Abort
       await lasting.forget(term) // its owner deleted it by other ways
       return false
     }
+    if (!(await lasting.claim(term))) return false // paid for, or in a second grace, since it was listed
     await deleteObject(options, object)
     const { kind, paid, until, buyer } = term
     const message = `object ${object.id} of ${object.did} went with the ${kind} of ${buyer} that had paid ${paid} bytes of it until ${until}`

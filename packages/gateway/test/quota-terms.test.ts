@@ -293,6 +293,30 @@ describe('what is over', () => {
     assert.equal(await endOf(gateway.quota, id), undefined)
   })
 
+  test('stays where its buyer pays for it when it is about to be deleted', async () => {
+    const { chain, open, voucher, buyAgain, living, eventsOf } = createWorld()
+    const gateway = await open()
+    const id = await gateway.put(400, { size: 300n })
+    chain.now = END
+    await gateway.pass()
+    chain.now = END + GRACE
+    const { findById } = gateway.objects
+    let isBought = false
+    const buyThen: typeof findById = async (asked) => {
+      if (!isBought) {
+        isBought = true
+        buyAgain(1_000n)
+        await gateway.quota.offerVoucher(BUYER.address, 'space', await voucher(300n))
+      }
+      return await findById(asked)
+    }
+    Object.assign(gateway.objects, { findById: buyThen })
+    await gateway.pass()
+    assert.deepEqual(living(), [id])
+    assert.deepEqual(eventsOf('quota-ended'), [])
+    assert.deepEqual(await usedOf(gateway.quota), [100n, 300n])
+  })
+
   test('is nobody’s where the ledger knows nothing of it: a ledger that was lost ends nothing', async () => {
     const { chain, open, living } = createWorld()
     const first = await open()

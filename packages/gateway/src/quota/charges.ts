@@ -39,6 +39,8 @@ export type Charges = {
   findTerm(id: string): Promise<Term | undefined>
   /** Forgets a charge whose object is gone, unless somebody is just settling that. */
   forgetLost(id: string): Promise<void>
+  /** Marks the charge of a term that still is as it is given, since its object is about to be deleted. Says whether it is. */
+  claim(term: Term): Promise<boolean>
   /** Notes what became of a term. Says whether it still stands. */
   note(term: Term): Promise<boolean>
   /**
@@ -82,7 +84,7 @@ export function openCharges(store: IndexStore, ledger: Ledger): Charges {
 
   // Two deletions of one object must not give its bytes back twice.
   const turn = createTurns()
-  const works: Pick<Charges, 'forgetLost' | 'mark' | 'keep' | 'giveBack' | 'doubt' | 'settle' | 'note' | 'renew'> = {
+  const works: Omit<Charges, 'record' | 'removal' | 'find' | 'findTerm' | 'listMarked'> = {
     async mark(id) {
       if (await find(id)) await store.apply([{ key: `${MARK}${id}`, value: utf8(COUNTED) }])
     },
@@ -110,6 +112,13 @@ export function openCharges(store: IndexStore, ledger: Ledger): Charges {
       if (!exists) return isCounted ? await works.giveBack(id) : await store.apply(gone(id, taken))
       if (isCounted) await works.keep(id)
       else await change(taken, plus(taken), [{ key: `${MARK}${id}` }])
+    },
+    async claim({ id, until, goneAt }) {
+      const taken = await find(id)
+      const term = taken && (await termOf(id, taken))
+      const stands = term !== undefined && term.until === until && term.goneAt === goneAt
+      if (stands) await works.mark(id)
+      return stands
     },
     async note(term) {
       const taken = await find(term.id)
@@ -143,6 +152,7 @@ export function openCharges(store: IndexStore, ledger: Ledger): Charges {
       return taken && (await termOf(id, taken))
     },
     forgetLost: async (id) => await turn(id, async () => await works.forgetLost(id)),
+    claim: async (term) => await turn(term.id, async () => await works.claim(term)),
     note: async (term) => await turn(term.id, async () => await works.note(term)),
     renew: async (term, ...rest) => await turn(term.id, async () => await works.renew(term, ...rest)),
     mark: async (id) => await turn(id, async () => await works.mark(id)),

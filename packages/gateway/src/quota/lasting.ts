@@ -44,6 +44,8 @@ export type Lasting = {
   noteOver(buyer: Address): Promise<void>
   /** What is over and past its grace by the time of a deep block, the newest first; none while the chain is in doubt. */
   listGone(buyer: Address): Promise<readonly Term[]>
+  /** The object of a term is about to be deleted: nothing pays for it any more. False where it was paid for since it was listed. */
+  claim(term: Term): Promise<boolean>
   /** The object of a term is not there: nothing of it is counted any more. */
   forget(term: Term): Promise<void>
 }
@@ -177,6 +179,7 @@ export function createLasting(ports: {
         return maxOf(endOf(term), next + grace)
       }
     },
+    claim: async (term) => await charges.claim(term),
     forget: async ({ id }) => await charges.forgetLost(id),
     listEnding,
     async noteTold(buyer, day) {
