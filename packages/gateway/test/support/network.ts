@@ -11,7 +11,7 @@ import {
   transferMemo,
 } from '@memo/chain'
 import { deployNetwork } from '@memo/chain/testing'
-import { type Chain, createKeySigner, type Handler, type Signer } from '@memo/core'
+import { type Chain, type Clock, createKeySigner, type Handler, type Signer } from '@memo/core'
 import { createMemoryIndexStore, createMemoryPieceStore } from '@memo/core/testing'
 import { createDevnet, type Devnet } from '@memo/devnet'
 import { createMemoDid, type MemoDid } from '@memo/did'
@@ -69,13 +69,18 @@ export function testKey(number: number): Uint8Array {
   return key
 }
 
-export async function startNetwork(): Promise<TestNetwork> {
+export async function startNetwork(
+  options: {
+    /** By which the chain dates its blocks. */
+    readonly chainClock?: Clock
+  } = {},
+): Promise<TestNetwork> {
   const keysOf = (first: number, count: number) => Array.from({ length: count }, (_, index) => testKey(first + index))
   const providerKeys = keysOf(10, PROVIDERS)
   const keeperKeys = keysOf(30, KEEPERS)
   const everybody = [DEPLOYER_KEY, GATEWAY_KEY, ...providerKeys, ...keeperKeys]
   const genesisAlloc = Object.fromEntries(everybody.map((key) => [createKeySigner(key).address, GENESIS_WEI]))
-  const devnet = await createDevnet({ genesisAlloc })
+  const devnet = await createDevnet({ genesisAlloc, ...(options.chainClock && { clock: options.chainClock }) })
   const seller = createKeySigner(GATEWAY_KEY).address
   const params = { ...devnetParams, market: { ...devnetParams.market, seller } }
   const { owner: chain, connect } = await deployNetwork(devnet, { deployerKey: DEPLOYER_KEY, params })
