@@ -424,12 +424,9 @@ export function createOrders(options: OrdersOptions): Orders {
       }
       // Before the sets are opened: where it fails, nothing goes on that nobody awaits.
       const freeEscrowAtto = await money.getFreeEscrow()
-      return {
-        account: money.account,
-        freeEscrowAtto,
-        orders: await Promise.all(listRecords().map(statusOf)),
-        reads: [...reads.values()].map((one) => one.status()),
-      }
+      const orders = await Promise.all(listRecords().map(statusOf))
+      const readsNow = [...reads.values()].map((one) => one.status())
+      return { account: money.account, freeEscrowAtto, orders, reads: readsNow }
     },
     async findExpiry(orderIds) {
       await ready()
