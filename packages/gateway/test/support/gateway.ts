@@ -1,5 +1,5 @@
 import { createCachedChain, type MemoChain } from '@memo/chain'
-import type { Clock, IndexStore, Timers } from '@memo/core'
+import type { Clock, IndexStore, Timers, Transport } from '@memo/core'
 import { createMemoryIndexStore } from '@memo/core/testing'
 import {
   createGateway,
@@ -43,13 +43,15 @@ export async function startGateway(
     readonly checkpoints?: GatewayOptions['checkpoints']
     /** Of another account than the usual one. */
     readonly other?: { readonly secretKey: Uint8Array; readonly contracts: MemoChain }
+    /** Through which it reaches the others, where that is not the network's own. */
+    readonly edge?: { readonly transport: Transport; readonly contracts: MemoChain }
   } = {},
 ): Promise<TestGateway> {
   const { store = createMemoryIndexStore(), clock = createSystemClock(), timers = createSystemTimers() } = options
   const events: GatewayEvent[] = []
   const gateway = await createGateway({
-    chain: createCachedChain(network.chain, clock, CHAIN_CACHE_MS),
-    contracts: options.other?.contracts ?? network.gatewayChain,
+    chain: createCachedChain(options.edge?.contracts ?? network.chain, clock, CHAIN_CACHE_MS),
+    contracts: options.edge?.contracts ?? options.other?.contracts ?? network.gatewayChain,
     quota: options.quota,
     // Another account has deposited nothing to pay providers from.
     ...(options.other ? { orders: false } : {}),
@@ -57,7 +59,7 @@ export async function startGateway(
     watchMs: options.watchMs,
     takeOver: options.takeOver,
     checkpoints: options.checkpoints,
-    transport: network.http.transport,
+    transport: options.edge?.transport ?? network.http.transport,
     clock,
     timers,
     random: createSystemRandomness(),
