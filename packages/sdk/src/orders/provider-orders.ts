@@ -93,7 +93,7 @@ const MAX_SUBMIT_SECONDS = 600
 /** How long a quote is believed; the chain refuses what is signed for another price than was meant. */
 const QUOTE_MS = 60_000
 /** Nodes of a chain may be some blocks apart: what one does not show is looked for again so much later. */
-const LOOK_AGAIN_MS = 2_000
+const LOOK_AGAIN_MS = 15_000
 
 export function createProviderOrders(
   shared: OrderShared,
