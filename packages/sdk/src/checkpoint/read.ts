@@ -5,6 +5,7 @@ import {
   type CheckpointedLog,
   decodePlacement,
   firstEntryOf,
+  groupBy,
   hex32,
   hexFromBytes,
   joinCheckpoints,
@@ -154,7 +155,7 @@ function gather(slots: readonly RankedSlot[], outcomes: ReadonlyMap<Address, Out
       for (const [key, placement] of outcome.log.placements) if (!placements.has(key)) placements.set(key, placement)
     }
   }
-  const byLogin = Map.groupBy(logs, ({ login, writer }) => login ?? writer)
+  const byLogin = groupBy(logs, ({ login, writer }) => login ?? writer)
   const doubtful = [...byLogin.values()].flatMap((same) => (same.length > 1 ? same.map(({ writer }) => writer) : []))
   return { logs, placements, faults, strangers, doubtful }
 }

@@ -3,6 +3,7 @@ import {
   type Chain,
   type ClientPorts,
   type EpochInfo,
+  groupBy,
   type IndexStore,
   MemoError,
   type Receipt,
@@ -207,7 +208,7 @@ export function createOrders(options: OrdersOptions): Orders {
     }
     if (state === 'new') await adoptOwn()
     await store.open()
-    for (const [provider, own] of Map.groupBy(records.values(), (record) => record.provider)) {
+    for (const [provider, own] of groupBy(records.values(), (record) => record.provider)) {
       byProvider.set(provider, createProviderOrders(shared, provider, own))
     }
     for (const provider of await bare.load()) ordersOf(provider)

@@ -1,4 +1,4 @@
-import { type Address, HOLDINGS_PAGE, hex32, hexFromBytes, MemoError, type ProviderClient } from '@memo/core'
+import { type Address, groupBy, HOLDINGS_PAGE, hex32, hexFromBytes, MemoError, type ProviderClient } from '@memo/core'
 import type { StorageContext } from '../context.ts'
 import type { OwnLogs } from '../index/own-log.ts'
 import { askKeepers, readQuorumOf } from '../nodes/ask-keepers.ts'
@@ -70,12 +70,7 @@ async function discardOne(
  * is durable.
  */
 async function listNeeded(context: StorageContext, pieces: readonly HeldPiece[]): Promise<Set<string> | undefined> {
-  const byProvider = new Map<Address, HeldPiece[]>()
-  for (const piece of pieces) {
-    const held = byProvider.get(piece.provider.address)
-    if (held) held.push(piece)
-    else byProvider.set(piece.provider.address, [piece])
-  }
+  const byProvider = groupBy(pieces, (piece) => piece.provider.address)
   const needed = new Set<string>()
   const ask = async ([provider, held]: readonly [Address, readonly HeldPiece[]]) => {
     for (let at = 0; at < held.length; at += HOLDINGS_PAGE) {

@@ -1,6 +1,7 @@
 import {
   type Address,
   ackQuorumOf,
+  groupBy,
   HOLDINGS_PAGE,
   type Holding,
   hex32,
@@ -59,7 +60,7 @@ export async function sweepLoose(
       // A clock that was ahead when it noted a piece must not keep it until then.
       for (const piece of page) if (piece.sinceMs > nowMs) await noteAgain(work, piece)
       const due = page.filter(({ sinceMs }) => sinceMs <= nowMs - graceMs)
-      for (const [provider, pieces] of Map.groupBy(due, (piece) => piece.provider)) {
+      for (const [provider, pieces] of groupBy(due, (piece) => piece.provider)) {
         for (const { piece, fate } of await sweepProvider(work, provider, pieces)) {
           sums[fate][0] = (sums[fate][0] ?? 0) + 1
           sums[fate][1] = (sums[fate][1] ?? 0) + piece.sizeBytes
