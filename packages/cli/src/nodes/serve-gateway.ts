@@ -12,8 +12,8 @@ const DRAIN_MS = 5_000
 const CLOSE_MS = 2_000
 /** A chain of this machine answers at once: uploads that wait for an order shall not wait longer than it takes. */
 const LOCAL_POLLING_MS = 50
-/** What all uploads hold together: four stripes of 4+2, plaintext and strips (`spec/performance.md` 6). */
-const PUT_MEMORY_BYTES = 40 * 1_048_576
+/** What all uploads hold together: three stripes of 4+2, plaintext and strips. A fourth costs 50 MiB (`spec/performance.md` 6). */
+const PUT_MEMORY_BYTES = 32 * 1_048_576
 /** What all downloads hold together: three stripes of 4+2, as read and as opened. */
 const READ_MEMORY_BYTES = 24 * 1_048_576
 
