@@ -13,7 +13,7 @@ import { unstick } from '../src/money/unstick.ts'
 import { createIdentity } from '../src/user/identity.ts'
 import { startNetwork, type TestNetwork } from './support/local-network.ts'
 import { createTestContext } from './support/test-context.ts'
-import { startEndpoint, type Trick } from './support/tricky-endpoint.ts'
+import { startEndpoint, type Trick, type TrickyEndpoint } from './support/tricky-endpoint.ts'
 
 const GIB = 2n ** 30n
 const COST = 60_000_000_000n * GIB
@@ -34,22 +34,28 @@ const isSending = (method: string) => method === 'eth_sendRawTransaction'
 const hashOf = (raw: unknown) => hexFromBytes(keccak256(findBytesFromHex(raw) as Uint8Array))
 const lookups = ['eth_getTransactionReceipt', 'eth_getTransactionByHash']
 
+/** Somebody new, whose purchase of 1 GiB is interrupted once it was sent. */
+async function interruptPurchase(endpoint: TrickyEndpoint, trick: (sent: { raw?: unknown }) => Trick) {
+  const data = join(home, `user-${++count}`)
+  const { signal } = new AbortController()
+  const identity = await createIdentity({ dataDir: data, rpcUrl: endpoint.url, registry: network.registry, signal })
+  const { client, addresses } = identity.chain
+  const { address } = identity.signer
+  const sent: { raw?: unknown } = {}
+  endpoint.play(trick(sent))
+  const interrupted = createTestContext()
+  const buying = buy(interrupted.context, { data, yes: true }, ['space', '1GiB'])
+  while (sent.raw === undefined) await sleep(5)
+  interrupted.interrupt()
+  await assert.rejects(buying)
+  return { data, client, addresses, address, sent }
+}
+
 /** A purchase of 1 GiB that is interrupted under `first`, then asked for again under `then`. */
 async function buyTwice(first: (sent: { raw?: unknown }) => Trick, then: (raw: unknown) => Trick) {
   const endpoint = await startEndpoint(network.devnet)
   try {
-    const data = join(home, `user-${++count}`)
-    const { signal } = new AbortController()
-    const identity = await createIdentity({ dataDir: data, rpcUrl: endpoint.url, registry: network.registry, signal })
-    const { client, addresses } = identity.chain
-    const { address } = identity.signer
-    const sent: { raw?: unknown } = {}
-    endpoint.play(first(sent))
-    const interrupted = createTestContext()
-    const buying = buy(interrupted.context, { data, yes: true }, ['space', '1GiB'])
-    while (sent.raw === undefined) await sleep(5)
-    interrupted.interrupt()
-    await assert.rejects(buying)
+    const { data, client, addresses, address, sent } = await interruptPurchase(endpoint, first)
     endpoint.play(then(sent.raw))
     const again = createTestContext()
     const error = await buy(again.context, { data, yes: true }, ['space', '1GiB']).then(
@@ -150,18 +156,7 @@ describe('a purchase whose transaction lies there and never lands', () => {
   ) {
     const endpoint = await startEndpoint(network.devnet)
     try {
-      const data = join(home, `user-${++count}`)
-      const { signal } = new AbortController()
-      const identity = await createIdentity({ dataDir: data, rpcUrl: endpoint.url, registry: network.registry, signal })
-      const { client, addresses } = identity.chain
-      const { address } = identity.signer
-      const sent: { raw?: unknown } = {}
-      endpoint.play(holding(sent))
-      const interrupted = createTestContext()
-      const buying = buy(interrupted.context, { data, yes: true }, ['space', '1GiB'])
-      while (sent.raw === undefined) await sleep(5)
-      interrupted.interrupt()
-      await assert.rejects(buying)
+      const { data, client, addresses, address, sent } = await interruptPurchase(endpoint, holding)
       const lying: Trick = async (method, params) => {
         if (method === lookups[1] && params[0] === hashOf(sent.raw)) {
           return { answer: { result: { hash: params[0], blockHash: null } } }

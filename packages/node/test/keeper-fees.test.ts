@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { UnreachableError } from '@memo/core'
 import type { KeeperMoney } from '../src/index.ts'
 import { createWorld } from './support/world.ts'
 
@@ -19,7 +20,7 @@ async function twoKeepers({ isSecondDown = false, gasPriceWei = 1n, refusals = 0
     getPool: async () => ({ group: 1, atto: pool.atto, keepers: nodes.map(({ signer }) => signer.address) }),
     getGasPriceWei: async () => pool.gasPriceWei,
     async share() {
-      if (pool.left-- > 0) throw new Error('the chain is down')
+      if (pool.left-- > 0) throw new UnreachableError('the chain is down', { blame: 'chain', retry: 'later' })
       shared.push({ by, atto: pool.atto, atMs: world.time.clock.nowMs() })
       pool.atto = 0n
     },
